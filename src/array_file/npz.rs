@@ -1,0 +1,161 @@
+//! NumPy's `.npz`: a zip archive of `.npy` files, one array each.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Write};
+use std::path::Path;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+use super::element::read_error;
+use super::{Array, NamedArrays, npy, open, printable};
+use crate::error::{Error, Result};
+
+/// Members beyond this are an attack, not a data set.
+const MAX_MEMBERS: usize = 100_000;
+
+/// An archive may unpack to this many times its length, plus [`FREE_SIZE`]: labels and masks
+/// compress well, but the members of a decompression bomb do so a thousandfold.
+const MAX_RATIO: u64 = 200;
+
+/// What every archive may unpack to: 16 MiB.
+const FREE_SIZE: u64 = 16 << 20;
+
+/// Reads an `.npz` file, stored or deflated; members are called as in NumPy, without `.npy`.
+///
+/// # Errors
+/// If the file cannot be read, is no such archive, has two members of one name or members
+/// that overlap, unpacks to more than 200 times its length (beyond 16 MiB), or if a member is
+/// not a readable `.npy` ([`read_npy`](super::read_npy)).
+pub fn read_npz(path: &Path) -> Result<NamedArrays> {
+    let (file, length) = open(path)?;
+    let mut archive = ZipArchive::new(BufReader::new(file))
+        .map_err(|error| damaged(path, &error).expected("the output of numpy.savez"))?;
+    check(&mut archive, length, path)?;
+    let mut names = BTreeSet::new();
+    let mut arrays = NamedArrays::default();
+    for member in 0..archive.len() {
+        let (name, array) = read_member(&mut archive, member, path)?;
+        if !names.insert(name.clone()) {
+            return Err(twice(path, &name));
+        }
+        arrays.push(name, array);
+    }
+    Ok(arrays)
+}
+
+/// Checks the archive's directory: nothing is unpacked before.
+fn check(
+    archive: &mut ZipArchive<BufReader<File>>,
+    length: u64,
+    path: &Path,
+) -> Result<()> {
+    if archive.len() > MAX_MEMBERS {
+        return Err(Error::data(path, format!("has {} members", archive.len()))
+            .expected(format!("at most {MAX_MEMBERS}")));
+    }
+    if archive.has_duplicate_names() {
+        return Err(twice(path, ""));
+    }
+    if archive.has_overlapping_entries().map_err(|error| damaged(path, &error))? {
+        return Err(Error::data(path, "has members that share bytes")
+            .expected("an ordinary archive")
+            .fix("write it again with numpy.savez"));
+    }
+    let limit = length.saturating_mul(MAX_RATIO).saturating_add(FREE_SIZE);
+    match archive.decompressed_size() {
+        Some(size) if size <= u128::from(limit) => Ok(()),
+        size => Err(Error::data(
+            path,
+            format!(
+                "unpacks to {} bytes",
+                size.map_or("an unknown number of".into(), |size| size.to_string())
+            ),
+        )
+        .expected(format!("at most {limit} for an archive of {length} bytes"))
+        .fix("write it with numpy.savez instead of savez_compressed")),
+    }
+}
+
+fn read_member(
+    archive: &mut ZipArchive<BufReader<File>>,
+    member: usize,
+    path: &Path,
+) -> Result<(String, Array)> {
+    let mut file = archive.by_index(member).map_err(|error| damaged(path, &error))?;
+    let name = file.name().map_err(|error| damaged(path, &error))?.into_owned();
+    let place = format!("member `{}` ", printable(&name));
+    let size = file.size();
+    let array = npy::read_from(&mut file, size, path, &place)?;
+    // The checksum is compared when the member's end is reached.
+    let rest = file.read(&mut [0]).map_err(|error| read_error(path, &place, error))?;
+    if rest != 0 {
+        return Err(Error::data(path, format!("{place}is longer than it declares")));
+    }
+    let name = name.strip_suffix(".npy").map_or(name.clone(), str::to_owned);
+    Ok((name, array))
+}
+
+fn twice(path: &Path, name: &str) -> Error {
+    let name =
+        if name.is_empty() { String::new() } else { format!(" `{}`", printable(name)) };
+    Error::data(path, format!("has two members of one name{name}"))
+        .expected("every name once")
+        .fix("write it again with numpy.savez")
+}
+
+fn damaged(path: &Path, error: &zip::result::ZipError) -> Error {
+    Error::data(path, format!("is not a readable zip archive ({error})"))
+}
+
+/// The bytes of an `.npz` file: members stored, in the given order, dated 1980-01-01.
+///
+/// # Panics
+/// If two arrays have the same name.
+pub fn npz_bytes(arrays: &NamedArrays) -> Vec<u8> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in &arrays.0 {
+        let bytes = npy::npy_bytes(array);
+        let options = options.large_file(bytes.len() > u32::MAX as usize);
+        writer
+            .start_file(format!("{name}.npy"), options)
+            .unwrap_or_else(|error| panic!("npz member {name:?}: {error}"));
+        writer.write_all(&bytes).expect("memory can be written");
+    }
+    writer.finish().expect("memory can be written").into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_in_order() {
+        let arrays = NamedArrays(vec![
+            ("z".into(), Array::i64(&[2], vec![1, -1])),
+            ("a".into(), Array::f32(&[1, 2], vec![0.5, 2.0])),
+            ("mask".into(), Array::bool(&[3], vec![true, false, true])),
+        ]);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.npz");
+        let bytes = npz_bytes(&arrays);
+        assert_eq!(bytes, npz_bytes(&arrays));
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(read_npz(&path).unwrap(), arrays);
+    }
+
+    #[test]
+    fn archives_of_numpy_are_read() {
+        let path = Path::new("tests/oracles/probe/data.npz");
+        let arrays = read_npz(path).unwrap();
+        let x = arrays.get("X").unwrap();
+        let y = arrays.get("y").unwrap();
+        assert_eq!(x.shape[0], y.shape[0]);
+        assert!(y.to_i64().is_some());
+    }
+}
