@@ -1,0 +1,309 @@
+//! Error curves of one training run: what a log holds, checked once.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The curves of one run over its logged epochs; NaN marks a value that a row lacks.
+///
+/// Errors are fractions of examples. `train_error` is against the labels that the net is
+/// trained on (noisy ones included), `test_error` against the true ones.
+///
+/// # Example
+/// ```
+/// use stratagram::phases::Curves;
+/// let curves = Curves::new(vec![0., 1., 2.], vec![0.9, 0.2, 0.0], vec![0.9, 0.3, 0.2])
+///     .unwrap();
+/// assert_eq!(curves.len(), 3);
+/// assert!(Curves::new(vec![1., 1.], vec![0.5, 0.5], vec![0.5, 0.5]).is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curves {
+    pub(super) epoch: Vec<f64>,
+    pub(super) train_error: Vec<f64>,
+    pub(super) test_error: Vec<f64>,
+    pub(super) step: Option<Vec<f64>>,
+    pub(super) train_loss: Option<Vec<f64>>,
+    pub(super) train_error_corrupted: Option<Vec<f64>>,
+    pub(super) n_test: Option<Vec<f64>>,
+    /// Which of the given rows have an epoch and are kept.
+    kept: Vec<bool>,
+}
+
+/// The logged rows in which one column has a finite value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Series {
+    /// Index of each row in the curves.
+    pub(super) row: Vec<usize>,
+    pub(super) epoch: Vec<f64>,
+    pub(super) value: Vec<f64>,
+}
+
+impl Curves {
+    /// Curves from three columns of equal length; a row without a finite epoch is left out.
+    ///
+    /// # Errors
+    /// Epochs that are negative or not strictly increasing, and errors outside 0..1, each
+    /// with its row (counted from 1).
+    ///
+    /// # Panics
+    /// If the columns differ in length.
+    pub fn new(
+        epoch: Vec<f64>,
+        train_error: Vec<f64>,
+        test_error: Vec<f64>,
+    ) -> Result<Self> {
+        let kept: Vec<bool> = epoch.iter().map(|e| e.is_finite()).collect();
+        check_epochs(&epoch)?;
+        check_fraction("train_error", &train_error)?;
+        check_fraction("test_error", &test_error)?;
+        Ok(Self {
+            epoch: keep(&kept, "epoch", epoch),
+            train_error: keep(&kept, "train_error", train_error),
+            test_error: keep(&kept, "test_error", test_error),
+            step: None,
+            train_loss: None,
+            train_error_corrupted: None,
+            n_test: None,
+            kept,
+        })
+    }
+
+    /// Curves from whatever columns a table has: `column` returns the numbers under a name.
+    ///
+    /// Needs `epoch`, `train_error` and `test_error` (or accuracies: `train_acc`,
+    /// `train_accuracy`, likewise for test); takes `step`, `train_loss`,
+    /// `train_error_corrupted` and `n_test` where they are.
+    ///
+    /// # Errors
+    /// A missing column, and those of [`Curves::new`].
+    ///
+    /// # Panics
+    /// If the columns differ in length.
+    pub fn from_columns(column: impl Fn(&str) -> Option<Vec<f64>>) -> Result<Self> {
+        let epoch = column("epoch").ok_or_else(|| missing("epoch"))?;
+        let train_error = error_of("train", &column)?;
+        let test_error = error_of("test", &column)?;
+        let mut curves = Self::new(epoch, train_error, test_error)?;
+        if let Some(values) = column("step") {
+            curves = curves.with_step(values);
+        }
+        if let Some(values) = column("train_loss") {
+            curves = curves.with_train_loss(values);
+        }
+        if let Some(values) = column("train_error_corrupted") {
+            curves = curves.with_train_error_corrupted(values)?;
+        }
+        if let Some(values) = column("n_test") {
+            curves = curves.with_n_test(values);
+        }
+        Ok(curves)
+    }
+
+    /// Adds the optimizer step of each row.
+    ///
+    /// # Panics
+    /// If the length differs from that of the columns given to [`Curves::new`]; so do the
+    /// other `with_` functions.
+    #[must_use]
+    pub fn with_step(mut self, values: Vec<f64>) -> Self {
+        self.step = Some(keep(&self.kept, "step", values));
+        self
+    }
+
+    /// Adds the training loss.
+    #[must_use]
+    pub fn with_train_loss(mut self, values: Vec<f64>) -> Self {
+        self.train_loss = Some(keep(&self.kept, "train_loss", values));
+        self
+    }
+
+    /// Adds the training error on the examples with corrupted labels, against those labels.
+    ///
+    /// # Errors
+    /// Values outside 0..1.
+    pub fn with_train_error_corrupted(mut self, values: Vec<f64>) -> Result<Self> {
+        check_fraction("train_error_corrupted", &values)?;
+        self.train_error_corrupted =
+            Some(keep(&self.kept, "train_error_corrupted", values));
+        Ok(self)
+    }
+
+    /// Adds the number of test examples behind each row's test error.
+    #[must_use]
+    pub fn with_n_test(mut self, values: Vec<f64>) -> Self {
+        self.n_test = Some(keep(&self.kept, "n_test", values));
+        self
+    }
+
+    /// The epoch of each row that has one.
+    pub fn epoch(&self) -> &[f64] {
+        &self.epoch
+    }
+
+    /// The training error of each row.
+    pub fn train_error(&self) -> &[f64] {
+        &self.train_error
+    }
+
+    /// The test error of each row.
+    pub fn test_error(&self) -> &[f64] {
+        &self.test_error
+    }
+
+    /// Number of rows with an epoch.
+    pub fn len(&self) -> usize {
+        self.epoch.len()
+    }
+
+    /// Whether no row has an epoch.
+    pub fn is_empty(&self) -> bool {
+        self.epoch.is_empty()
+    }
+
+    /// Number of rows given, those without an epoch included.
+    pub fn rows_given(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The rows in which `values`, one of this run's columns, is finite.
+    pub(super) fn finite(&self, values: &[f64]) -> Series {
+        let row: Vec<usize> =
+            (0..self.len()).filter(|&i| values[i].is_finite()).collect();
+        Series {
+            epoch: row.iter().map(|&i| self.epoch[i]).collect(),
+            value: row.iter().map(|&i| values[i]).collect(),
+            row,
+        }
+    }
+
+    /// The optimizer step of a row, where it is known.
+    pub(super) fn step_of(&self, row: usize) -> Option<u64> {
+        let step = self.step.as_ref()?[row];
+        (step.is_finite() && step >= 0.0).then_some(step as u64)
+    }
+}
+
+/// The error of the "train" or "test" set: its own column, or one minus an accuracy.
+fn error_of(set: &str, column: &impl Fn(&str) -> Option<Vec<f64>>) -> Result<Vec<f64>> {
+    let error = format!("{set}_error");
+    if let Some(values) = column(&error) {
+        return Ok(values);
+    }
+    for accuracy in [format!("{set}_acc"), format!("{set}_accuracy")] {
+        if let Some(values) = column(&accuracy) {
+            check_fraction(&accuracy, &values)?;
+            return Ok(values.into_iter().map(complement).collect());
+        }
+    }
+    Err(missing(&error))
+}
+
+fn missing(name: &str) -> Error {
+    Error::new(ErrorKind::Data, "the table", format!("has no column `{name}`"))
+}
+
+/// 1 − a, without the last digits that the subtraction invents: 1 − .999 must be .001, not
+/// .0010000000000000009, which is above a threshold of .001.
+fn complement(accuracy: f64) -> f64 {
+    ((1.0 - accuracy) * 1e12).round() / 1e12
+}
+
+fn keep(kept: &[bool], name: &str, values: Vec<f64>) -> Vec<f64> {
+    assert_eq!(values.len(), kept.len(), "rows of `{name}` and rows of `epoch`");
+    values.into_iter().zip(kept).filter_map(|(v, &kept)| kept.then_some(v)).collect()
+}
+
+fn check_epochs(epoch: &[f64]) -> Result<()> {
+    let mut last: Option<(usize, f64)> = None;
+    for (row, &e) in epoch.iter().enumerate().filter(|(_, e)| e.is_finite()) {
+        let wrong = |found: String| {
+            Err(Error::new(ErrorKind::Data, "`epoch`", found)
+                .expected("epochs ≥ 0 that increase strictly from row to row")
+                .fix("one file holds one run: sort it and drop what was logged twice"))
+        };
+        if e < 0.0 {
+            return wrong(format!("is {e} in row {}", row + 1));
+        }
+        if let Some((row_before, before)) = last
+            && e <= before
+        {
+            return wrong(format!(
+                "is {e} in row {} after {before} in row {}",
+                row + 1,
+                row_before + 1
+            ));
+        }
+        last = Some((row, e));
+    }
+    Ok(())
+}
+
+fn check_fraction(name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|v| v.is_finite() && !(0.0..=1.0).contains(v)) {
+        None => Ok(()),
+        Some(row) => Err(Error::new(
+            ErrorKind::Data,
+            format!("`{name}`"),
+            format!("is {} in row {}", values[row], row + 1),
+        )
+        .expected("a fraction between 0 and 1")
+        .fix("divide percentages by 100")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_without_an_epoch_are_left_out_of_every_column() {
+        let nan = f64::NAN;
+        let curves =
+            Curves::new(vec![0., nan, 2.], vec![0.1, 0.2, 0.3], vec![0.4, 0.5, nan])
+                .unwrap()
+                .with_step(vec![0., 8., 16.]);
+        assert_eq!((curves.len(), curves.rows_given()), (2, 3));
+        assert_eq!(curves.train_error, [0.1, 0.3]);
+        assert_eq!(curves.step_of(1), Some(16));
+        assert_eq!(curves.finite(&curves.test_error).row, [0]);
+    }
+
+    #[test]
+    fn errors_name_row_and_value() {
+        let two = || vec![0.5, 0.5];
+        let message =
+            |epoch, train, test| Curves::new(epoch, train, test).unwrap_err().to_string();
+        assert_eq!(
+            message(vec![3., 2.], two(), two()),
+            "`epoch` is 2 in row 2 after 3 in row 1; \
+             expected epochs ≥ 0 that increase strictly from row to row"
+        );
+        assert!(message(vec![-1., 2.], two(), two()).contains("is -1 in row 1"));
+        assert_eq!(
+            message(vec![1., 2.], two(), vec![0.5, 34.5]),
+            "`test_error` is 34.5 in row 2; expected a fraction between 0 and 1"
+        );
+    }
+
+    #[test]
+    fn accuracies_become_errors_without_stray_digits() {
+        let table = |name: &str| match name {
+            "epoch" => Some(vec![1., 2.]),
+            "train_acc" => Some(vec![0.5, 0.999]),
+            "test_accuracy" => Some(vec![0.25, 0.3]),
+            _ => None,
+        };
+        let curves = Curves::from_columns(table).unwrap();
+        assert_eq!(curves.train_error, [0.5, 0.001]);
+        assert_eq!(curves.test_error, [0.75, 0.7]);
+        let error =
+            Curves::from_columns(|n| (n == "epoch").then(|| vec![1.])).unwrap_err();
+        assert_eq!(error.to_string(), "the table has no column `train_error`");
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of `step`")]
+    fn a_column_of_another_length_is_a_programming_error() {
+        let curves = Curves::new(vec![1.], vec![0.], vec![0.]).unwrap();
+        let _ = curves.with_step(vec![1., 2.]);
+    }
+}
