@@ -1,0 +1,31 @@
+//! The 5-layer CNN of width k: four stages of convolution, BatchNorm, `ReLU` and max-pooling
+//! with k, 2k, 4k, 8k channels, then a linear layer (Nakkiran et al. 2019, appendix B.1).
+
+use super::{Builder, Net, Op, Shape};
+
+/// Pools of 1, 2, 2 and what is left: 8 at 32×32, 7 at 28×28, 2 at 8×8.
+pub(super) fn build(width: usize, input: Shape, n_classes: usize) -> Net {
+    assert!(width > 0, "width must be at least 1");
+    assert!(
+        input.height == input.width && input.height >= 8,
+        "CNN5 needs square images of at least 8×8, not {input:?}"
+    );
+    let pools = [1, 2, 2, input.height / 4];
+    let mut net = Builder::new(input);
+    let mut representations = vec![];
+    let mut at = 0;
+    for (stage, pool) in pools.into_iter().enumerate() {
+        let number = stage + 1;
+        at = net.conv3(format!("conv{number}"), width << stage, 1, true, at);
+        at = net.add(format!("bn{number}"), Op::BatchNorm, &[at]);
+        at = net.add(format!("relu{number}"), Op::Relu, &[at]);
+        representations.push(format!("relu{number}"));
+        if pool > 1 {
+            at = net.add(format!("pool{number}"), Op::MaxPool { size: pool }, &[at]);
+            representations.push(format!("pool{number}"));
+        }
+    }
+    net.add("fc", Op::Linear { out_features: n_classes }, &[at]);
+    representations.push("fc".into());
+    Net { nodes: net.nodes, representations }
+}

@@ -1,0 +1,345 @@
+//! Nets as values: a configuration becomes a list of named nodes with PyTorch's parameter
+//! names, which an engine executes. Nothing here computes.
+//!
+//! The architectures are those of Nakkiran et al. 2019 (arXiv:1912.02292), which the paper
+//! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k.
+
+mod cnn5;
+mod init;
+mod resnet18;
+
+use serde::{Deserialize, Serialize};
+
+pub use init::initial_weights;
+
+/// Which net to build: the `[net]` table of an experiment file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum NetConfig {
+    /// The 5-layer CNN of widths k, 2k, 4k, 8k.
+    Cnn5 {
+        /// k, at least 1.
+        width: usize,
+    },
+    /// The pre-activation ResNet-18 of widths k, 2k, 4k, 8k.
+    Resnet18 {
+        /// k, at least 1; 64 is the standard ResNet-18.
+        width: usize,
+    },
+}
+
+/// Channels, height and width of one example's activation; a vector is `[features, 1, 1]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Channels (features of a vector).
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// The number of values.
+    pub fn size(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+/// What a node computes. All convolutions are 2-D with square kernels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// The images.
+    Input,
+    /// `torch.nn.Conv2d(…, out_channels, kernel, stride, padding, bias=bias)`.
+    Conv2d {
+        /// Output channels.
+        out_channels: usize,
+        /// Side of the kernel.
+        kernel: usize,
+        /// Step between windows.
+        stride: usize,
+        /// Zeros around the input.
+        padding: usize,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// `torch.nn.BatchNorm2d` with eps 1e-5 and momentum 0.1.
+    BatchNorm,
+    /// max(x, 0).
+    Relu,
+    /// `torch.nn.MaxPool2d(size)`: windows do not overlap.
+    MaxPool {
+        /// Side of the window.
+        size: usize,
+    },
+    /// Mean over all positions.
+    GlobalAvgPool,
+    /// `torch.nn.Linear(…, out_features)` with bias.
+    Linear {
+        /// Output features.
+        out_features: usize,
+    },
+    /// Sum of two nodes.
+    Add,
+}
+
+/// One named step of a net.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name; parameters are `name.weight`, `name.bias`, ….
+    pub name: String,
+    /// What it computes.
+    #[serde(flatten)]
+    pub op: Op,
+    /// Positions of the nodes it reads.
+    pub inputs: Vec<usize>,
+    /// Shape of its output for one example.
+    pub shape: Shape,
+}
+
+/// A net: nodes in an order in which each reads only earlier ones. The last node gives the
+/// logits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Net {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// Names of the representations that `analysis.layers = "all"` stands for, in depth
+    /// order.
+    pub representations: Vec<String>,
+}
+
+/// What a parameter is for, which decides its initialization and whether it is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Weight or bias of a convolution or linear layer with this many inputs a unit.
+    Dense {
+        /// Inputs of one output unit.
+        fan_in: usize,
+    },
+    /// BatchNorm's scale, initially 1.
+    Scale,
+    /// BatchNorm's shift, initially 0.
+    Shift,
+    /// BatchNorm's running mean, initially 0; not trained.
+    RunningMean,
+    /// BatchNorm's running variance, initially 1; not trained.
+    RunningVar,
+    /// BatchNorm's count of training batches (i64 scalar), initially 0; not trained.
+    BatchesTracked,
+}
+
+/// One entry of PyTorch's `state_dict`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// PyTorch's name.
+    pub name: String,
+    /// PyTorch's shape.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+}
+
+impl Role {
+    /// Whether the optimizer changes it.
+    pub fn is_trained(self) -> bool {
+        matches!(self, Role::Dense { .. } | Role::Scale | Role::Shift)
+    }
+}
+
+impl NetConfig {
+    /// The net for images of the given shape.
+    ///
+    /// # Panics
+    /// If the width is 0, or the images are smaller than 8×8 or (for CNN5) not square: the
+    /// experiment file's check excludes these.
+    pub fn build(&self, input: Shape, n_classes: usize) -> Net {
+        match *self {
+            NetConfig::Cnn5 { width } => cnn5::build(width, input, n_classes),
+            NetConfig::Resnet18 { width } => resnet18::build(width, input, n_classes),
+        }
+    }
+}
+
+impl Net {
+    /// Shape of the images.
+    pub fn input(&self) -> Shape {
+        self.nodes[0].shape
+    }
+
+    /// Number of classes.
+    pub fn n_classes(&self) -> usize {
+        self.nodes.last().map_or(0, |node| node.shape.channels)
+    }
+
+    /// Position of the node called `name`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == name)
+    }
+
+    /// Every entry of the `state_dict`, in PyTorch's order.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.nodes.iter().flat_map(|node| self.node_parameters(node)).collect()
+    }
+
+    fn node_parameters(&self, node: &Node) -> Vec<Parameter> {
+        let entry = |suffix: &str, shape: Vec<usize>, role| Parameter {
+            name: format!("{}.{suffix}", node.name),
+            shape,
+            role,
+        };
+        let inputs = || self.nodes[node.inputs[0]].shape.channels;
+        match node.op {
+            Op::Conv2d { out_channels, kernel, bias, .. } => {
+                let role = Role::Dense { fan_in: inputs() * kernel * kernel };
+                let shape = vec![out_channels, inputs(), kernel, kernel];
+                let mut entries = vec![entry("weight", shape, role)];
+                if bias {
+                    entries.push(entry("bias", vec![out_channels], role));
+                }
+                entries
+            }
+            Op::Linear { out_features } => {
+                let role = Role::Dense { fan_in: inputs() };
+                vec![
+                    entry("weight", vec![out_features, inputs()], role),
+                    entry("bias", vec![out_features], role),
+                ]
+            }
+            Op::BatchNorm => {
+                let channels = vec![node.shape.channels];
+                vec![
+                    entry("weight", channels.clone(), Role::Scale),
+                    entry("bias", channels.clone(), Role::Shift),
+                    entry("running_mean", channels.clone(), Role::RunningMean),
+                    entry("running_var", channels, Role::RunningVar),
+                    entry("num_batches_tracked", vec![], Role::BatchesTracked),
+                ]
+            }
+            Op::Input | Op::Relu | Op::MaxPool { .. } | Op::GlobalAvgPool | Op::Add => {
+                vec![]
+            }
+        }
+    }
+
+    /// Number of trained scalars.
+    ///
+    /// # Example
+    /// ```
+    /// use stratagram::net::{NetConfig, Shape};
+    /// let input = Shape { channels: 3, height: 32, width: 32 };
+    /// let net = NetConfig::Cnn5 { width: 64 }.build(input, 10);
+    /// assert_eq!(net.parameter_count(), 1_558_026); // 378k² + 152k + 10
+    /// ```
+    pub fn parameter_count(&self) -> usize {
+        let trained = self.parameters().into_iter().filter(|p| p.role.is_trained());
+        trained.map(|p| p.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Multiply-accumulates of one example's forward pass through convolutions and linear
+    /// layers.
+    pub fn mac_count(&self) -> usize {
+        self.nodes.iter().map(|node| self.node_macs(node)).sum()
+    }
+
+    fn node_macs(&self, node: &Node) -> usize {
+        match node.op {
+            Op::Conv2d { kernel, .. } => {
+                let inputs = self.nodes[node.inputs[0]].shape.channels;
+                node.shape.size() * inputs * kernel * kernel
+            }
+            Op::Linear { out_features } => {
+                out_features * self.nodes[node.inputs[0]].shape.channels
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Appends nodes to a net, tracking shapes.
+struct Builder {
+    nodes: Vec<Node>,
+}
+
+impl Builder {
+    fn new(input: Shape) -> Self {
+        let node =
+            Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: input };
+        Self { nodes: vec![node] }
+    }
+
+    /// Adds a node and returns its position.
+    fn add(&mut self, name: impl Into<String>, op: Op, inputs: &[usize]) -> usize {
+        let from = self.nodes[inputs[0]].shape;
+        let shape = match op {
+            Op::Conv2d { out_channels, kernel, stride, padding, .. } => {
+                let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
+                Shape {
+                    channels: out_channels,
+                    height: side(from.height),
+                    width: side(from.width),
+                }
+            }
+            Op::MaxPool { size } => Shape {
+                channels: from.channels,
+                height: from.height / size,
+                width: from.width / size,
+            },
+            Op::GlobalAvgPool => Shape { channels: from.channels, height: 1, width: 1 },
+            Op::Linear { out_features } => {
+                Shape { channels: out_features, height: 1, width: 1 }
+            }
+            Op::Input | Op::BatchNorm | Op::Relu | Op::Add => from,
+        };
+        self.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec(), shape });
+        self.nodes.len() - 1
+    }
+
+    /// Adds a 3×3 convolution with padding 1.
+    fn conv3(
+        &mut self,
+        name: impl Into<String>,
+        out_channels: usize,
+        stride: usize,
+        bias: bool,
+        input: usize,
+    ) -> usize {
+        let op = Op::Conv2d { out_channels, kernel: 3, stride, padding: 1, bias };
+        self.add(name, op, &[input])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CIFAR: Shape = Shape { channels: 3, height: 32, width: 32 };
+
+    #[test]
+    fn counts_are_those_of_the_formulas() {
+        for k in [1, 4, 8, 16, 64] {
+            let cnn = NetConfig::Cnn5 { width: k }.build(CIFAR, 10);
+            assert_eq!(cnn.parameter_count(), 378 * k * k + 152 * k + 10);
+            assert_eq!(cnn.mac_count(), 55_296 * k * k + 27_728 * k);
+            let resnet = NetConfig::Resnet18 { width: k }.build(CIFAR, 10);
+            assert_eq!(resnet.parameter_count(), 2724 * k * k + 213 * k + 10);
+            assert_eq!(resnet.mac_count(), 135_168 * k * k + 27_728 * k);
+        }
+    }
+
+    #[test]
+    fn representations_are_nodes_in_depth_order() {
+        for config in [NetConfig::Cnn5 { width: 4 }, NetConfig::Resnet18 { width: 4 }] {
+            for side in [8, 10, 16, 28, 32] {
+                let input = Shape { channels: 1, height: side, width: side };
+                let net = config.build(input, 10);
+                let found: Vec<_> =
+                    net.representations.iter().map(|n| net.position(n)).collect();
+                assert!(found.iter().all(Option::is_some), "{:?}", net.representations);
+                assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
+                assert_eq!(found.last().copied().flatten(), Some(net.nodes.len() - 1));
+            }
+        }
+    }
+}
