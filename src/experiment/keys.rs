@@ -1,0 +1,254 @@
+//! Every key of an experiment file: its name, type, range, default, and the kind it belongs
+//! to. A new setting is one line here and one field in [`super::Experiment`].
+
+use toml::Value;
+
+use Fallback::{Absent, Required, Toml};
+use Kind::{
+    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Number, Path,
+};
+
+/// One key of an experiment file.
+pub(super) struct Key {
+    /// Dotted name.
+    pub(super) name: &'static str,
+    /// What its value may be.
+    pub(super) kind: Kind,
+    /// What stands in where it is missing.
+    pub(super) fallback: Fallback,
+    /// The key and its values that this key makes sense with.
+    pub(super) belongs_to: Option<(&'static str, &'static [&'static str])>,
+}
+
+/// What a value may be.
+pub(super) enum Kind {
+    /// A whole number from .0 to .1.
+    Integer(i64, i64),
+    /// A finite number; whole numbers are accepted. The range, and the same in words.
+    Number(fn(f64) -> bool, &'static str),
+    /// `true` or `false`.
+    Bool,
+    /// One of these names.
+    Choice(&'static [&'static str]),
+    /// A list of these names without repeats, at least .1 of them.
+    Choices(&'static [&'static str], usize),
+    /// A path, relative to the experiment file.
+    Path,
+    /// Two numbers from 0 to below 1.
+    Betas,
+    /// Rising positive numbers.
+    Milestones,
+    /// A rule's name or a list of epochs.
+    Epochs,
+    /// A name or a list of names.
+    Names,
+}
+
+/// What stands in for a missing key.
+#[derive(Clone, Copy)]
+pub(super) enum Fallback {
+    /// Nothing: the key must be given.
+    Required,
+    /// Nothing, or a value that depends on other keys (`check::derive`).
+    Absent,
+    /// This TOML value.
+    Toml(&'static str),
+}
+
+/// The data sets this build reads.
+pub(super) const DATA_SETS: &[&str] = &["digits", "arrays"];
+pub(super) const EPOCH_RULES: &[&str] = &["auto", "every", "log-spaced"];
+const NOISES: &[&str] = &["iid", "exact", "exact-per-class", "pair-flip"];
+const NETS: &[&str] = &["cnn5", "resnet18"];
+const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
+const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
+const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
+
+/// The largest seed: what TOML's integers hold.
+const SEEDS: Kind = Integer(0, i64::MAX);
+const NOT_NEGATIVE: Kind = Number(|x| x >= 0.0, "a number of at least 0");
+const POSITIVE: Kind = Number(|x| x > 0.0, "a number above 0");
+const FRACTION: Kind = Number(|x| (0.0..=1.0).contains(&x), "a number from 0 to 1");
+const BELOW_ONE: Kind = Number(|x| (0.0..1.0).contains(&x), "a number from 0 to below 1");
+/// Upper limits far above any use keep a slip of the hand from exhausting memory.
+const MANY: i64 = 1_000_000_000;
+
+pub(super) const KEYS: &[Key] = &[
+    key("seed", SEEDS, Toml("0")),
+    key("data.kind", Choice(DATA_SETS), Required),
+    key("data.path", Path, Required).of("data.kind", &["arrays"]),
+    key("data.seed", SEEDS, Toml("1")),
+    key("data.n_train", Integer(2, MANY), Absent),
+    key("data.n_test", Integer(1, MANY), Absent),
+    key("data.size", Integer(8, 1024), Absent),
+    key("data.normalize", Choice(&["channel", "none"]), Toml("'channel'")),
+    key("data.augment", Choices(&["crop", "flip"], 0), Toml("[]")),
+    key("noise.kind", Choice(NOISES), Toml("'iid'")),
+    key("noise.rate", FRACTION, Absent),
+    key("noise.seed", SEEDS, Absent),
+    key("net.kind", Choice(NETS), Required),
+    key("net.width", Integer(1, 4096), Required),
+    key("init.weights", Path, Absent),
+    key("optimizer.kind", Choice(OPTIMIZERS), Toml("'sgd'")),
+    key("optimizer.lr", NOT_NEGATIVE, Toml("0.02")),
+    key("optimizer.momentum", BELOW_ONE, Toml("0.9")).of("optimizer.kind", &["sgd"]),
+    key("optimizer.nesterov", Bool, Toml("false")).of("optimizer.kind", &["sgd"]),
+    key("optimizer.betas", Betas, Toml("[0.9, 0.999]")).of("optimizer.kind", ADAMS),
+    key("optimizer.eps", NOT_NEGATIVE, Toml("1e-8")).of("optimizer.kind", ADAMS),
+    key("optimizer.weight_decay", NOT_NEGATIVE, Toml("0.0")),
+    key("optimizer.schedule.kind", Choice(SCHEDULES), Toml("'constant'")),
+    key("optimizer.schedule.t_max", POSITIVE, Absent)
+        .of("optimizer.schedule.kind", &["cosine"]),
+    key("optimizer.schedule.period", Integer(1, MANY), Toml("512"))
+        .of("optimizer.schedule.kind", &["inverse-sqrt"]),
+    key("optimizer.schedule.milestones", Milestones, Required)
+        .of("optimizer.schedule.kind", &["step"]),
+    key("optimizer.schedule.gamma", NOT_NEGATIVE, Toml("0.1"))
+        .of("optimizer.schedule.kind", &["step"]),
+    key("optimizer.warmup_steps", Integer(0, MANY), Toml("0")),
+    key("train.epochs", Integer(1, 1_000_000), Absent),
+    key("train.steps", Integer(1, MANY), Absent),
+    key("train.batch_size", Integer(1, MANY), Toml("128")),
+    key("train.history", Epochs, Toml("'auto'")),
+    key("train.checkpoints", Epochs, Toml("'log-spaced'")),
+    key("evaluation.batchnorm", Choice(&["recomputed", "running"]), Toml("'recomputed'")),
+    key("analysis.layers", Names, Toml("'all'")),
+    key(
+        "analysis.groups",
+        Choices(GROUPS, 1),
+        Toml("['test', 'train-clean', 'train-corrupted']"),
+    ),
+    key("analysis.n_examples", Integer(4, 100_000), Toml("512")),
+    key("analysis.cka.estimator", Choice(&["debiased", "biased"]), Toml("'debiased'")),
+    key("analysis.probe.l2", POSITIVE, Toml("1e-3")),
+    key("analysis.probe.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),
+    key("analysis.probe.features", Choice(&["flatten"]), Toml("'flatten'")),
+    key("analysis.probe.cap", Integer(1, MANY), Toml("2048")),
+    key("analysis.drs.triplets", Integer(1, 1_000_000), Toml("60")),
+    key("analysis.drs.resolution", Integer(2, 4096), Toml("20")),
+    key("analysis.drs.margin", NOT_NEGATIVE, Toml("0.1")),
+    key("analysis.drs.source", Choice(&["test", "train"]), Toml("'test'")),
+    key("analysis.drs.sampling", Choice(&["dbviz"]), Toml("'dbviz'")),
+];
+
+const ADAMS: &[&str] = &["adam", "adamw"];
+
+const fn key(name: &'static str, kind: Kind, fallback: Fallback) -> Key {
+    Key { name, kind, fallback, belongs_to: None }
+}
+
+impl Key {
+    const fn of(mut self, key: &'static str, kinds: &'static [&'static str]) -> Self {
+        self.belongs_to = Some((key, kinds));
+        self
+    }
+}
+
+impl Kind {
+    /// What a value may be, in words.
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Integer(low, i64::MAX) if *low == 0 => "a whole number of at least 0".into(),
+            Integer(low, high) => format!("a whole number from {low} to {high}"),
+            Number(_, words) => (*words).into(),
+            Bool => "true or false".into(),
+            Choice(names) => format!("one of {}", quoted(names)),
+            Choices(names, 0) => format!("a list of {}", quoted(names)),
+            Choices(names, _) => {
+                format!("a list of one or more of {}, without repeats", quoted(names))
+            }
+            Path => "a path".into(),
+            Betas => "a list of two numbers from 0 to below 1".into(),
+            Milestones => "a rising list of epochs above 0".into(),
+            Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
+            Names => "\"all\", a name or glob, or a list of these".into(),
+        }
+    }
+
+    /// The value in the type it is kept in (whole numbers become floats where a float is
+    /// meant), or nothing where it is not one of the allowed.
+    pub(super) fn accept(&self, value: &Value) -> Option<Value> {
+        let one_of =
+            |names: &[&str], v: &Value| v.as_str().is_some_and(|s| names.contains(&s));
+        let accepted = match self {
+            Integer(low, high) => {
+                value.as_integer().is_some_and(|i| (*low..=*high).contains(&i))
+            }
+            Bool => value.is_bool(),
+            Choice(names) => one_of(names, value),
+            Choices(names, least) => value.as_array().is_some_and(|list| {
+                list.len() >= *least
+                    && list.iter().all(|item| one_of(names, item))
+                    && (1..list.len()).all(|i| !list[..i].contains(&list[i]))
+            }),
+            Path => value.as_str().is_some_and(|s| !s.is_empty()),
+            Names => {
+                let is_name = |v: &Value| v.as_str().is_some_and(|s| !s.is_empty());
+                is_name(value)
+                    || value
+                        .as_array()
+                        .is_some_and(|list| !list.is_empty() && list.iter().all(is_name))
+            }
+            Number(in_range, _) => {
+                return number(value).filter(|x| in_range(*x)).map(Value::Float);
+            }
+            Betas => {
+                return numbers(value, |list| {
+                    list.len() == 2 && list.iter().all(|x| (0.0..1.0).contains(x))
+                });
+            }
+            Milestones => {
+                return numbers(value, |list| {
+                    list.first().is_some_and(|x| *x > 0.0)
+                        && list.windows(2).all(|pair| pair[0] < pair[1])
+                });
+            }
+            Epochs if value.is_str() => one_of(EPOCH_RULES, value),
+            Epochs => {
+                return numbers(value, |list| {
+                    !list.is_empty() && list.iter().all(|x| *x >= 0.0)
+                });
+            }
+        };
+        accepted.then(|| value.clone())
+    }
+
+    /// The names among which a misspelled value may be meant.
+    pub(super) fn names(&self) -> &'static [&'static str] {
+        match self {
+            Choice(names) | Choices(names, _) => names,
+            Epochs => EPOCH_RULES,
+            _ => &[],
+        }
+    }
+}
+
+/// A finite number; whole numbers count.
+fn number(value: &Value) -> Option<f64> {
+    let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64));
+    number.filter(|x| x.is_finite())
+}
+
+fn numbers(value: &Value, allowed: impl Fn(&[f64]) -> bool) -> Option<Value> {
+    let list: Option<Vec<f64>> = value.as_array()?.iter().map(number).collect();
+    let list = list.filter(|list| allowed(list))?;
+    Some(Value::Array(list.into_iter().map(Value::Float).collect()))
+}
+
+/// `"a", "b", "c"`.
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// The name nearest to `name`, where one is near: at most a third of the letters of its
+/// last part (and at least one) inserted, deleted, replaced or swapped.
+pub(super) fn nearest<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
+    let best = known.into_iter().min_by_key(distance)?;
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let allowed = (last.chars().count() / 3).max(1);
+    (distance(&best) <= allowed).then_some(best)
+}

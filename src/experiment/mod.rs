@@ -1,0 +1,360 @@
+//! Experiment files: TOML, checked once, trusted after.
+//!
+//! [`Experiment::read`] checks a file and its `a.b=value` overrides against one table of
+//! keys (name, type, range, default) and yields an [`Experiment`] in which every key has its
+//! value. [`Experiment::to_toml`] writes it back, complete: the `experiment.toml` of a run
+//! directory.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::net::NetConfig;
+
+mod check;
+mod difference;
+mod epochs;
+mod keys;
+mod parse;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+pub use crate::similarity::Estimator;
+pub use difference::Difference;
+pub use epochs::steps_per_epoch;
+
+/// A checked experiment: every key has its value, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Seed of initialization, batch order, augmentation and dropout.
+    pub seed: u64,
+    /// The images.
+    pub data: DataConfig,
+    /// The label noise; rate 0 is none.
+    pub noise: NoiseConfig,
+    /// The net.
+    pub net: NetConfig,
+    /// Where the first weights come from, if not from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitConfig>,
+    /// The optimizer and its schedule.
+    pub optimizer: OptimizerConfig,
+    /// Length, batches and records.
+    pub train: TrainConfig,
+    /// How errors and representations are evaluated.
+    pub evaluation: EvaluationConfig,
+    /// What is compared.
+    pub analysis: AnalysisConfig,
+}
+
+/// `[data]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    /// Which data set.
+    pub kind: DataKind,
+    /// File of `arrays`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Seed of subset, split, analysis examples and triplets.
+    pub seed: u64,
+    /// Number of training images; all if absent (digits: always given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_train: Option<usize>,
+    /// Number of test images; all if absent (digits: always given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_test: Option<usize>,
+    /// Side to which images are area-averaged; as stored if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// Normalization of pixels.
+    pub normalize: Normalize,
+    /// Augmentations of training images.
+    pub augment: Vec<Augmentation>,
+}
+
+/// The data sets this build reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum DataKind {
+    Digits,
+    Arrays,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Normalize {
+    Channel,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Augmentation {
+    Crop,
+    Flip,
+}
+
+/// `[noise]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseConfig {
+    /// Which convention.
+    pub kind: NoiseKind,
+    /// Fraction of wrong labels.
+    pub rate: f64,
+    /// Seed; `data.seed` by default.
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum NoiseKind {
+    Iid,
+    Exact,
+    ExactPerClass,
+    PairFlip,
+}
+
+/// `[init]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InitConfig {
+    /// A safetensors file with the net's `state_dict`.
+    pub weights: PathBuf,
+}
+
+/// `[optimizer]`: semantics of `torch.optim`.
+///
+/// Settings of the other kinds keep a neutral value and are not written to TOML.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Which optimizer.
+    pub kind: OptimizerKind,
+    /// Initial rate.
+    pub lr: f64,
+    /// SGD's momentum; 0 for the Adams.
+    #[serde(default)]
+    pub momentum: f64,
+    /// SGD with Nesterov momentum.
+    #[serde(default)]
+    pub nesterov: bool,
+    /// Adam's betas.
+    #[serde(default = "torch_betas")]
+    pub betas: [f64; 2],
+    /// Adam's epsilon.
+    #[serde(default = "torch_eps")]
+    pub eps: f64,
+    /// L2 (sgd, adam) or decoupled (adamw).
+    pub weight_decay: f64,
+    /// How the rate changes.
+    pub schedule: Schedule,
+    /// The first steps, in which the rate rises linearly: times (step + 1)/`warmup_steps`.
+    pub warmup_steps: u64,
+}
+
+fn torch_betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+
+fn torch_eps() -> f64 {
+    1e-8
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum OptimizerKind {
+    Sgd,
+    Adam,
+    Adamw,
+}
+
+/// `optimizer.schedule`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// lr.
+    Constant,
+    /// lr·(1 + cos(π·epoch/`t_max`))/2, per epoch; `t_max` defaults to the epochs.
+    Cosine {
+        /// Epochs of half a period.
+        t_max: f64,
+    },
+    /// lr/√(1 + ⌊step/period⌋).
+    InverseSqrt {
+        /// Steps between changes.
+        period: u64,
+    },
+    /// lr·gamma^(number of milestones reached), per epoch.
+    Step {
+        /// Epochs at which the rate is multiplied by gamma.
+        milestones: Vec<f64>,
+        /// The factor.
+        gamma: f64,
+    },
+}
+
+/// `[train]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Length.
+    #[serde(flatten)]
+    pub length: Length,
+    /// Examples a step.
+    pub batch_size: usize,
+    /// Epochs with a history row, besides all checkpoints.
+    pub history: EpochList,
+    /// Epochs with a checkpoint.
+    pub checkpoints: EpochList,
+}
+
+/// `train.epochs` or `train.steps`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Length {
+    Epochs(u64),
+    Steps(u64),
+}
+
+/// A named rule for which epochs to record, or the epochs themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EpochList {
+    /// A rule.
+    Rule(EpochRule),
+    /// Epochs, fractions allowed.
+    Epochs(Vec<f64>),
+}
+
+/// Rules for [`EpochList`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EpochRule {
+    /// Every epoch to 100, then ⌊100·1.02^i⌋ without repeats, and the last epoch.
+    Auto,
+    /// Every epoch.
+    Every,
+    /// 0…10, then ⌊10·1.12^i⌋ without repeats, and the last epoch.
+    LogSpaced,
+}
+
+/// `[evaluation]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationConfig {
+    /// Which `BatchNorm` statistics evaluation uses.
+    pub batchnorm: BatchNormChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum BatchNormChoice {
+    Recomputed,
+    Running,
+}
+
+/// `[analysis]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisConfig {
+    /// "all", or names and globs of nodes.
+    pub layers: Layers,
+    /// Groups of examples, each with its own matrices.
+    pub groups: Vec<Group>,
+    /// Examples in each group.
+    pub n_examples: usize,
+    /// CKA.
+    pub cka: CkaConfig,
+    /// Linear probes.
+    pub probe: ProbeConfig,
+    /// Decision regions.
+    pub drs: DrsConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Layers {
+    /// "all", or one name or glob.
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Group {
+    Test,
+    TrainClean,
+    TrainCorrupted,
+}
+
+/// `analysis.cka`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CkaConfig {
+    /// The estimator of HSIC.
+    pub estimator: Estimator,
+}
+
+/// `analysis.probe`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeConfig {
+    /// Strength of the L2 penalty, in standardized units.
+    pub l2: f64,
+    /// Labels the probes are trained on.
+    pub labels: ProbeLabels,
+    /// How a layer's output becomes a feature vector.
+    pub features: ProbeFeatures,
+    /// Above this many features the output is pooled.
+    pub cap: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ProbeLabels {
+    Noisy,
+    Clean,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ProbeFeatures {
+    Flatten,
+}
+
+/// `analysis.drs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrsConfig {
+    /// Number of planes.
+    pub triplets: usize,
+    /// Points along a side of a plane's grid.
+    pub resolution: usize,
+    /// Enlargement of the box on each side.
+    pub margin: f64,
+    /// Which images the triplets are drawn from.
+    pub source: TripletSource,
+    /// How triplets are drawn.
+    pub sampling: TripletSampling,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum TripletSource {
+    Test,
+    Train,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum TripletSampling {
+    Dbviz,
+}
