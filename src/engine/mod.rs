@@ -1,0 +1,269 @@
+//! Runs a net's nodes: forward, backward, optimizer step. Images enter as NHWC f32;
+//! everything that enters or leaves as a named parameter or a representation is in PyTorch's
+//! layout. What lies between is the engine's own affair: the CPU engine keeps a block of
+//! images in the lanes of its vectors.
+//!
+//! The same weights and images give the same bytes at any number of threads: work is cut by
+//! fixed sizes and sums are added in a fixed order. Another instruction set may round
+//! otherwise; the environment variable `STRATAGRAM_ISA` (`avx512`, `avx2`, `neon`,
+//! `portable`) chooses one, else the best that the machine has is taken.
+
+mod native;
+#[cfg(test)]
+mod reference;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use native::{Isa, Network};
+
+use crate::array_file::{Array, NamedArrays, Values};
+use crate::error::Result;
+use crate::net::{Net, Role};
+
+/// Mean and (biased) variance of every BatchNorm node, in node order, as used in evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNormStatistics(pub Vec<ChannelStatistics>);
+
+/// Statistics of one BatchNorm's channels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelStatistics {
+    /// Mean of each channel.
+    pub mean: Vec<f32>,
+    /// Variance of each channel, with the bias that PyTorch's running variance has.
+    pub var: Vec<f32>,
+}
+
+/// One optimizer update, with the rate of the current step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub enum Update {
+    /// `torch.optim.SGD`.
+    Sgd { lr: f64, momentum: f64, weight_decay: f64, nesterov: bool },
+    /// `torch.optim.Adam` (decoupled = false) or `AdamW` (decoupled = true).
+    Adam { lr: f64, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool },
+}
+
+/// The vector instructions that engines use on this machine: `avx512`, `avx2`, `neon` or
+/// `portable`.
+///
+/// # Errors
+/// If `STRATAGRAM_ISA` names a set that the machine does not have.
+pub fn isa_name() -> Result<&'static str> {
+    Ok(Isa::selected()?.name())
+}
+
+/// A net with weights, on the CPU.
+///
+/// # Example
+/// ```
+/// use stratagram::engine::{Engine, Update};
+/// use stratagram::net::{NetConfig, Shape, initial_weights};
+///
+/// let input = Shape { channels: 1, height: 8, width: 8 };
+/// let net = NetConfig::Cnn5 { width: 2 }.build(input, 3);
+/// let mut engine = Engine::new(&net, &initial_weights(&net, 0))?;
+/// let images: Vec<f32> = (0..6 * 64).map(|i| (i % 11) as f32).collect();
+/// let labels = [0, 1, 2, 0, 1, 2];
+/// let before = engine.gradients(&images, &labels);
+/// engine.update(&Update::Sgd { lr: 0.01, momentum: 0.0, weight_decay: 0.0, nesterov: false });
+/// assert!(engine.gradients(&images, &labels) < before);
+///
+/// let logits = net.nodes.len() - 1;
+/// let statistics = engine.running_statistics();
+/// assert_eq!(engine.evaluate(&images, &statistics, &[logits])[0].len(), 6 * 3);
+/// # Ok::<(), stratagram::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    network: Network,
+}
+
+impl Engine {
+    /// An engine for `net` that starts from `weights`; every name and shape is checked.
+    ///
+    /// # Errors
+    /// If a parameter is missing, unexpected or of another shape, or `STRATAGRAM_ISA` names
+    /// instructions that the machine does not have.
+    pub fn new(net: &Net, weights: &NamedArrays) -> Result<Self> {
+        Self::with_isa(Isa::selected()?, net, weights)
+    }
+
+    fn with_isa(isa: Isa, net: &Net, weights: &NamedArrays) -> Result<Self> {
+        let (values, batches_tracked) = state::read_weights(&net.parameters(), weights)?;
+        Ok(Self { network: Network::new(isa, net, values, batches_tracked) })
+    }
+
+    /// The net.
+    pub fn net(&self) -> &Net {
+        self.network.net()
+    }
+
+    /// Current parameters and running statistics as a PyTorch `state_dict`.
+    pub fn weights(&self) -> NamedArrays {
+        let parameters = self.network.parameters().iter().zip(self.network.values());
+        let named = parameters.map(|(parameter, values)| {
+            let values = match parameter.role {
+                Role::BatchesTracked => Values::I64(vec![self.network.batches_tracked()]),
+                _ => Values::F32(values.clone()),
+            };
+            (parameter.name.clone(), Array { shape: parameter.shape.clone(), values })
+        });
+        NamedArrays(named.collect())
+    }
+
+    /// The optimizer's buffers: SGD `momentum/NAME`; Adam `exp_avg/NAME`, `exp_avg_sq/NAME`
+    /// and the i64 scalar `step`. Empty before the first step and for SGD without momentum.
+    pub fn optimizer_state(&self) -> NamedArrays {
+        state::write_optimizer(self.network.parameters(), self.network.state())
+    }
+
+    /// Puts back what [`Engine::optimizer_state`] gave.
+    ///
+    /// # Errors
+    /// If a buffer is missing, unexpected or of another shape.
+    pub fn set_optimizer_state(&mut self, state: &NamedArrays) -> Result<()> {
+        let state = state::read_optimizer(self.network.parameters(), state)?;
+        self.network.set_state(state);
+        Ok(())
+    }
+
+    /// Mean cross-entropy of a training-mode forward pass over `images`
+    /// (`[n, height, width, channels]`) followed by the backward pass; running statistics
+    /// move as in PyTorch. Gradients stay in the engine.
+    ///
+    /// With a single value a channel (one image, one pixel) the unbiased variance is
+    /// undefined and the running variance becomes NaN.
+    ///
+    /// # Panics
+    /// If there are no labels, their number is not that of the images, or one is not below
+    /// the number of classes.
+    pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> f64 {
+        let size = self.net().input().size();
+        assert!(!labels.is_empty(), "a batch needs at least one image");
+        assert_eq!(
+            images.len(),
+            labels.len() * size,
+            "{} labels need as many images of {size} values",
+            labels.len()
+        );
+        let n_classes = self.net().n_classes();
+        assert!(
+            labels.iter().all(|&label| usize::from(label) < n_classes),
+            "a label is not below the number of classes, {n_classes}"
+        );
+        let network = &mut self.network;
+        // Inside the pool, so that each of the many small parallel loops starts at once.
+        rayon::scope(|_| network.train(images, labels))
+    }
+
+    /// The gradients of the last [`Engine::gradients`] call, by PyTorch name and layout.
+    pub fn last_gradients(&self) -> NamedArrays {
+        let parameters = self.network.parameters().iter().zip(self.network.gradients());
+        let trained = parameters.filter(|(parameter, _)| parameter.role.is_trained());
+        let named = trained.map(|(parameter, gradient)| {
+            let values = Values::F32(gradient.clone());
+            (parameter.name.clone(), Array { shape: parameter.shape.clone(), values })
+        });
+        NamedArrays(named.collect())
+    }
+
+    /// Applies the last gradients.
+    pub fn update(&mut self, update: &Update) {
+        self.network.update(update);
+    }
+
+    /// The running statistics.
+    pub fn running_statistics(&self) -> BatchNormStatistics {
+        let parameters = self.network.parameters().iter().zip(self.network.values());
+        let of = |role: Role| {
+            let found =
+                parameters.clone().filter(move |(parameter, _)| parameter.role == role);
+            found.map(|(_, values)| values.clone())
+        };
+        let pairs = of(Role::RunningMean).zip(of(Role::RunningVar));
+        BatchNormStatistics(
+            pairs.map(|(mean, var)| ChannelStatistics { mean, var }).collect(),
+        )
+    }
+
+    /// Statistics recomputed over `batches` of images with a cumulative average, as
+    /// `torch.optim.swa_utils.update_bn` does; the running statistics stay as they are.
+    ///
+    /// # Panics
+    /// If there is no batch, or one is empty or not whole images.
+    pub fn recompute_statistics<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a [f32]>,
+    ) -> BatchNormStatistics {
+        let size = self.net().input().size();
+        let mut total: Vec<Vec<[f64; 2]>> = vec![];
+        let mut n_batches = 0.0;
+        for images in batches {
+            assert!(
+                !images.is_empty() && images.len().is_multiple_of(size),
+                "a batch has {} values; an image has {size}",
+                images.len()
+            );
+            let network = &mut self.network;
+            let found = rayon::scope(|_| network.moments(images));
+            n_batches += 1.0;
+            total.resize_with(found.len(), Vec::new);
+            for (total, (moments, count)) in total.iter_mut().zip(found) {
+                total.resize(moments.len(), [0.0; 2]);
+                let unbiased = count as f64 / (count as f64 - 1.0);
+                for ([mean, var], new) in total.iter_mut().zip(moments) {
+                    *mean += new[0];
+                    *var += new[1] * unbiased;
+                }
+            }
+        }
+        assert!(n_batches > 0.0, "statistics need at least one batch");
+        let average = |channels: &Vec<[f64; 2]>, which: usize| {
+            channels.iter().map(|sums| (sums[which] / n_batches) as f32).collect()
+        };
+        let channels = total.iter().map(|channels| ChannelStatistics {
+            mean: average(channels, 0),
+            var: average(channels, 1),
+        });
+        BatchNormStatistics(channels.collect())
+    }
+
+    /// Evaluation-mode outputs of the `wanted` nodes (positions in the net) for `images`
+    /// (`[n, height, width, channels]`), each `[n, channels·height·width]` in PyTorch's
+    /// flattening (channel, row, column). Nodes that no wanted node depends on are not
+    /// computed. An image's bytes do not depend on the other images.
+    ///
+    /// # Panics
+    /// If `images` is not whole images, the statistics are not those of the net's BatchNorm
+    /// nodes, or a wanted position is not in the net.
+    pub fn evaluate(
+        &mut self,
+        images: &[f32],
+        statistics: &BatchNormStatistics,
+        wanted: &[usize],
+    ) -> Vec<Vec<f32>> {
+        let size = self.net().input().size();
+        assert!(
+            images.len().is_multiple_of(size),
+            "there are {} values; an image has {size}",
+            images.len()
+        );
+        let n_nodes = self.net().nodes.len();
+        assert!(
+            wanted.iter().all(|&node| node < n_nodes),
+            "wanted nodes {wanted:?} of a net with {n_nodes}"
+        );
+        let channels: Vec<_> = self.running_statistics().0;
+        let lengths = |of: &[ChannelStatistics]| -> Vec<[usize; 2]> {
+            of.iter().map(|channels| [channels.mean.len(), channels.var.len()]).collect()
+        };
+        assert_eq!(
+            lengths(&statistics.0),
+            lengths(&channels),
+            "statistics do not fit the net's BatchNorm nodes"
+        );
+        let network = &mut self.network;
+        rayon::scope(|_| network.evaluate(images, statistics, wanted))
+    }
+}

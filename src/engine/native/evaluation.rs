@@ -1,0 +1,203 @@
+//! Evaluation-mode passes: chunks of images go through the whole net one after the other,
+//! each on one thread with its own buffers. An image's lane computes the same whatever the
+//! other lanes hold, so the bytes do not depend on how images are grouped.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::batchnorm::{Affine, BatchNorm};
+use super::conv::{Epilogue, GatherPlan};
+use super::elementwise;
+use super::network::{Network, pixels};
+use super::plan::{Kind, Program, Step, lower};
+use super::pool::{GlobalAvgPool, MaxPool};
+use super::tensor::{Batch, Buffer, pack_images, unpack};
+use crate::engine::BatchNormStatistics;
+
+/// Pixels of an image above which a chunk has fewer blocks.
+const SMALL_IMAGE: usize = 400;
+
+/// Plans that are kept.
+const MAX_PLANS: usize = 32;
+
+/// What evaluations keep from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    /// By wanted nodes and number of blocks.
+    plans: BTreeMap<(Vec<usize>, usize), Plan>,
+    /// Buffers that no chunk uses at the moment.
+    free: Mutex<Vec<Vec<Buffer>>>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    program: Program,
+    gathers: Vec<Option<GatherPlan>>,
+}
+
+impl Network {
+    /// See `Engine::evaluate`.
+    pub(in crate::engine) fn evaluate(
+        &mut self,
+        images: &[f32],
+        statistics: &BatchNormStatistics,
+        wanted: &[usize],
+    ) -> Vec<Vec<f32>> {
+        self.pack(false);
+        let size = self.net.input().size();
+        let n = images.len() / size;
+        let blocks = if pixels(self.net.input()) <= SMALL_IMAGE { 6 } else { 3 };
+        let chunk = blocks * self.isa.lanes();
+        for n in [chunk.min(n), n % chunk] {
+            if n > 0 {
+                self.prepare_evaluation(wanted, Batch::new(self.isa, n));
+            }
+        }
+        let widths: Vec<_> =
+            wanted.iter().map(|&w| self.net.nodes[w].shape.size()).collect();
+        let mut outputs: Vec<_> =
+            widths.iter().map(|width| vec![0.0; n * width]).collect();
+        let affines = self.affines(statistics);
+        let mut tasks: Vec<_> =
+            images.chunks(chunk * size).map(|part| (part, vec![])).collect();
+        for (output, width) in outputs.iter_mut().zip(&widths) {
+            for (task, part) in tasks.iter_mut().zip(output.chunks_mut(chunk * width)) {
+                task.1.push(part);
+            }
+        }
+        let own = &*self;
+        tasks.into_par_iter().for_each(|(images, outputs)| {
+            own.evaluate_chunk(images, &affines, wanted, outputs);
+        });
+        outputs
+    }
+
+    fn affines(&self, statistics: &BatchNormStatistics) -> Vec<Option<Affine>> {
+        let mut affines = vec![None; self.net.nodes.len()];
+        for (&node, channels) in self.batchnorms.iter().zip(&statistics.0) {
+            let first = self.first_parameter[node];
+            let [gamma, beta] = [&self.values[first], &self.values[first + 1]];
+            affines[node] = Some(Affine::new(&channels.mean, &channels.var, gamma, beta));
+        }
+        affines
+    }
+
+    fn prepare_evaluation(&mut self, wanted: &[usize], batch: Batch) {
+        let key = (wanted.to_vec(), batch.blocks);
+        if self.evaluation.plans.contains_key(&key) {
+            return;
+        }
+        if self.evaluation.plans.len() >= MAX_PLANS {
+            self.evaluation.plans.clear();
+        }
+        let net = &self.net;
+        let steps = lower(net, wanted, wanted, true);
+        let program = Program::forward(net, steps, wanted, |node| {
+            let shape = net.nodes[node].shape;
+            batch.size(shape.channels, pixels(shape))
+        });
+        let plan = |conv: &Option<super::network::Conv>| {
+            conv.as_ref().map(|conv| conv.forward.plan(batch))
+        };
+        let gathers = self.convs.iter().map(plan).collect();
+        self.evaluation.plans.insert(key, Plan { program, gathers });
+    }
+
+    fn evaluate_chunk(
+        &self,
+        images: &[f32],
+        affines: &[Option<Affine>],
+        wanted: &[usize],
+        outputs: Vec<&mut [f32]>,
+    ) {
+        let n = images.len() / self.net.input().size();
+        let batch = Batch { serial: true, ..Batch::new(self.isa, n) };
+        let plan = &self.evaluation.plans[&(wanted.to_vec(), batch.blocks)];
+        let free = || self.evaluation.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = free().pop().unwrap_or_default();
+        if buffers.len() < plan.program.buffers.len() {
+            buffers.resize_with(plan.program.buffers.len(), Buffer::default);
+        }
+        for (buffer, &size) in buffers.iter_mut().zip(&plan.program.buffers) {
+            buffer.reserve(size);
+        }
+        let mut chunk = Chunk { network: self, plan, batch, buffers };
+        for step in &plan.program.steps {
+            chunk.run(step, images, affines);
+        }
+        for (&node, out) in wanted.iter().zip(outputs) {
+            let shape = self.net.nodes[node].shape;
+            unpack(chunk.value(node), shape.channels, pixels(shape), batch, out);
+        }
+        free().push(chunk.buffers);
+    }
+}
+
+/// A chunk of images on its way through the net.
+struct Chunk<'a> {
+    network: &'a Network,
+    plan: &'a Plan,
+    batch: Batch,
+    buffers: Vec<Buffer>,
+}
+
+impl Chunk<'_> {
+    fn value(&self, node: usize) -> &[f32] {
+        let buffer = self.plan.program.value[node].expect("is stored");
+        let shape = self.network.net.nodes[node].shape;
+        self.buffers[buffer].get(self.batch.size(shape.channels, pixels(shape)))
+    }
+
+    fn run(&mut self, step: &Step, images: &[f32], affines: &[Option<Affine>]) {
+        let buffer = self.plan.program.value[step.output].expect("is stored");
+        let shape = self.network.net.nodes[step.output].shape;
+        let mut output = std::mem::take(&mut self.buffers[buffer]);
+        let out = output.get_mut(self.batch.size(shape.channels, pixels(shape)));
+        if step.kind == Kind::Input {
+            pack_images(images, shape.channels, pixels(shape), self.batch, out);
+        } else {
+            self.compute(step, affines, out);
+        }
+        self.buffers[buffer] = output;
+    }
+
+    fn compute(&self, step: &Step, affines: &[Option<Affine>], out: &mut [f32]) {
+        let network = self.network;
+        let input = self.value(step.input);
+        let shapes = [step.input, step.output].map(|node| network.net.nodes[node].shape);
+        let [from, to] = shapes.map(|shape| [shape.height, shape.width]);
+        let (isa, batch) = (network.isa, self.batch);
+        match step.kind {
+            Kind::Conv { node, add, batchnorm, relu } => {
+                let conv = network.convs[node].as_ref().expect("is a convolution");
+                let gather = self.plan.gathers[node].as_ref().expect("is a convolution");
+                let epilogue = Epilogue {
+                    bias: conv.bias.then(|| &network.values[conv.weight + 1][..]),
+                    add: add.map(|other| self.value(other)),
+                    accumulate: false,
+                    affine: batchnorm.and_then(|node| affines[node].as_ref()),
+                    relu,
+                };
+                let sources = [conv.packed_forward(), input];
+                conv.forward.run(gather, batch, sources, epilogue, out);
+            }
+            Kind::BatchNorm { node, relu } => {
+                let affine = affines[node].as_ref().expect("has statistics");
+                BatchNorm { isa, batch, pixels: pixels(shapes[0]), relu }
+                    .apply(input, affine, out);
+            }
+            Kind::Relu => elementwise::relu(input, out),
+            Kind::MaxPool { size } => {
+                MaxPool { isa, batch, size, from, to }.forward(input, out);
+            }
+            Kind::GlobalAvgPool => {
+                GlobalAvgPool { isa, batch, pixels: pixels(shapes[0]) }
+                    .forward(input, out);
+            }
+            Kind::Add { other } => elementwise::add(input, self.value(other), out),
+            Kind::Input => unreachable!("has no input"),
+        }
+    }
+}

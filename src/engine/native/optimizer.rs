@@ -1,0 +1,153 @@
+//! Parameter updates with the semantics of `torch.optim`.
+
+use rayon::prelude::*;
+
+use crate::engine::Update;
+
+/// Values that a task updates.
+const CHUNK: usize = 1 << 13;
+
+/// What the optimizer remembers, one vector for each trained parameter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::engine) enum State {
+    /// Before the first step, and for SGD without momentum.
+    #[default]
+    Empty,
+    /// SGD's momentum buffers.
+    Sgd(Vec<Vec<f32>>),
+    /// Adam's first and second moments and the number of steps.
+    #[allow(missing_docs)]
+    Adam { first: Vec<Vec<f32>>, second: Vec<Vec<f32>>, step: i64 },
+}
+
+/// Updates `parameters` in place from their gradients.
+pub(in crate::engine) fn apply(
+    update: &Update,
+    state: &mut State,
+    parameters: &mut [(&mut [f32], &[f32])],
+) {
+    match *update {
+        Update::Sgd { lr, momentum, weight_decay, nesterov } => {
+            let sgd = Sgd {
+                lr: lr as f32,
+                momentum: momentum as f32,
+                weight_decay: weight_decay as f32,
+                nesterov,
+            };
+            if momentum == 0.0 {
+                for (values, gradient) in parameters {
+                    sgd.plain(values, gradient);
+                }
+                return;
+            }
+            if !matches!(state, State::Sgd(_)) {
+                *state = State::Sgd(zeros(parameters));
+            }
+            let State::Sgd(buffers) = state else { unreachable!() };
+            for ((values, gradient), buffer) in parameters.iter_mut().zip(buffers) {
+                sgd.with_momentum(values, gradient, buffer);
+            }
+        }
+        Update::Adam { lr, betas, eps, weight_decay, decoupled } => {
+            if !matches!(state, State::Adam { .. }) {
+                let [first, second] = [zeros(parameters), zeros(parameters)];
+                *state = State::Adam { first, second, step: 0 };
+            }
+            let State::Adam { first, second, step } = state else { unreachable!() };
+            *step += 1;
+            let correction = betas.map(|beta| 1.0 - beta.powf(*step as f64));
+            let adam = Adam { lr, betas, eps, weight_decay, decoupled, correction };
+            let moments = first.iter_mut().zip(second);
+            for ((values, gradient), (first, second)) in
+                parameters.iter_mut().zip(moments)
+            {
+                adam.update(values, gradient, first, second);
+            }
+        }
+    }
+}
+
+fn zeros(parameters: &[(&mut [f32], &[f32])]) -> Vec<Vec<f32>> {
+    parameters.iter().map(|(values, _)| vec![0.0; values.len()]).collect()
+}
+
+/// `g ← g + λw; v ← μv + g; w ← w − lr·v` (Nesterov: `w ← w − lr·(g + μv)`).
+struct Sgd {
+    lr: f32,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: bool,
+}
+
+impl Sgd {
+    fn plain(&self, values: &mut [f32], gradient: &[f32]) {
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        chunks.for_each(|(values, gradient)| {
+            for (w, &g) in values.iter_mut().zip(gradient) {
+                *w -= self.lr * (g + self.weight_decay * *w);
+            }
+        });
+    }
+
+    fn with_momentum(&self, values: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        chunks.zip(buffer.par_chunks_mut(CHUNK)).for_each(
+            |((values, gradient), buffer)| {
+                for ((w, &g), v) in values.iter_mut().zip(gradient).zip(buffer) {
+                    let g = g + self.weight_decay * *w;
+                    *v = self.momentum * *v + g;
+                    let step = if self.nesterov { g + self.momentum * *v } else { *v };
+                    *w -= self.lr * step;
+                }
+            },
+        );
+    }
+}
+
+/// `m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − lr·m̂/(√v̂ + eps)`, where m̂ and v̂ are
+/// divided by 1 − βᵗ; weight decay adds λw to g, or (decoupled) shrinks w by lr·λ first.
+struct Adam {
+    lr: f64,
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    decoupled: bool,
+    correction: [f64; 2],
+}
+
+impl Adam {
+    fn update(
+        &self,
+        values: &mut [f32],
+        gradient: &[f32],
+        first: &mut [f32],
+        second: &mut [f32],
+    ) {
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
+        chunks.zip(moments).for_each(|((values, gradient), (first, second))| {
+            let moments = first.iter_mut().zip(second);
+            for ((w, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                self.update_one(w, f64::from(g), m, v);
+            }
+        });
+    }
+
+    #[inline]
+    fn update_one(&self, w: &mut f32, gradient: f64, first: &mut f32, second: &mut f32) {
+        let mut value = f64::from(*w);
+        let mut g = gradient;
+        if self.decoupled {
+            value *= 1.0 - self.lr * self.weight_decay;
+        } else {
+            g += self.weight_decay * value;
+        }
+        let [b1, b2] = self.betas;
+        let m = b1 * f64::from(*first) + (1.0 - b1) * g;
+        let v = b2 * f64::from(*second) + (1.0 - b2) * g * g;
+        let scale = (v / self.correction[1]).sqrt() + self.eps;
+        *w = (value - self.lr * (m / self.correction[0]) / scale) as f32;
+        *first = m as f32;
+        *second = v as f32;
+    }
+}

@@ -1,0 +1,135 @@
+//! Memory layout: a batch's activation is a matrix of vectors, `[channel][block][pixel]`,
+//! whose lanes are `lanes` consecutive images (a block).
+//!
+//! With images in the lanes no kernel has remainders in channels or pixels, the borders of
+//! a convolution are skipped rather than multiplied by zero, and an image's result cannot
+//! depend on its neighbours in the batch.
+
+use super::isa::Isa;
+
+/// Values in a cache line; buffers start at one.
+const LINE: usize = 16;
+
+/// Values that are not worth a second task.
+const SERIAL_VALUES: usize = 1 << 14;
+
+/// f32 storage that starts at a cache line and only grows.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    storage: Vec<f32>,
+    offset: usize,
+    len: usize,
+}
+
+impl Buffer {
+    /// Makes room for `len` values.
+    pub(super) fn reserve(&mut self, len: usize) {
+        if self.len < len {
+            self.storage = vec![0.0; len + LINE];
+            self.offset = self.storage.as_ptr().align_offset(4 * LINE).min(LINE);
+            self.len = len;
+        }
+    }
+
+    pub(super) fn get(&self, len: usize) -> &[f32] {
+        &self.storage[self.offset..self.offset + self.len][..len]
+    }
+
+    pub(super) fn get_mut(&mut self, len: usize) -> &mut [f32] {
+        &mut self.storage[self.offset..self.offset + self.len][..len]
+    }
+}
+
+/// How a batch lies in vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// Images.
+    pub(super) n: usize,
+    /// Images in a block.
+    pub(super) lanes: usize,
+    /// Blocks, the last of which may be partly empty.
+    pub(super) blocks: usize,
+    /// Whether its operations stay on one thread, because others work on other batches.
+    pub(super) serial: bool,
+}
+
+impl Batch {
+    pub(super) fn new(isa: Isa, n: usize) -> Self {
+        let lanes = isa.lanes();
+        Self { n, lanes, blocks: n.div_ceil(lanes), serial: false }
+    }
+
+    /// Channels that one task should have at least.
+    pub(super) fn min_rows(self, pixels: usize) -> usize {
+        if self.serial { usize::MAX } else { SERIAL_VALUES.div_ceil(self.row(pixels)) }
+    }
+
+    /// Vectors from one channel to the next. Odd, so that channels do not fall on the same
+    /// sets of the cache.
+    pub(super) fn stride(self, pixels: usize) -> usize {
+        (self.blocks * pixels) | 1
+    }
+
+    /// Values from one channel to the next.
+    pub(super) fn row(self, pixels: usize) -> usize {
+        self.stride(pixels) * self.lanes
+    }
+
+    /// Values of a whole activation.
+    pub(super) fn size(self, channels: usize, pixels: usize) -> usize {
+        channels * self.row(pixels)
+    }
+
+    /// Images in the last block.
+    pub(super) fn last_lanes(self) -> usize {
+        self.n - (self.blocks - 1) * self.lanes
+    }
+}
+
+/// Lays images `[n, height, width, channels]` out as an activation; lanes without an image
+/// are zero.
+pub(super) fn pack_images(
+    images: &[f32],
+    channels: usize,
+    pixels: usize,
+    batch: Batch,
+    out: &mut [f32],
+) {
+    let lanes = batch.lanes;
+    for (c, row) in out.chunks_mut(batch.row(pixels)).enumerate() {
+        for block in 0..batch.blocks {
+            let filled = lanes.min(batch.n - block * lanes);
+            for pixel in 0..pixels {
+                let to = &mut row[(block * pixels + pixel) * lanes..][..lanes];
+                for (lane, value) in to[..filled].iter_mut().enumerate() {
+                    let image = block * lanes + lane;
+                    *value = images[(image * pixels + pixel) * channels + c];
+                }
+                to[filled..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Copies an activation to `[n, channels·pixels]`, PyTorch's flattening.
+pub(super) fn unpack(
+    activation: &[f32],
+    channels: usize,
+    pixels: usize,
+    batch: Batch,
+    out: &mut [f32],
+) {
+    let lanes = batch.lanes;
+    let width = channels * pixels;
+    for (block, images) in out.chunks_mut(lanes * width).enumerate() {
+        for c in 0..channels {
+            let from = c * batch.row(pixels) + block * pixels * lanes;
+            for (lane, image) in images.chunks_mut(width).enumerate() {
+                let values = activation[from + lane..].iter().step_by(lanes);
+                for (to, value) in image[c * pixels..][..pixels].iter_mut().zip(values) {
+                    *to = *value;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! The native engine against the f64 reference, on every instruction set of the machine.
+
+use rand::RngExt;
+
+use super::reference::{Parameters, Reference, parameters};
+use super::*;
+use crate::array_file::{Array, Values};
+use crate::net::{NetConfig, Node, Op, Shape, initial_weights};
+use crate::seed;
+
+/// Appends nodes that each read the one before.
+struct Chain(Vec<Node>);
+
+impl Chain {
+    fn new(channels: usize, height: usize, width: usize) -> Self {
+        let shape = Shape { channels, height, width };
+        Self(vec![Node { name: "input".into(), op: Op::Input, inputs: vec![], shape }])
+    }
+
+    fn shape(&self) -> Shape {
+        self.0[self.0.len() - 1].shape
+    }
+
+    fn add(mut self, name: &str, op: Op, shape: Shape) -> Self {
+        let inputs = vec![self.0.len() - 1];
+        self.0.push(Node { name: name.into(), op, inputs, shape });
+        self
+    }
+
+    fn same(self, name: &str, op: Op) -> Self {
+        let shape = self.shape();
+        self.add(name, op, shape)
+    }
+
+    fn conv(self, name: &str, channels: usize, window: [usize; 3], bias: bool) -> Self {
+        let [kernel, stride, padding] = window;
+        let side = |side: usize| (side + 2 * padding - kernel) / stride + 1;
+        let Shape { height, width, .. } = self.shape();
+        let shape = Shape { channels, height: side(height), width: side(width) };
+        let op = Op::Conv2d { out_channels: channels, kernel, stride, padding, bias };
+        self.add(name, op, shape)
+    }
+
+    fn pool(self, size: usize) -> Self {
+        let Shape { channels, height, width } = self.shape();
+        let shape = Shape { channels, height: height / size, width: width / size };
+        self.add("pool", Op::MaxPool { size }, shape)
+    }
+
+    /// Global average pooling and a linear layer end the net.
+    fn end(self, n_classes: usize) -> Net {
+        let channels = self.shape().channels;
+        let vector = |channels| Shape { channels, height: 1, width: 1 };
+        let op = Op::Linear { out_features: n_classes };
+        let chain = self.add("average", Op::GlobalAvgPool, vector(channels));
+        Net { nodes: chain.add("fc", op, vector(n_classes)).0, representations: vec![] }
+    }
+}
+
+/// Every parameter of a net, random; BatchNorm's too.
+fn random_weights(net: &Net) -> NamedArrays {
+    let mut weights = initial_weights(net, 1);
+    for (name, array) in &mut weights.0 {
+        let mut rng = seed::stream(2, name, 0);
+        if let (Values::F32(values), true) = (&mut array.values, !name.contains("conv")) {
+            let positive = name.ends_with("var") || name.ends_with("weight");
+            for value in values {
+                *value = rng.random_range(if positive { 0.5..1.5 } else { -0.5..0.5 });
+            }
+        }
+    }
+    weights
+}
+
+fn batch(net: &Net, n: usize) -> (Vec<f32>, Vec<u8>) {
+    let mut rng = seed::stream(3, "batch", n as u64);
+    let size = n * net.input().size();
+    let images = (0..size).map(|_| rng.random_range(-1.0..2.0)).collect();
+    let labels = (0..n).map(|_| rng.random_range(0..net.n_classes() as u8)).collect();
+    (images, labels)
+}
+
+/// `actual` is `expected` up to `tolerance` times the largest expected value.
+fn assert_close(what: &str, actual: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    let allowed = (tolerance * scale).max(1e-6);
+    let distance = |i: usize| (f64::from(actual[i]) - expected[i]).abs();
+    let worst = (0..actual.len()).max_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+    let worst = worst.unwrap();
+    assert!(
+        distance(worst) <= allowed && actual.iter().all(|x| x.is_finite()),
+        "{what}[{worst}]: {} instead of {}, more than {allowed:e} apart",
+        actual[worst],
+        expected[worst]
+    );
+}
+
+fn floats(array: &Array) -> &[f32] {
+    match &array.values {
+        Values::F32(values) => values,
+        other => panic!("not f32: {other:?}"),
+    }
+}
+
+/// Gradients, loss, running statistics and evaluation of one net on one batch.
+fn check(isa: Isa, net: &Net, n: usize, tolerance: f64) {
+    let weights = random_weights(net);
+    let (images, labels) = batch(net, n);
+    let mut engine = Engine::with_isa(isa, net, &weights).unwrap();
+    let all: Vec<usize> = (0..net.nodes.len()).collect();
+    let statistics = engine.running_statistics();
+    let mut reference =
+        Reference { net, parameters: parameters(&weights), n, training: false };
+    let outputs = engine.evaluate(&images, &statistics, &all);
+    for (node, expected) in reference.forward(&images).iter().enumerate() {
+        let name = format!("{} n={n} {}", isa.name(), net.nodes[node].name);
+        assert_close(&name, &outputs[node], expected, tolerance);
+        let alone = engine.evaluate(&images, &statistics, &[node]);
+        assert_eq!(alone[0], outputs[node], "{name}: fused steps change bytes");
+    }
+    reference.training = true;
+    let values = reference.forward(&images);
+    let expected = reference.backward(&values, &labels);
+    let loss = engine.gradients(&images, &labels);
+    let expected_loss = reference.loss(&values[values.len() - 1], &labels).0;
+    assert!(
+        (loss - expected_loss).abs() <= 1e-5 * expected_loss,
+        "{loss} {expected_loss}"
+    );
+    check_gradients(&format!("{} n={n}", isa.name()), &engine, &expected, tolerance);
+}
+
+fn check_gradients(what: &str, engine: &Engine, expected: &Parameters, tolerance: f64) {
+    let found = engine.last_gradients().0;
+    assert_eq!(found.len(), expected.len());
+    for (name, array) in &found {
+        assert_close(
+            &format!("{what} d{name}"),
+            floats(array),
+            &expected[name],
+            tolerance,
+        );
+    }
+}
+
+fn on_every_isa(check: impl Fn(Isa)) {
+    for isa in Isa::available() {
+        check(isa);
+    }
+}
+
+#[test]
+fn reference_gradients_are_finite_differences() {
+    let net = Chain::new(2, 5, 5)
+        .conv("conv1", 3, [3, 1, 1], true)
+        .same("bn1", Op::BatchNorm)
+        .same("relu1", Op::Relu)
+        .pool(2)
+        .conv("conv2", 2, [3, 2, 1], true)
+        .end(3);
+    let (images, labels) = batch(&net, 3);
+    let weights = parameters(&random_weights(&net));
+    let mut reference =
+        Reference { net: &net, parameters: weights, n: 3, training: true };
+    let values = reference.forward(&images);
+    let gradients = reference.backward(&values, &labels);
+    for (name, gradient) in &gradients {
+        for (i, expected) in gradient.iter().enumerate() {
+            let mut loss_at = |shift: f64| {
+                let value = &mut reference.parameters.get_mut(name).unwrap()[i];
+                let old = std::mem::replace(value, *value + shift);
+                let logits = reference.forward(&images).pop().unwrap();
+                reference.parameters.get_mut(name).unwrap()[i] = old;
+                reference.loss(&logits, &labels).0
+            };
+            let slope = (loss_at(1e-5) - loss_at(-1e-5)) / 2e-5;
+            assert!((slope - expected).abs() < 1e-7, "{name}[{i}]: {slope} {expected}");
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_every_width_match_the_reference() {
+    on_every_isa(|isa| {
+        for (inputs, outputs) in [
+            (1, 1),
+            (3, 2),
+            (1, 3),
+            (2, 5),
+            (3, 6),
+            (5, 7),
+            (8, 16),
+            (16, 17),
+            (17, 8),
+            (4, 9),
+        ] {
+            let net = Chain::new(inputs, 8, 8)
+                .conv("conv1", outputs, [3, 1, 1], true)
+                .conv("conv2", inputs, [3, 1, 1], false)
+                .end(3);
+            for n in [1, 2, 7, 33] {
+                check(isa, &net, n, 1e-5);
+            }
+        }
+    });
+}
+
+#[test]
+fn strides_kernels_and_odd_sides_match_the_reference() {
+    on_every_isa(|isa| {
+        for (height, width) in [(8, 8), (7, 9), (2, 2), (1, 1), (5, 4)] {
+            for window in [[3, 2, 1], [1, 2, 0], [3, 1, 1], [1, 1, 0]] {
+                let net = Chain::new(3, height, width)
+                    .conv("conv1", 5, [1, 1, 0], true)
+                    .conv("conv2", 4, window, true)
+                    .end(4);
+                check(isa, &net, 19, 1e-5);
+            }
+        }
+        let patches = Chain::new(3, 8, 8).conv("conv1", 3, [1, 1, 0], false);
+        check(isa, &patches.conv("conv2", 6, [4, 4, 0], true).end(4), 9, 1e-5);
+    });
+}
+
+#[test]
+fn sums_of_more_than_1024_terms_match_the_reference() {
+    on_every_isa(|isa| {
+        let net = Chain::new(3, 4, 4)
+            .conv("conv1", 130, [1, 1, 0], true)
+            .conv("conv2", 6, [3, 1, 1], true)
+            .end(3);
+        check(isa, &net, 5, 1e-5);
+    });
+}
+
+#[test]
+fn batchnorm_relu_and_pooling_match_the_reference() {
+    on_every_isa(|isa| {
+        for (side, size) in [(8, 2), (10, 2), (7, 2), (7, 3), (16, 4)] {
+            for n in [2, 7, 33] {
+                let chain = Chain::new(1, side, side).conv("conv1", 3, [3, 1, 1], true);
+                let chain = chain.same("bn1", Op::BatchNorm).same("relu1", Op::Relu);
+                let net = chain.pool(size).conv("conv2", 2, [1, 1, 0], true).end(3);
+                check(isa, &net, n, 1e-5);
+            }
+        }
+    });
+}
+
+#[test]
+fn relu_and_batchnorm_apart_match_the_reference() {
+    on_every_isa(|isa| {
+        let chain = Chain::new(2, 6, 6).conv("conv1", 4, [3, 1, 1], true);
+        let chain = chain.same("relu1", Op::Relu).same("bn1", Op::BatchNorm);
+        check(isa, &chain.conv("conv2", 3, [3, 1, 1], true).end(3), 21, 1e-5);
+    });
+}
+
+/// A sum of two earlier nodes is the node after the last.
+fn sum(chain: Chain, name: &str, inputs: [usize; 2]) -> Chain {
+    let mut chain = chain.same(name, Op::Add);
+    chain.0.last_mut().unwrap().inputs = inputs.to_vec();
+    chain
+}
+
+#[test]
+fn sums_match_the_reference_wherever_they_stand() {
+    on_every_isa(|isa| {
+        let start = || {
+            let chain = Chain::new(2, 6, 6).conv("conv1", 4, [3, 1, 1], true);
+            chain.same("bn1", Op::BatchNorm).same("relu1", Op::Relu)
+        };
+        // Nodes: conv1 = 1, bn1 = 2, relu1 = 3, conv2 = 4.
+        let conv2 = || start().conv("conv2", 4, [3, 1, 1], true);
+        for inputs in [[4, 1], [1, 4], [4, 3], [3, 4], [3, 1], [1, 2]] {
+            let net =
+                sum(conv2(), "sum", inputs).conv("conv3", 2, [1, 1, 0], true).end(3);
+            check(isa, &net, 18, 1e-5);
+        }
+    });
+}
+
+#[test]
+fn nets_of_every_width_match_the_reference() {
+    on_every_isa(|isa| {
+        for (side, channels) in [(8, 1), (10, 3), (16, 1)] {
+            let input = Shape { channels, height: side, width: side };
+            for width in [1, 3, 5] {
+                check(isa, &NetConfig::Cnn5 { width }.build(input, 10), 33, 2e-5);
+            }
+        }
+    });
+}
+
+#[test]
+fn resnet_matches_the_reference() {
+    let input = Shape { channels: 3, height: 10, width: 10 };
+    on_every_isa(|isa| {
+        for width in [1, 3] {
+            check(isa, &NetConfig::Resnet18 { width }.build(input, 10), 17, 1e-4);
+        }
+    });
+}
+
+#[test]
+fn biases_before_batchnorm_have_no_gradient() {
+    let input = Shape { channels: 3, height: 16, width: 16 };
+    let net = NetConfig::Cnn5 { width: 8 }.build(input, 10);
+    let (images, labels) = batch(&net, 64);
+    on_every_isa(|isa| {
+        let mut engine = Engine::with_isa(isa, &net, &initial_weights(&net, 0)).unwrap();
+        engine.gradients(&images, &labels);
+        let gradients = engine.last_gradients();
+        let largest = |name: &str| {
+            let found = gradients.0.iter().find(|(n, _)| n == name).unwrap();
+            floats(&found.1).iter().fold(0.0, |m: f32, x| m.max(x.abs()))
+        };
+        for layer in ["conv1", "conv2", "conv3", "conv4"] {
+            let [weight, bias] =
+                ["weight", "bias"].map(|s| largest(&format!("{layer}.{s}")));
+            assert!(bias <= 1e-5 * weight, "{layer}: {bias} against {weight}");
+        }
+    });
+}
+
+#[test]
+fn running_and_recomputed_statistics_are_those_of_pytorch() {
+    let net = Chain::new(1, 2, 2).same("bn1", Op::BatchNorm).end(2);
+    let weights = initial_weights(&net, 0);
+    let batches: [Vec<f32>; 2] =
+        [(1..=8).map(|x| x as f32).collect(), vec![0.0, 0.0, 0.0, 4.0]];
+    // Means 4.5 and 1, unbiased variances 6 and 4.
+    on_every_isa(|isa| {
+        let mut engine = Engine::with_isa(isa, &net, &weights).unwrap();
+        let found = engine.recompute_statistics(batches.iter().map(|b| &b[..]));
+        assert_eq!(found.0[0].mean, [2.75]);
+        assert_eq!(found.0[0].var, [5.0]);
+        let before = engine.running_statistics();
+        assert_eq!((before.0[0].mean[0], before.0[0].var[0]), (0.0, 1.0));
+        engine.gradients(&batches[0], &[0, 1]);
+        let after = engine.running_statistics();
+        assert!((after.0[0].mean[0] - 0.45).abs() < 1e-7);
+        assert!((after.0[0].var[0] - 1.5).abs() < 1e-6);
+    });
+}
+
+#[test]
+fn pooling_hands_nan_on_and_prefers_the_first_of_equals() {
+    let net = Chain::new(1, 2, 2).conv("conv1", 1, [1, 1, 0], true).pool(2).end(2);
+    on_every_isa(|isa| {
+        let mut engine = Engine::with_isa(isa, &net, &initial_weights(&net, 0)).unwrap();
+        let pool = net.position("pool").unwrap();
+        let statistics = engine.running_statistics();
+        for at in 0..4 {
+            let mut image = [1.0; 4];
+            image[at] = f32::NAN;
+            let out = engine.evaluate(&image, &statistics, &[pool]);
+            assert!(out[0][0].is_nan(), "NaN at {at}");
+        }
+    });
+}
+
+#[test]
+fn evaluation_does_not_depend_on_the_batch() {
+    for (config, side) in [
+        (NetConfig::Cnn5 { width: 3 }, 8),
+        (NetConfig::Resnet18 { width: 2 }, 8),
+        (NetConfig::Cnn5 { width: 2 }, 24),
+    ] {
+        let input = Shape { channels: 3, height: side, width: side };
+        let net = config.build(input, 4);
+        let wanted: Vec<_> =
+            net.representations.iter().map(|name| net.position(name).unwrap()).collect();
+        let (images, _) = batch(&net, 211);
+        on_every_isa(|isa| {
+            let weights = random_weights(&net);
+            let mut engine = Engine::with_isa(isa, &net, &weights).unwrap();
+            let statistics = engine.running_statistics();
+            let whole = engine.evaluate(&images, &statistics, &wanted);
+            for block in [1, 5, 16, 100] {
+                let mut pieces = vec![vec![]; wanted.len()];
+                for part in images.chunks(block * input.size()) {
+                    let outputs = engine.evaluate(part, &statistics, &wanted);
+                    for (pieces, output) in pieces.iter_mut().zip(outputs) {
+                        pieces.extend(output);
+                    }
+                }
+                assert_eq!(pieces, whole, "blocks of {block} on {}", isa.name());
+            }
+        });
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let input = Shape { channels: 3, height: 16, width: 16 };
+    let sgd =
+        Update::Sgd { lr: 0.05, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+    for config in [NetConfig::Cnn5 { width: 5 }, NetConfig::Resnet18 { width: 4 }] {
+        let net = config.build(input, 10);
+        let (images, labels) = batch(&net, 70);
+        let train = |threads: usize| {
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let weights = initial_weights(&net, 0);
+                let mut engine = Engine::new(&net, &weights).unwrap();
+                let losses: Vec<f64> = (0..3)
+                    .map(|_| {
+                        let loss = engine.gradients(&images, &labels);
+                        engine.update(&sgd);
+                        loss
+                    })
+                    .collect();
+                let half = images.len() / 2;
+                let statistics = engine.recompute_statistics(images.chunks(half));
+                let outputs =
+                    engine.evaluate(&images, &statistics, &[net.nodes.len() - 1]);
+                (losses, engine.weights(), statistics, outputs)
+            })
+        };
+        let one = train(1);
+        for threads in [2, 3, 4, 8] {
+            assert!(train(threads) == one, "{threads} threads give other bytes");
+        }
+    }
+}
+
+#[test]
+fn batches_of_changing_size_do_not_disturb_each_other() {
+    let input = Shape { channels: 1, height: 8, width: 8 };
+    let net = NetConfig::Cnn5 { width: 4 }.build(input, 10);
+    let gradients_after = |sizes: &[usize]| {
+        let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
+        for &n in sizes {
+            let (images, labels) = batch(&net, n);
+            engine.gradients(&images, &labels);
+            engine.recompute_statistics([&images[..]].into_iter());
+        }
+        engine.last_gradients()
+    };
+    assert_eq!(gradients_after(&[128, 7, 200, 40]), gradients_after(&[40]));
+}
+
+#[test]
+fn optimizers_follow_torch_optim() {
+    let net = Chain::new(1, 1, 1).end(2);
+    let names = ["fc.weight", "fc.bias"];
+    let (images, labels) = (vec![1.0, 3.0], vec![0, 1]);
+    let (betas, eps) = ([0.8, 0.9], 1e-8);
+    for update in [
+        Update::Sgd { lr: 0.1, momentum: 0.0, weight_decay: 0.1, nesterov: false },
+        Update::Sgd { lr: 0.1, momentum: 0.9, weight_decay: 0.1, nesterov: false },
+        Update::Sgd { lr: 0.1, momentum: 0.9, weight_decay: 0.1, nesterov: true },
+        Update::Adam { lr: 0.1, betas, eps, weight_decay: 0.1, decoupled: false },
+        Update::Adam { lr: 0.1, betas, eps, weight_decay: 0.1, decoupled: true },
+    ] {
+        let mut engine = Engine::new(&net, &initial_weights(&net, 0)).unwrap();
+        let mut values = parameters(&engine.weights());
+        let mut memory: Vec<[f64; 2]> = vec![[0.0; 2]; 4];
+        for step in 1..=3 {
+            let reference =
+                Reference { net: &net, parameters: values.clone(), n: 2, training: true };
+            let gradients = reference.backward(&reference.forward(&images), &labels);
+            let mut memory = memory.iter_mut();
+            for name in names {
+                let pairs =
+                    values.get_mut(name).unwrap().iter_mut().zip(&gradients[name]);
+                for ((w, &g), memory) in pairs.zip(&mut memory) {
+                    torch_step(&update, step, w, g, memory);
+                }
+            }
+            engine.gradients(&images, &labels);
+            engine.update(&update);
+        }
+        for (name, array) in &engine.weights().0 {
+            assert_close(name, floats(array), &values[name], 1e-6);
+        }
+    }
+}
+
+/// One scalar's step as the documentation of `torch.optim` writes it.
+fn torch_step(
+    update: &Update,
+    step: i32,
+    w: &mut f64,
+    mut g: f64,
+    memory: &mut [f64; 2],
+) {
+    match *update {
+        Update::Sgd { lr, momentum, weight_decay, nesterov } => {
+            g += weight_decay * *w;
+            memory[0] = momentum * memory[0] + g;
+            *w -= lr * if nesterov { g + momentum * memory[0] } else { memory[0] };
+        }
+        Update::Adam { lr, betas, eps, weight_decay, decoupled } => {
+            if decoupled {
+                *w -= lr * weight_decay * *w;
+            } else {
+                g += weight_decay * *w;
+            }
+            memory[0] = betas[0] * memory[0] + (1.0 - betas[0]) * g;
+            memory[1] = betas[1] * memory[1] + (1.0 - betas[1]) * g * g;
+            let m = memory[0] / (1.0 - betas[0].powi(step));
+            let v = memory[1] / (1.0 - betas[1].powi(step));
+            *w -= lr * m / (v.sqrt() + eps);
+        }
+    }
+}
