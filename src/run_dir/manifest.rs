@@ -1,0 +1,192 @@
+//! `run.json`: what made a run, and how far it is.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::atomic::write_atomic;
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+
+/// The version of the run directory's format that this build writes and reads.
+const FORMAT: u32 = 1;
+
+/// `run.json` is small; anything longer is not ours.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// The content of `run.json`. It stands outside the same-bytes promise: times, threads and
+/// device differ from run to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the run directory's format.
+    pub format: u32,
+    /// Version of the program that made the run. This key is the mark by which a directory
+    /// is known as ours.
+    pub stratagram: String,
+    /// Commit it was built from, where that is known.
+    pub git: Option<String>,
+    /// The experiment's three seeds.
+    pub seeds: Seeds,
+    /// SHA-256 of the data set's pixels and labels, once loaded.
+    pub data_sha256: Option<String>,
+    /// Steps of one epoch, once known: epoch = step/`steps_per_epoch`.
+    pub steps_per_epoch: Option<u64>,
+    /// Threads of the last process that worked on the run.
+    pub threads: Option<usize>,
+    /// Its processor's instruction set.
+    pub device: Option<String>,
+    /// When the run was made, UTC.
+    pub created: String,
+    /// When this file was last written, UTC.
+    pub updated: String,
+    /// How far the run is.
+    pub status: Status,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
+/// The seeds of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeds {
+    /// Initialization, batch order, augmentation.
+    pub seed: u64,
+    /// Subset, split, analysis examples, triplets.
+    pub data: u64,
+    /// Label noise.
+    pub noise: u64,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Training is under way, or was when the process ended.
+    Training,
+    /// Training is complete.
+    Trained,
+    /// The analysis is under way, or was when the process ended.
+    Analyzing,
+    /// Everything is there.
+    Complete,
+    /// The last process met an error; `message` says which.
+    Failed,
+    /// `--fresh` is emptying the directory.
+    Emptying,
+}
+
+impl Manifest {
+    pub(super) fn new(experiment: &Experiment) -> Self {
+        let now = utc_now();
+        Self {
+            format: FORMAT,
+            stratagram: env!("CARGO_PKG_VERSION").into(),
+            git: option_env!("STRATAGRAM_GIT_HASH").map(str::to_owned),
+            seeds: Seeds {
+                seed: experiment.seed,
+                data: experiment.data.seed,
+                noise: experiment.noise.seed,
+            },
+            data_sha256: None,
+            steps_per_epoch: None,
+            threads: None,
+            device: None,
+            created: now.clone(),
+            updated: now,
+            status: Status::Training,
+            message: None,
+        }
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let cannot = |error| Error::io(path, "cannot be read", error);
+        if fs::metadata(path).map_err(cannot)?.len() > MAX_SIZE {
+            return Err(foreign(path, "is too long"));
+        }
+        let bytes = fs::read(path).map_err(cannot)?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| foreign(path, &format!("is malformed ({error})")))?;
+        if !value["stratagram"].is_string() || !value["format"].is_u64() {
+            return Err(foreign(path, "is not ours"));
+        }
+        // The version first: another one may have other fields.
+        if value["format"] != FORMAT {
+            let found = format!("has format version {}", value["format"]);
+            return Err(Error::data(path, found)
+                .expected(format!("version {FORMAT}"))
+                .fix("use the version of stratagram that made the run"));
+        }
+        serde_json::from_value(value)
+            .map_err(|error| foreign(path, &format!("is malformed ({error})")))
+    }
+
+    pub(super) fn write(&mut self, path: &Path) -> Result<()> {
+        self.updated = utc_now();
+        let json =
+            serde_json::to_string_pretty(self).expect("a manifest has a JSON form");
+        write_atomic(path, (json + "\n").as_bytes())
+    }
+}
+
+fn foreign(path: &Path, found: &str) -> Error {
+    Error::data(path, found)
+        .expected("the run.json of a run directory")
+        .fix("choose another directory with --out")
+}
+
+fn utc_now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    utc(now.map_or(0, |time| time.as_secs()))
+}
+
+/// RFC 3339 of a Unix time. The date is the inverse of the days since 1 March 0000, where
+/// leap days end the years (the Gregorian calendar repeats every 146,097 days).
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153; // from March
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = 400 * era + year + carry;
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn other_files_and_versions_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.json");
+        let refused = |text: &str, part: &str| {
+            fs::write(&path, text).unwrap();
+            let error = Manifest::read(&path).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        };
+        refused("", "malformed");
+        refused("[]", "not ours");
+        refused(r#"{"format": 1}"#, "not ours");
+        refused(r#"{"format": 2, "stratagram": "9"}"#, "version 2");
+        refused(r#"{"format": 1, "stratagram": "9"}"#, "malformed");
+        refused(&" ".repeat(2 << 20), "too long");
+    }
+}

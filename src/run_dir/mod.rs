@@ -1,0 +1,342 @@
+//! The run directory: where its files are, how they are written whole, who holds it, and
+//! whether it holds the experiment at hand. `docs/FORMAT.md` describes its files.
+
+mod atomic;
+mod csv_log;
+mod curves;
+mod manifest;
+mod paths;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::Experiment;
+
+pub(crate) use atomic::remove_file;
+pub use atomic::write_atomic;
+pub use csv_log::CsvLog;
+pub(crate) use curves::read_curves;
+pub use manifest::{Manifest, Seeds, Status};
+pub use paths::check_name;
+
+/// The file whose lock is the right to write.
+const LOCK: &str = "lock";
+
+/// Everything that a run writes, for `--fresh`: nothing else is ever removed.
+const OURS: [&str; 15] = [
+    "checkpoints",
+    "state",
+    "history.csv",
+    "timing.csv",
+    "labels.npz",
+    "signatures",
+    "probes",
+    "probes.csv",
+    "regions",
+    "matrices",
+    "matrices.csv",
+    "phases.json",
+    "report",
+    "findings.json",
+    "experiment.toml",
+];
+
+/// A run directory; `docs/FORMAT.md` describes its files.
+#[derive(Debug)]
+pub struct RunDir {
+    root: PathBuf,
+    experiment: Experiment,
+    /// Held as long as the value lives; the system releases it when the process ends.
+    lock: Option<File>,
+}
+
+/// A checkpoint of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Steps trained.
+    pub step: u64,
+    /// The step over the steps of an epoch.
+    pub epoch: f64,
+    /// The `.safetensors` file.
+    pub path: PathBuf,
+}
+
+impl RunDir {
+    /// Opens `root` to write the run of `experiment`, and makes it where it is missing or
+    /// empty; with `fresh`, a run that is there is removed first. Unfinished files of an
+    /// earlier process are removed.
+    ///
+    /// # Errors
+    /// If another process holds the directory, it is not empty and holds no run, it holds
+    /// another experiment (the message names the keys that differ), or the operating system
+    /// refuses.
+    pub fn create_or_open(
+        root: &Path,
+        experiment: &Experiment,
+        fresh: bool,
+    ) -> Result<Self> {
+        refuse_foreign(root)?;
+        atomic::make_directory(root)?;
+        let lock = take_lock(root)?;
+        // Another process may have come first between the check and the lock.
+        refuse_foreign(root)?;
+        atomic::remove_temporaries(root);
+        let mut run = Self {
+            root: root.to_owned(),
+            experiment: experiment.clone(),
+            lock: Some(lock),
+        };
+        if run.run_json().exists() {
+            let manifest = run.manifest()?;
+            // Where nothing was trained yet, any experiment may begin.
+            let begun = run.state().exists() || !run.checkpoint_steps()?.is_empty();
+            if fresh || !begun || manifest.status == Status::Emptying {
+                run.empty(manifest)?;
+            }
+        }
+        if run.run_json().exists() {
+            run.adopt(experiment)?;
+        } else {
+            // The manifest first: it marks the directory as ours.
+            Manifest::new(experiment).write(&run.run_json())?;
+            run.write_experiment()?;
+        }
+        run.experiment = experiment.clone();
+        Ok(run)
+    }
+
+    /// Opens an existing run to read.
+    ///
+    /// # Errors
+    /// If `root` holds no `run.json`, or one of another format.
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join("run.json");
+        if !path.exists() {
+            return Err(Error::usage(root.display().to_string(), "is no run directory")
+                .expected("a directory with a run.json")
+                .fix("make one with `stratagram run` or `stratagram train`"));
+        }
+        Manifest::read(&path)?;
+        let experiment = read_experiment(&root.join("experiment.toml"))?;
+        Ok(Self { root: root.to_owned(), experiment, lock: None })
+    }
+
+    /// Opens an existing run to write, as the analysis does.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`], or if another process holds the directory.
+    pub fn open_to_write(root: &Path) -> Result<Self> {
+        let mut run = Self::open(root)?;
+        run.lock = Some(take_lock(root)?);
+        atomic::remove_temporaries(root);
+        Ok(run)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The experiment that the run is of.
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// What `run.json` says.
+    ///
+    /// # Errors
+    /// If it cannot be read or is damaged.
+    pub fn manifest(&self) -> Result<Manifest> {
+        Manifest::read(&self.run_json())
+    }
+
+    /// Changes `run.json`.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged or cannot be written.
+    ///
+    /// # Panics
+    /// If the directory was opened to read only.
+    pub fn record(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        assert!(self.lock.is_some(), "{} is open to read only", self.root.display());
+        let mut manifest = self.manifest()?;
+        let before = manifest.clone();
+        change(&mut manifest);
+        if manifest == before { Ok(()) } else { manifest.write(&self.run_json()) }
+    }
+
+    /// Records how far the run is.
+    ///
+    /// # Errors
+    /// As [`RunDir::record`].
+    pub fn set_status(&self, status: Status) -> Result<()> {
+        self.record(|manifest| {
+            manifest.status = status;
+            manifest.message = None;
+        })
+    }
+
+    /// Records that the run failed and why.
+    ///
+    /// # Errors
+    /// As [`RunDir::record`].
+    pub fn set_failed(&self, error: &Error) -> Result<()> {
+        self.record(|manifest| {
+            manifest.status = Status::Failed;
+            manifest.message = Some(error.to_string());
+        })
+    }
+
+    /// The checkpoints, in the order of steps.
+    ///
+    /// # Errors
+    /// If the directory cannot be read, or `run.json` lacks the steps of an epoch.
+    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
+        let steps_per_epoch = self.manifest()?.steps_per_epoch.ok_or_else(|| {
+            Error::data(&self.run_json(), "has no `steps_per_epoch`")
+                .expected("a run whose training has begun")
+        })?;
+        let steps = self.checkpoint_steps()?;
+        let checkpoint = |step: u64| Checkpoint {
+            step,
+            epoch: step as f64 / steps_per_epoch as f64,
+            path: self.checkpoint(step),
+        };
+        Ok(steps.into_iter().map(checkpoint).collect())
+    }
+
+    /// The steps of the checkpoints, rising.
+    pub(crate) fn checkpoint_steps(&self) -> Result<Vec<u64>> {
+        let directory = self.checkpoint_dir();
+        if !directory.exists() {
+            return Ok(Vec::new());
+        }
+        let cannot = |error| Error::io(&directory, "cannot be read", error);
+        let mut steps = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".safetensors"));
+            steps.extend(stem.and_then(paths::parse_step_name));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    fn write_experiment(&self) -> Result<()> {
+        write_atomic(&self.experiment_toml(), self.experiment.to_toml().as_bytes())
+    }
+
+    /// Checks that the run which is there may continue as `experiment`.
+    fn adopt(&self, experiment: &Experiment) -> Result<()> {
+        let there = read_experiment(&self.experiment_toml())?;
+        if there == *experiment {
+            return Ok(());
+        }
+        there.may_continue_as(experiment).map_err(|differences| {
+            let list: Vec<String> = differences
+                .iter()
+                .map(|d| format!("{} = {} there, {} here", d.key, d.mine, d.theirs))
+                .collect();
+            let place = self.root.display().to_string();
+            Error::usage(place, format!("holds another experiment: {}", list.join("; ")))
+                .fix("choose another directory with --out, or replace the run with --fresh")
+        })?;
+        self.write_experiment()
+    }
+
+    /// Removes the run, the manifest last: a process that ends halfway leaves it with the
+    /// status `emptying`, and the next one goes on.
+    fn empty(&self, mut manifest: Manifest) -> Result<()> {
+        manifest.status = Status::Emptying;
+        manifest.write(&self.run_json())?;
+        for name in OURS {
+            let path = self.root.join(name);
+            let is_directory = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
+            if is_directory {
+                fs::remove_dir_all(&path)
+                    .map_err(|error| Error::io(&path, "cannot be removed", error))?;
+            } else {
+                remove_file(&path)?;
+            }
+        }
+        remove_file(&self.run_json())
+    }
+}
+
+/// The experiment of a run directory, as it was resolved.
+fn read_experiment(path: &Path) -> Result<Experiment> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::io(path, "cannot be read", error))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    Experiment::parse(&path.display().to_string(), &text, base, &[])
+}
+
+/// Refuses a directory that others have filled, or a file.
+fn refuse_foreign(root: &Path) -> Result<()> {
+    let refused = |found: &str| {
+        Err(Error::usage(root.display().to_string(), found)
+            .expected("a run directory, or an empty or new one")
+            .fix("choose another directory with --out"))
+    };
+    if !root.exists() || root.join("run.json").exists() {
+        return Ok(());
+    }
+    if !root.is_dir() {
+        return refused("is a file");
+    }
+    let cannot = |error| Error::io(root, "cannot be read", error);
+    for entry in fs::read_dir(root).map_err(cannot)? {
+        let name = entry.map_err(cannot)?.file_name();
+        // What a process leaves that ends before its first file is whole.
+        if name != LOCK && !atomic::is_temporary(&name) {
+            return refused("is not empty and holds no run");
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lock, or names the process that holds it.
+fn take_lock(root: &Path) -> Result<File> {
+    let path = root.join(LOCK);
+    let cannot = |error| Error::io(&path, "cannot be locked", error);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(200).read_to_string(&mut holder);
+            let place = root.display().to_string();
+            let found = format!("is in use by {}", holder.trim().escape_default());
+            return Err(Error::new(ErrorKind::Busy, place, found)
+                .fix("wait until it ends, or choose another directory with --out"));
+        }
+        Err(TryLockError::Error(error)) => return Err(cannot(error)),
+    }
+    let holder = format!("process {} on {}\n", std::process::id(), host());
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(holder.as_bytes()));
+    written.map_err(|error| atomic::write_error(&path, error))?;
+    Ok(file)
+}
+
+fn host() -> String {
+    let from_file = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let from_environment = || {
+        let name = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+        name.ok()
+    };
+    let name = from_file.or_else(from_environment).unwrap_or_default();
+    if name.trim().is_empty() { "this host".into() } else { name.trim().to_owned() }
+}

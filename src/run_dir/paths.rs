@@ -1,0 +1,218 @@
+//! Where each file of a run directory is. `docs/FORMAT.md` describes what is in them.
+
+use std::path::PathBuf;
+
+use super::RunDir;
+use crate::error::{Error, Result};
+
+impl RunDir {
+    /// The experiment, resolved and complete.
+    pub fn experiment_toml(&self) -> PathBuf {
+        self.root.join("experiment.toml")
+    }
+
+    /// The manifest.
+    pub fn run_json(&self) -> PathBuf {
+        self.root.join("run.json")
+    }
+
+    /// Losses and errors over training.
+    pub fn history(&self) -> PathBuf {
+        self.root.join("history.csv")
+    }
+
+    /// Seconds and examples a second over training.
+    pub fn timing(&self) -> PathBuf {
+        self.root.join("timing.csv")
+    }
+
+    /// Labels, the corrupted ones, and the indices of analysis examples and triplets.
+    pub fn labels(&self) -> PathBuf {
+        self.root.join("labels.npz")
+    }
+
+    /// The directory of checkpoints.
+    pub fn checkpoint_dir(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// The checkpoint after `step`.
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.checkpoint_dir().join(format!("{}.safetensors", step_name(step)))
+    }
+
+    /// Weights, optimizer and position: what exact continuation needs.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state/last.safetensors")
+    }
+
+    /// The signatures of one layer at all checkpoints, `[E, S]`.
+    ///
+    /// # Panics
+    /// If a name fails [`check_name`].
+    pub fn signatures(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
+        self.layer_file("signatures", measure, group, layer)
+    }
+
+    /// The signatures of all layers at one checkpoint, kept until they are joined.
+    pub fn part(&self, step: u64) -> PathBuf {
+        self.parts_dir().join(format!("{}.npz", step_name(step)))
+    }
+
+    /// The directory of the parts.
+    pub fn parts_dir(&self) -> PathBuf {
+        self.root.join("signatures/.parts")
+    }
+
+    /// The epoch matrix of one layer, `[E, E]`.
+    ///
+    /// # Panics
+    /// If a name fails [`check_name`].
+    pub fn matrix(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
+        self.layer_file("matrices", measure, group, layer)
+    }
+
+    /// Step and epoch of each row and column of the matrices.
+    pub fn axis_table(&self) -> PathBuf {
+        self.root.join("matrices/axis.csv")
+    }
+
+    /// All matrices as one table.
+    pub fn matrices_table(&self) -> PathBuf {
+        self.root.join("matrices.csv")
+    }
+
+    /// The linear probe of a layer at a checkpoint.
+    ///
+    /// # Panics
+    /// If the layer's name fails [`check_name`].
+    pub fn probe(&self, layer: &str, step: u64) -> PathBuf {
+        let file = format!("{}.safetensors", step_name(step));
+        self.root.join("probes").join(checked(layer)).join(file)
+    }
+
+    /// Accuracies of all probes.
+    pub fn probes_table(&self) -> PathBuf {
+        self.root.join("probes.csv")
+    }
+
+    /// Pictures of a layer's decision regions.
+    ///
+    /// # Panics
+    /// If the layer's name fails [`check_name`].
+    pub fn regions(&self, layer: &str) -> PathBuf {
+        self.root.join("regions").join(format!("{}.npz", checked(layer)))
+    }
+
+    /// The phases of the run.
+    pub fn phases(&self) -> PathBuf {
+        self.root.join("phases.json")
+    }
+
+    /// The directory of the report.
+    pub fn report_dir(&self) -> PathBuf {
+        self.root.join("report")
+    }
+
+    fn layer_file(&self, kind: &str, measure: &str, group: &str, layer: &str) -> PathBuf {
+        let directory = self.root.join(kind).join(checked(measure)).join(checked(group));
+        directory.join(format!("{}.npy", checked(layer)))
+    }
+}
+
+/// `step-000000336`.
+pub(super) fn step_name(step: u64) -> String {
+    format!("step-{step:09}")
+}
+
+/// The step of a name that [`step_name`] gave.
+pub(super) fn parse_step_name(name: &str) -> Option<u64> {
+    let step = name.strip_prefix("step-")?.parse().ok()?;
+    (step_name(step) == name).then_some(step)
+}
+
+fn checked(name: &str) -> &str {
+    check_name(name).unwrap_or_else(|error| panic!("{error}"));
+    name
+}
+
+/// Checks that `name` may be a part of a path: 1 to 80 of the characters A-Z a-z 0-9 . _ -,
+/// beginning with no dot, and no device of Windows. The names of nets' nodes are such; names
+/// that come from files are checked by this where they enter.
+///
+/// # Errors
+/// If it is not.
+///
+/// # Example
+/// ```
+/// use stratagram::run_dir::check_name;
+/// assert!(check_name("layer3.1.conv2").is_ok());
+/// assert!(check_name("../../home").is_err());
+/// ```
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = (1..=80).contains(&name.len()) && name.chars().all(plain);
+    if fits && !name.starts_with('.') && !is_reserved(name) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(80).flat_map(char::escape_default).collect();
+    Err(Error::usage(format!("the name `{shown}`"), "cannot be a file name").expected(
+        "1 to 80 of the characters A-Z a-z 0-9 . _ - (not beginning with a dot)",
+    ))
+}
+
+/// Names that stand for devices on Windows, with any extension.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let numbered = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
+        || numbered.is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn step_names_go_both_ways() {
+        for step in [0, 336, 999_999_999, 1_000_000_000] {
+            assert_eq!(parse_step_name(&step_name(step)), Some(step));
+        }
+        for name in
+            ["step-", "step-1", "step-00000000x", "step-+00000001", "xstep-000000001"]
+        {
+            assert_eq!(parse_step_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_leave_the_directory() {
+        for name in ["layer3.1.conv2", "fc", "cka-biased", "A_b-9", "conv", "com"] {
+            assert_eq!(checked(name), name);
+        }
+        let long = "x".repeat(81);
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            "/etc",
+            "a\0b",
+            "ä",
+            "a b",
+            "\u{202e}x",
+            "\x1b[31m",
+            "con",
+            "NUL.npy",
+            "com1",
+            "lpt9.x",
+            ".hidden",
+            &long,
+        ] {
+            let error = check_name(name).unwrap_err();
+            assert!(!error.to_string().contains(['\0', '\x1b']), "{error}");
+        }
+    }
+}
