@@ -1,0 +1,42 @@
+//! `labels.npz`: labels, noise, and which examples are analysed.
+
+use crate::array_file::{Array, NamedArrays, npz_bytes};
+use crate::data::{Data, analysis_examples};
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::planes::image_planes;
+use crate::run_dir::{RunDir, write_atomic};
+
+/// Writes `labels.npz`: `true`, `noisy`, `corrupted`, `test`, `train_index`, `test_index`, an
+/// `examples_GROUP` for each of the experiment's groups, and the `triplets` of its planes.
+///
+/// # Errors
+/// If the images have too few classes for triplets, or the operating system refuses.
+pub fn write_labels(experiment: &Experiment, data: &Data, run: &RunDir) -> Result<()> {
+    let bytes = |labels: &[u8]| vector(labels.iter().map(|&label| i64::from(label)));
+    let indices = |indices: &[usize]| vector(indices.iter().map(|&i| i as i64));
+    let corrupted: Vec<bool> =
+        (0..data.noisy.len()).map(|i| data.is_corrupted(i)).collect();
+    let mut arrays = NamedArrays::default();
+    arrays.push("true", bytes(&data.train.labels));
+    arrays.push("noisy", bytes(&data.noisy));
+    arrays.push("corrupted", Array::bool(&[corrupted.len()], corrupted));
+    arrays.push("test", bytes(&data.test.labels));
+    arrays.push("train_index", indices(&data.train_index));
+    arrays.push("test_index", indices(&data.test_index));
+    for (group, examples) in &analysis_examples(experiment, data).members {
+        let name = group.name().replace('-', "_");
+        arrays.push(format!("examples_{name}"), indices(examples));
+    }
+    let triplets: Vec<i64> = image_planes(experiment, data)?
+        .iter()
+        .flat_map(|plane| plane.triplet.map(|i| i as i64))
+        .collect();
+    arrays.push("triplets", Array::i64(&[triplets.len() / 3, 3], triplets));
+    write_atomic(&run.labels(), &npz_bytes(&arrays))
+}
+
+fn vector(values: impl Iterator<Item = i64>) -> Array {
+    let values: Vec<i64> = values.collect();
+    Array::i64(&[values.len()], values)
+}

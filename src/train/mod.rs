@@ -1,0 +1,265 @@
+//! Training with records: the loop, and what makes it continue exactly.
+//!
+//! The paper's nets are trained far past the perfect fitting of noisy labels; the history
+//! shows when that happens and what becomes of the corrupted examples, the checkpoints are
+//! what the analysis compares. Reads nothing but a run directory's own files; writes
+//! `labels.npz`, `history.csv`, `timing.csv`, `checkpoints/` and `state/`.
+
+mod history;
+mod labels;
+mod loss;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use crate::array_file::{read_safetensors, safetensors_bytes};
+use crate::data::{Data, epoch_batches};
+use crate::engine::{Engine, Update, isa_name};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind, steps_per_epoch};
+use crate::net::initial_weights;
+use crate::observer::Observer;
+use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
+
+use history::Evaluator;
+use state::Records;
+
+pub use labels::write_labels;
+
+/// The state is saved after this time even where no checkpoint is due.
+const SAVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// What [`train`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Steps that were there before.
+    pub continued_from: u64,
+    /// Steps in all.
+    pub steps: u64,
+}
+
+/// The lengths and record steps of a training.
+struct Plan {
+    steps_per_epoch: u64,
+    total: u64,
+    history: Vec<u64>,
+    checkpoints: Vec<u64>,
+}
+
+/// Trains the net of `experiment` on `data` into `run`, continuing where an earlier process
+/// stopped; a complete training is left as it is.
+///
+/// However often it is interrupted, and with whatever number of threads, every file but
+/// `timing.csv` and `run.json` gets the same bytes. At a step with records the order is:
+/// checkpoint, history row, state; what is later than the state is removed and made again.
+///
+/// Cost: one forward and backward pass a step; a history row takes a forward pass over both
+/// sets and (with recomputed `BatchNorm` statistics) two more over the training set. Both sets
+/// are held as f32.
+///
+/// # Errors
+/// [`ErrorKind::Interrupted`] when the observer asks to stop; [`ErrorKind::NonFinite`] when a
+/// loss or weight is NaN or infinite, with the last good checkpoint kept; if `run` holds
+/// another data set's training or damaged files; if the operating system refuses.
+pub fn train(
+    experiment: &Experiment,
+    data: &Data,
+    run: &RunDir,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let plan = Plan::new(experiment, data);
+    let saved = state::read(&run.state())?;
+    let continued_from = saved.as_ref().map_or(0, |saved| saved.step);
+    let outcome = Outcome { continued_from, steps: plan.total };
+    record_start(run, data, &plan)?;
+    if saved.is_some() && continued_from >= plan.total {
+        return Ok(outcome);
+    }
+    run.set_status(Status::Training)?;
+    let result = train_from(saved.as_ref(), experiment, data, run, &plan, observer);
+    match &result {
+        Ok(()) => run.set_status(Status::Trained)?,
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        Err(error) => {
+            // The first error is the one to report; on a full disk this write fails too.
+            let _ = run.set_failed(error);
+        }
+    }
+    result.map(|()| outcome)
+}
+
+fn train_from(
+    saved: Option<&state::State>,
+    experiment: &Experiment,
+    data: &Data,
+    run: &RunDir,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let n = data.noisy.len();
+    let mut engine = start_engine(saved, experiment, data)?;
+    let mut evaluator = Evaluator::new(experiment, data);
+    let mut records = Records::open(run, plan, saved.map(|saved| saved.step))?;
+    let mut step = saved.map_or(0, |saved| saved.step);
+    if saved.is_none() {
+        if !run.labels().exists() {
+            write_labels(experiment, data, run)?;
+        }
+        record(step, &mut engine, &mut evaluator, &mut records, experiment, observer)?;
+        records.save_state(step, &engine)?;
+    }
+    let mut last_saved = Instant::now();
+    while step < plan.total {
+        let epoch = step / plan.steps_per_epoch;
+        let done = (step % plan.steps_per_epoch) as usize;
+        let batches =
+            epoch_batches(experiment.seed, epoch, n, experiment.train.batch_size);
+        for batch in &batches[done..] {
+            let started = Instant::now();
+            let augment = &experiment.data.augment;
+            let images = data.training_batch(batch, epoch, experiment.seed, augment);
+            let labels: Vec<u8> = batch.iter().map(|&i| data.noisy[i]).collect();
+            let loss = engine.gradients(&images, &labels);
+            plan.check_finite("the training loss", loss, step)?;
+            let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
+            engine.update(&update(&experiment.optimizer, rate));
+            step += 1;
+            records.trained(batch.len(), started.elapsed());
+
+            let checkpoint = record(
+                step,
+                &mut engine,
+                &mut evaluator,
+                &mut records,
+                experiment,
+                observer,
+            )?;
+            let stop = step < plan.total && observer.should_stop();
+            if checkpoint || stop || last_saved.elapsed() >= SAVE_INTERVAL {
+                records.save_state(step, &engine)?;
+                last_saved = Instant::now();
+            }
+            if stop {
+                return Err(interrupted(step, plan));
+            }
+            if step == plan.total {
+                break;
+            }
+            observer.progress(&records.progress(step));
+        }
+    }
+    records.save_state(step, &engine)
+}
+
+/// Writes what is due at `step`: a row of the history and a checkpoint. Says whether there
+/// was a checkpoint.
+fn record(
+    step: u64,
+    engine: &mut Engine,
+    evaluator: &mut Evaluator,
+    records: &mut Records,
+    experiment: &Experiment,
+    observer: &dyn Observer,
+) -> Result<bool> {
+    let plan = records.plan;
+    let checkpoint = plan.checkpoints.binary_search(&step).is_ok();
+    // Every checkpoint has a row.
+    if plan.history.binary_search(&step).is_err() {
+        return Ok(false);
+    }
+    let row = evaluator.evaluate(engine);
+    for (quantity, loss) in
+        [("the training loss", row.train_loss), ("the test loss", row.test_loss)]
+    {
+        plan.check_finite(quantity, loss, step)?;
+    }
+    if checkpoint {
+        records.write_checkpoint(step, engine)?;
+    }
+    let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
+    records.append_row(step, rate, &row)?;
+    observer.progress(&records.progress(step));
+    Ok(checkpoint)
+}
+
+fn start_engine(
+    saved: Option<&state::State>,
+    experiment: &Experiment,
+    data: &Data,
+) -> Result<Engine> {
+    let net = experiment.net.build(data.train.shape, data.n_classes);
+    if let Some(saved) = saved {
+        let mut engine = Engine::new(&net, &saved.weights)?;
+        engine.set_optimizer_state(&saved.optimizer)?;
+        return Ok(engine);
+    }
+    let weights = match &experiment.init {
+        Some(init) => read_safetensors(&init.weights)?,
+        None => initial_weights(&net, experiment.seed),
+    };
+    Engine::new(&net, &weights)
+}
+
+/// Puts what this process knows into `run.json`, and checks what an earlier one put there.
+fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
+    let manifest = run.manifest()?;
+    if manifest.data_sha256.as_ref().is_some_and(|sha256| *sha256 != data.sha256) {
+        return Err(Error::data(run.root(), "holds a training on other data")
+            .expected("data with the SHA-256 that run.json names")
+            .fix("put the data back, choose another --out, or start anew with --fresh"));
+    }
+    let device = isa_name()?;
+    run.record(|manifest| {
+        manifest.data_sha256 = Some(data.sha256.clone());
+        manifest.steps_per_epoch = Some(plan.steps_per_epoch);
+        manifest.threads = Some(rayon::current_num_threads());
+        manifest.device = Some(device.to_owned());
+    })
+}
+
+fn update(config: &OptimizerConfig, lr: f64) -> Update {
+    let &OptimizerConfig { momentum, nesterov, betas, eps, weight_decay, .. } = config;
+    match config.kind {
+        OptimizerKind::Sgd => Update::Sgd { lr, momentum, weight_decay, nesterov },
+        OptimizerKind::Adam | OptimizerKind::Adamw => {
+            let decoupled = config.kind == OptimizerKind::Adamw;
+            Update::Adam { lr, betas, eps, weight_decay, decoupled }
+        }
+    }
+}
+
+fn interrupted(step: u64, plan: &Plan) -> Error {
+    let found =
+        format!("stopped after step {step} of {}; everything is on disk", plan.total);
+    Error::new(ErrorKind::Interrupted, "training", found)
+}
+
+impl Plan {
+    fn new(experiment: &Experiment, data: &Data) -> Self {
+        let config = &experiment.train;
+        let steps_per_epoch = steps_per_epoch(data.noisy.len(), config.batch_size);
+        Self {
+            steps_per_epoch,
+            total: config.total_steps(steps_per_epoch),
+            history: config.history_steps(steps_per_epoch),
+            checkpoints: config.checkpoint_steps(steps_per_epoch),
+        }
+    }
+
+    fn epoch(&self, step: u64) -> f64 {
+        step as f64 / self.steps_per_epoch as f64
+    }
+
+    fn check_finite(&self, quantity: &str, value: f64, step: u64) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let found =
+            format!("is {value} at epoch {} (after step {step})", self.epoch(step));
+        Err(Error::new(ErrorKind::NonFinite, quantity, found)
+            .expected("a finite number")
+            .fix("lower optimizer.lr; the last good checkpoint is kept"))
+    }
+}
