@@ -1,0 +1,245 @@
+//! Parts → signatures → matrices: one array a (measure, group, layer), one table of all
+//! cells and one of all probes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::array_file::{Array, NamedArrays, Values, npy_bytes, read_npy, read_npz};
+use crate::error::{Error, Result};
+use crate::experiment::ProbeLabels;
+use crate::observer::Progress;
+use crate::run_dir::{Checkpoint, write_atomic};
+use crate::similarity::{EpochMatrix, Undefined, cka, drs};
+
+use super::plan::Plan;
+use super::{OUTPUT, joined};
+
+/// The header of `matrices.csv`.
+const MATRICES_HEADER: &str =
+    "layer,measure,estimator,group,step_i,step_j,epoch_i,epoch_j,value,se,reason\n";
+
+/// The header of `probes.csv`.
+const PROBES_HEADER: &str = "layer,step,epoch,labels,l2,n_features,n_floored,iterations,\
+    gradient_norm,objective,train_accuracy,train_accuracy_true,test_accuracy,\
+    heldout_accuracy,heldout_accuracy_true,heldout_corrupted_noisy,heldout_corrupted_true\n";
+
+/// Which signatures a matrix compares.
+struct Place<'a> {
+    measure: &'static str,
+    estimator: &'static str,
+    group: &'static str,
+    layer: &'a str,
+}
+
+impl Place<'_> {
+    /// The name of its rows in the parts.
+    fn name(&self) -> String {
+        format!("{}/{}/{}", self.measure, self.group, self.layer)
+    }
+}
+
+/// Joins the rows of all checkpoints and compares them.
+pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
+    let places = places(plan);
+    let old_reasons = joined::undefined_rows(plan.run)?;
+    let mut table = MATRICES_HEADER.to_string();
+    for (done, place) in places.iter().enumerate() {
+        plan.observer.progress(&Progress {
+            stage: "compare",
+            done: done as u64,
+            total: places.len() as u64,
+            detail: place.name(),
+        });
+        let (rows, new_reasons) = join_rows(plan, checkpoints, place)?;
+        let reasons: Vec<Option<String>> = checkpoints
+            .iter()
+            .map(|c| {
+                let key = (place.name(), c.step);
+                new_reasons.get(&c.step).or(old_reasons.get(&key)).cloned()
+            })
+            .collect();
+        let matrix = compare(plan, place, &rows, &reasons);
+        write_matrix(plan, place, &matrix)?;
+        add_cells(&mut table, place, checkpoints, &matrix, &reasons);
+    }
+    write_atomic(&plan.run.matrices_table(), table.as_bytes())?;
+    write_probes_table(plan, checkpoints)
+}
+
+/// Every matrix of the plan: CKA a (group, layer), DRS a layer and the output.
+fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
+    let layers = || plan.layers.iter().map(|layer| layer.name.as_str());
+    let estimator = plan.experiment.analysis.cka.estimator.name();
+    let mut places = vec![];
+    for (group, _) in &plan.groups {
+        let group = group.name();
+        places.extend(layers().map(|layer| Place {
+            measure: "cka",
+            estimator,
+            group,
+            layer,
+        }));
+    }
+    let group = plan.triplet_group();
+    let decided = layers().chain([OUTPUT]);
+    places.extend(decided.map(|layer| Place {
+        measure: "drs",
+        estimator: "",
+        group,
+        layer,
+    }));
+    places
+}
+
+/// The signatures of all checkpoints, `[E, S]`: rows joined earlier, then those of the parts;
+/// and the reasons of undefined new rows, by step.
+fn join_rows(
+    plan: &Plan,
+    checkpoints: &[Checkpoint],
+    place: &Place,
+) -> Result<(Array, BTreeMap<u64, String>)> {
+    let path = plan.run.signatures(place.measure, place.group, place.layer);
+    let mut rows = if path.exists() { Some(read_npy(&path)?) } else { None };
+    let n_joined = rows.as_ref().map_or(0, |rows| rows.shape[0]);
+    let mut reasons = BTreeMap::new();
+    let name = place.name();
+    for checkpoint in checkpoints {
+        let path = plan.run.part(checkpoint.step);
+        if !path.exists() {
+            continue;
+        }
+        let part = read_npz(&path)?;
+        if let Some(Values::U8(text)) =
+            part.get(&format!("reason/{name}")).map(|array| &array.values)
+        {
+            reasons.insert(checkpoint.step, String::from_utf8_lossy(text).into_owned());
+        }
+        // Rows of an interrupted join stand in the array already.
+        let is_new = rows.as_ref().is_none_or(|rows| rows.shape[0] < checkpoints.len());
+        if is_new {
+            let row = part.get(&name).ok_or_else(|| {
+                Error::data(&path, format!("holds no `{name}`"))
+                    .fix("analyze again with --force")
+            })?;
+            append_row(&mut rows, row);
+        }
+    }
+    let rows =
+        rows.filter(|rows| rows.shape[0] == checkpoints.len()).ok_or_else(|| {
+            Error::data(&path, format!("and its parts hold {n_joined} rows and more"))
+                .expected(format!("{} in all", checkpoints.len()))
+                .fix("analyze again with --force")
+        })?;
+    write_atomic(&path, &npy_bytes(&rows))?;
+    Ok((rows, reasons))
+}
+
+fn append_row(rows: &mut Option<Array>, row: &Array) {
+    let Some(rows) = rows else {
+        *rows = Some(Array::new(&[1, row.values.len()], row.values.clone()));
+        return;
+    };
+    match (&mut rows.values, &row.values) {
+        (Values::F32(all), Values::F32(row)) => all.extend_from_slice(row),
+        (Values::U8(all), Values::U8(row)) => all.extend_from_slice(row),
+        _ => panic!("signatures are f32 or u8"),
+    }
+    rows.shape[0] += 1;
+}
+
+fn compare(
+    plan: &Plan,
+    place: &Place,
+    rows: &Array,
+    reasons: &[Option<String>],
+) -> EpochMatrix {
+    let length = rows.shape[1];
+    match &rows.values {
+        Values::F32(values) => {
+            let signatures: Vec<_> =
+                values
+                    .chunks(length)
+                    .zip(reasons)
+                    .map(|(row, reason)| {
+                        if reason.is_none() { Ok(row) } else { Err(Undefined::DeadLayer) }
+                    })
+                    .collect();
+            cka::matrix(&signatures)
+        }
+        Values::U8(values) => {
+            let rows: Vec<&[u8]> = values.chunks(length).collect();
+            drs::matrix(&rows, plan.points_per_plane())
+        }
+        _ => panic!("{}: signatures are f32 or u8", place.name()),
+    }
+}
+
+fn write_matrix(plan: &Plan, place: &Place, matrix: &EpochMatrix) -> Result<()> {
+    let n = matrix.n_epochs;
+    let values = matrix.values.iter().map(|v| *v as f32).collect();
+    let path = plan.run.matrix(place.measure, place.group, place.layer);
+    write_atomic(&path, &npy_bytes(&Array::new(&[n, n], Values::F32(values))))
+}
+
+/// Adds the cells i ≤ j of one matrix to the table.
+fn add_cells(
+    table: &mut String,
+    place: &Place,
+    checkpoints: &[Checkpoint],
+    matrix: &EpochMatrix,
+    reasons: &[Option<String>],
+) {
+    let Place { measure, estimator, group, layer } = place;
+    let number = |x: f64| if x.is_nan() { String::new() } else { x.to_string() };
+    for (i, a) in checkpoints.iter().enumerate() {
+        for (j, b) in checkpoints.iter().enumerate().skip(i) {
+            let cell = i * checkpoints.len() + j;
+            let value = number(matrix.values[cell]);
+            let se = matrix.se.as_ref().map_or_else(String::new, |se| number(se[cell]));
+            let reason = reasons[i].as_ref().or(reasons[j].as_ref());
+            let _ = writeln!(
+                table,
+                "{layer},{measure},{estimator},{group},{},{},{},{},{value},{se},\"{}\"",
+                a.step,
+                b.step,
+                a.epoch,
+                b.epoch,
+                reason.map_or("", String::as_str),
+            );
+        }
+    }
+}
+
+/// `probes.csv`: the rows written earlier, then those of the parts.
+fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
+    let joined = joined::steps(plan.run)?;
+    let mut table = joined::probe_rows(plan.run, &joined)?;
+    if table.is_empty() {
+        table = PROBES_HEADER.to_string();
+    }
+    let config = &plan.experiment.analysis.probe;
+    let labels = match config.labels {
+        ProbeLabels::Noisy => "noisy",
+        ProbeLabels::Clean => "clean",
+    };
+    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
+        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        for layer in &plan.layers {
+            let row = part.get(&format!("probe/{}", layer.name)).map(Array::to_f64);
+            let fields: Vec<String> = (row.unwrap_or_default().iter())
+                .map(|x| if x.is_nan() { String::new() } else { x.to_string() })
+                .collect();
+            let _ = writeln!(
+                table,
+                "{},{},{},{},{},{}",
+                layer.name,
+                checkpoint.step,
+                checkpoint.epoch,
+                labels,
+                config.l2,
+                fields.join(","),
+            );
+        }
+    }
+    write_atomic(&plan.run.probes_table(), table.as_bytes())
+}

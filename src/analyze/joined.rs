@@ -1,0 +1,120 @@
+//! What an earlier analysis has joined: which checkpoints, and what its tables say of them.
+//!
+//! `matrices/axis.csv` is written last and is the sign that all files hold all its steps.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::run_dir::{Checkpoint, RunDir, write_atomic};
+
+/// Steps of the checkpoints whose rows are in the joined files.
+pub(super) fn steps(run: &RunDir) -> Result<Vec<u64>> {
+    let mut steps = vec![];
+    for record in records(&run.axis_table())? {
+        steps.push(step(&run.axis_table(), &record, 0)?);
+    }
+    Ok(steps)
+}
+
+/// The reason of every undefined signature, by "measure/group/layer" and step.
+pub(super) fn undefined_rows(run: &RunDir) -> Result<BTreeMap<(String, u64), String>> {
+    let path = run.matrices_table();
+    let mut reasons = BTreeMap::new();
+    // Columns: layer,measure,estimator,group,step_i,step_j,epoch_i,epoch_j,value,se,reason.
+    for record in records(&path)? {
+        let (i, j) = (step(&path, &record, 4)?, step(&path, &record, 5)?);
+        let reason = record.get(10).unwrap_or_default();
+        if i == j && !reason.is_empty() {
+            let key = format!("{}/{}/{}", &record[1], &record[3], &record[0]);
+            reasons.insert((key, i), reason.to_string());
+        }
+    }
+    Ok(reasons)
+}
+
+/// The header and rows of `probes.csv` that belong to `steps`; empty if there is none.
+pub(super) fn probe_rows(run: &RunDir, steps: &[u64]) -> Result<String> {
+    let path = run.probes_table();
+    let records = records(&path)?;
+    if records.is_empty() {
+        return Ok(String::new());
+    }
+    let text = read(&path)?.unwrap_or_default();
+    let mut lines = text.lines();
+    let mut kept = lines.next().unwrap_or_default().to_string() + "\n";
+    for (line, record) in lines.zip(&records) {
+        if steps.contains(&step(&path, record, 1)?) {
+            kept += line;
+            kept.push('\n');
+        }
+    }
+    Ok(kept)
+}
+
+/// Writes `matrices/axis.csv`, then removes the parts.
+pub(super) fn finish(run: &RunDir, checkpoints: &[Checkpoint]) -> Result<()> {
+    let mut axis = "step,epoch\n".to_string();
+    for checkpoint in checkpoints {
+        let _ = writeln!(axis, "{},{}", checkpoint.step, checkpoint.epoch);
+    }
+    write_atomic(&run.axis_table(), axis.as_bytes())?;
+    remove_directory(&run.parts_dir())
+}
+
+/// Removes everything that the analysis wrote; the sign that it is complete goes first.
+pub(super) fn remove(run: &RunDir) -> Result<()> {
+    for file in [run.axis_table(), run.matrices_table(), run.probes_table(), run.phases()]
+    {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&file, "cannot be removed", error));
+            }
+            _ => {}
+        }
+    }
+    for directory in ["matrices", "signatures", "probes", "regions"] {
+        remove_directory(&run.root().join(directory))?;
+    }
+    Ok(())
+}
+
+fn remove_directory(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(path, "cannot be removed", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text of a file that may be missing.
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path, "cannot be read", error)),
+    }
+}
+
+/// The rows of a table below its header; none if the file is missing.
+fn records(path: &Path) -> Result<Vec<csv::StringRecord>> {
+    let text = read(path)?.unwrap_or_default();
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_records();
+    rows.collect::<std::result::Result<_, _>>().map_err(|error| {
+        Error::data(path, format!("is no table: {error}"))
+            .fix("analyze again with --force")
+    })
+}
+
+/// The step in column `column` of a row.
+fn step(path: &Path, record: &csv::StringRecord, column: usize) -> Result<u64> {
+    let field = record.get(column).unwrap_or_default();
+    field.parse().map_err(|_| {
+        Error::data(path, format!("has the step `{field}`"))
+            .expected("a whole number")
+            .fix("analyze again with --force")
+    })
+}
