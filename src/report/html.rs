@@ -1,0 +1,237 @@
+//! The page: one HTML file that needs no network. A content security policy admits only the
+//! page's own script and style, by their hashes; data is JSON in an element of its own, and
+//! every name is escaped.
+
+use std::fmt::Write;
+
+use base64::Engine as _;
+use sha2::{Digest, Sha256};
+
+use super::headline::{Layout, headline_figure};
+use super::model::{MatrixSet, RunResults};
+use super::payload::payload;
+use super::probes::{probes_caption, probes_figure};
+use super::regions::{regions_caption, regions_figure, shown};
+use super::svg::Escaped;
+use super::{settings, words};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The whole page.
+pub(super) fn page(run: &RunResults) -> String {
+    let policy = format!(
+        "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    );
+    fill(PAGE, |name| match name {
+        "policy" => policy.clone(),
+        "title" => Escaped(&words::title(run)).to_string(),
+        "origin" => Escaped(&settings::origin(run)).to_string(),
+        "style" => STYLE.to_owned(),
+        "script" => SCRIPT.to_owned(),
+        "data" => payload(run),
+        "verdict" => verdict(&words::verdict(run)),
+        "warnings" => warnings(run),
+        "headline" => headline(run),
+        "layers" => layers(run),
+        "probes" => probes(run),
+        "regions" => regions(run),
+        "settings" => settings::section(run),
+        other => unreachable!("page.html asks for `{other}`"),
+    })
+}
+
+/// Fills in `{{name}}`. What is filled in is not looked at again, so names in the data
+/// cannot stand for parts of the page.
+fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").expect("page.html closes every {{");
+        text.push_str(before);
+        text.push_str(&value(name));
+        rest = after;
+    }
+    text + rest
+}
+
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(digest))
+}
+
+/// The verdict's first sentence large, the others below it.
+fn verdict(sentences: &[String]) -> String {
+    let Some((lead, more)) = sentences.split_first() else { return String::new() };
+    let mut html = format!("<p class=\"lead\">{}</p>\n", Escaped(lead));
+    if !more.is_empty() {
+        let _ = writeln!(html, "<p class=\"more\">{}</p>", Escaped(&more.join(" ")));
+    }
+    html
+}
+
+fn warnings(run: &RunResults) -> String {
+    let mut html = String::new();
+    for warning in words::warnings(run) {
+        let _ = writeln!(html, "<p class=\"warning\">{}</p>", Escaped(&warning));
+    }
+    html
+}
+
+/// Why a section is empty.
+fn absence(reason: &str) -> String {
+    format!("<p class=\"absent\">{}</p>\n", Escaped(reason))
+}
+
+/// A drawing inside the page: without the title, which would pop up as a tooltip, but with
+/// a name for screen readers.
+fn inline(svg: &str, name: &str) -> String {
+    let label = format!("role=\"img\" aria-label=\"{}\"", Escaped(name));
+    let svg = svg.replacen("role=\"img\"", &label, 1);
+    match (svg.find("<title>"), svg.find("</desc>")) {
+        (Some(from), Some(to)) => format!("{}{}", &svg[..from], &svg[to + 7..]),
+        _ => svg,
+    }
+}
+
+/// A figure with its caption; `file` is where the same figure lies as SVG.
+fn figure(class: &str, drawing: &str, caption: &str, files: &[&str]) -> String {
+    let names: Vec<String> =
+        files.iter().map(|file| format!("<code>{}</code>", Escaped(file))).collect();
+    format!(
+        "<figure class=\"{class}\">\n<div class=\"drawing\">{drawing}</div>\n<figcaption>{} <span class=\"file\">{}</span></figcaption>\n</figure>\n",
+        Escaped(caption),
+        names.join(" ")
+    )
+}
+
+fn headline(run: &RunResults) -> String {
+    if run.history.is_empty() && run.epochs.is_empty() {
+        return absence("There is neither a history nor a matrix to show.");
+    }
+    let mut html = String::new();
+    if run.history.is_empty() {
+        html += &absence("history.csv is absent or empty: there are no error curves.");
+    }
+    if super::headline_layers(run).is_empty() {
+        html += &absence(
+            "There are no matrices yet, so only the errors are shown; `stratagram analyze` \
+             writes them.",
+        );
+    }
+    let name = "Errors over the epochs, and similarity of layers with themselves";
+    let wide = inline(&headline_figure(run, Layout::Page), name);
+    let narrow = inline(&headline_figure(run, Layout::Column), name);
+    let drawing =
+        format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>");
+    let files = ["figures/headline-wide.svg", "figures/headline.svg"];
+    html + &figure("headline", &drawing, &words::headline_caption(run), &files)
+}
+
+fn layers(run: &RunResults) -> String {
+    let (regions, others): (Vec<_>, Vec<_>) =
+        run.matrices.iter().enumerate().partition(|(_, set)| set.is_regions());
+    let mut html = String::new();
+    if others.is_empty() {
+        html += &absence(
+            "There are no CKA matrices: matrices/cka is absent. `stratagram analyze` writes it.",
+        );
+    } else {
+        html += &maps("cka", "Representations: CKA", run, &others);
+    }
+    if regions.is_empty() {
+        html += &absence(
+            "There are no matrices of decision regions: matrices/drs is absent. `stratagram \
+             analyze` writes it.",
+        );
+    } else {
+        html += &maps("drs", "Decision regions: DRS", run, &regions);
+    }
+    html
+}
+
+/// The maps of one kind of measure: a choice of sets, the grid that the script fills, and
+/// the captions, of which one is visible.
+fn maps(id: &str, title: &str, run: &RunResults, sets: &[(usize, &MatrixSet)]) -> String {
+    let mut html = format!("<div class=\"maps\" data-maps=\"{id}\">\n<h3>{title}</h3>\n");
+    if sets.len() > 1 {
+        let _ = writeln!(html, "<fieldset class=\"choice\"><legend>examples</legend>");
+        let one_measure = sets.iter().all(|(_, set)| set.measure == sets[0].1.measure);
+        for (order, (index, set)) in sets.iter().enumerate() {
+            let checked = if order == 0 { " checked" } else { "" };
+            let name = if one_measure {
+                set.group.clone()
+            } else {
+                format!("{}, {}", words::measure_name(set), set.group)
+            };
+            let _ = writeln!(
+                html,
+                "<label><input type=\"radio\" name=\"set-{id}\" value=\"{index}\"{checked}><span>{}</span></label>",
+                Escaped(&name)
+            );
+        }
+        html += "</fieldset>\n";
+    }
+    let _ = writeln!(html, "<div class=\"grid\" data-first=\"{}\"></div>", sets[0].0);
+    for (order, (index, set)) in sets.iter().enumerate() {
+        let hidden = if order == 0 { "" } else { " hidden" };
+        let (_, caption) = words::layers_caption(run, set);
+        let file = format!("figures/{}", super::matrix_file(set));
+        let _ = writeln!(
+            html,
+            "<p class=\"caption\" data-set=\"{index}\"{hidden}>{} <span class=\"file\"><code>{}</code></span></p>",
+            Escaped(&caption),
+            Escaped(&file)
+        );
+    }
+    html + "</div>\n"
+}
+
+fn probes(run: &RunResults) -> String {
+    match probes_figure(run) {
+        Some(svg) => {
+            let drawing = inline(&svg, "Accuracy of linear probes");
+            figure("scroll", &drawing, &probes_caption(run), &["figures/probes.svg"])
+        }
+        None => {
+            absence("probes.csv is absent or empty: no probe was trained in this run.")
+        }
+    }
+}
+
+fn regions(run: &RunResults) -> String {
+    let shown = shown(run);
+    if shown.is_empty() {
+        return absence(
+            "regions/ is absent: no decision regions were recorded in this run.",
+        );
+    }
+    let mut html = String::new();
+    for regions in shown {
+        let drawing = inline(&regions_figure(run, regions), "Decision regions");
+        let file = format!("figures/{}", super::regions_file(regions));
+        html += &figure("scroll", &drawing, &regions_caption(run, regions), &[&file]);
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let text = fill("a {{x}} b", |_| "{{x}}".into());
+        assert_eq!(text, "a {{x}} b");
+    }
+
+    #[test]
+    fn script_and_style_cannot_end_their_elements() {
+        assert!(!SCRIPT.contains("</") && !SCRIPT.contains("<!--"));
+        assert!(!STYLE.contains("</"));
+        assert!(!SCRIPT.contains("innerHTML"), "names reach the page as text alone");
+    }
+}

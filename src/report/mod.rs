@@ -1,0 +1,79 @@
+//! The report of a run: publication-ready SVG figures and one self-contained interactive
+//! page.
+//!
+//! Reads only the files of a run directory (docs/FORMAT.md) and writes `report/index.html`
+//! and `report/figures/*.svg`. The headline figure carries the paper's question: what the
+//! layers' representations do while the test error falls, rises and falls again.
+
+mod axes;
+mod headline;
+mod heatmap;
+mod html;
+mod model;
+mod panel;
+mod payload;
+mod probes;
+mod read;
+mod read_regions;
+mod regions;
+mod settings;
+mod svg;
+mod table;
+mod viridis;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::run_dir::write_atomic;
+
+pub use headline::{Layout, headline_figure, headline_layers};
+pub use heatmap::layers_figure;
+pub use model::{
+    EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
+};
+pub use probes::probes_figure;
+pub use regions::regions_figure;
+
+/// Writes the report of the run in `run_root`: `report/index.html` and
+/// `report/figures/*.svg`, whose paths it returns, the page first. The same run gives the
+/// same bytes.
+///
+/// # Errors
+/// As [`RunResults::read`], and if a file cannot be written.
+pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
+    let run = RunResults::read(run_root)?;
+    let report = run_root.join("report");
+    let figures = report.join("figures");
+    let mut files = vec![(report.join("index.html"), html::page(&run))];
+    let drawings = figure_files(&run);
+    files.extend(drawings.into_iter().map(|(name, text)| (figures.join(name), text)));
+    for (path, text) in &files {
+        write_atomic(path, text.as_bytes())?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Every figure with its file name.
+fn figure_files(run: &RunResults) -> Vec<(String, String)> {
+    let mut files = vec![
+        ("headline.svg".to_owned(), headline_figure(run, Layout::Column)),
+        ("headline-wide.svg".to_owned(), headline_figure(run, Layout::Page)),
+    ];
+    for set in &run.matrices {
+        files.push((matrix_file(set), layers_figure(run, set)));
+    }
+    files.extend(probes_figure(run).map(|svg| ("probes.svg".to_owned(), svg)));
+    for regions in regions::shown(run) {
+        files.push((regions_file(regions), regions_figure(run, regions)));
+    }
+    files
+}
+
+fn matrix_file(set: &MatrixSet) -> String {
+    format!("{}-{}.svg", heatmap::slug(&set.measure), heatmap::slug(&set.group))
+}
+
+fn regions_file(regions: &Regions) -> String {
+    format!("regions-{}.svg", heatmap::slug(&regions.layer))
+}

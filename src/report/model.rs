@@ -1,0 +1,212 @@
+//! What a report shows, in memory: the results of one run, as its directory holds them.
+
+use std::collections::BTreeMap;
+
+/// The results of one run. Whatever the directory lacks is empty here, and the page says so.
+#[derive(Debug, Clone, Default)]
+pub struct RunResults {
+    /// Name of the run directory.
+    pub name: String,
+    /// `experiment.toml`.
+    pub experiment: toml::Table,
+    /// `run.json`, null where absent.
+    pub manifest: serde_json::Value,
+    /// `history.csv`, in its order.
+    pub history: Vec<HistoryRow>,
+    /// `phases.json`.
+    pub phases: Phases,
+    /// Steps of the checkpoints: rows and columns of every matrix.
+    pub steps: Vec<u64>,
+    /// Epochs of the checkpoints.
+    pub epochs: Vec<f64>,
+    /// `matrices/`: one set a measure and group.
+    pub matrices: Vec<MatrixSet>,
+    /// `probes.csv`, sorted by layer (in depth order) and step.
+    pub probes: Vec<ProbeRow>,
+    /// `regions/`, in depth order.
+    pub regions: Vec<Regions>,
+}
+
+/// One row of `history.csv`. Fields that are empty there are NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistoryRow {
+    /// Passes over the training set.
+    pub epoch: f64,
+    /// Error against the training (noisy) labels.
+    pub train_error: f64,
+    /// Error on images whose label is right.
+    pub train_error_clean: f64,
+    /// Error against the wrong labels of the corrupted images.
+    pub train_error_corrupted: f64,
+    /// Test error with the statistics the experiment evaluates with.
+    pub test_error: f64,
+    /// Test error with the running statistics of `BatchNorm`.
+    pub test_error_running: f64,
+}
+
+/// The parts of `phases.json` that the report shows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Phases {
+    /// Whether the file was there.
+    pub known: bool,
+    /// Epoch from which the training labels are fitted perfectly.
+    pub perfect_fit: Option<f64>,
+    /// The verdict on double descent, as the file has it.
+    pub verdict: Option<String>,
+    /// Epoch of the first minimum of the test error.
+    pub min: Option<f64>,
+    /// Epoch of its peak.
+    pub peak: Option<f64>,
+    /// Epoch of its second minimum.
+    pub second_min: Option<f64>,
+    /// From the minimum up to the peak.
+    pub rise: Option<f64>,
+    /// From the peak down to the second minimum.
+    pub fall: Option<f64>,
+    /// Test errors at minimum, peak and second minimum as the detector saw them (smoothed).
+    pub errors: [Option<f64>; 3],
+    /// What rise and fall must exceed.
+    pub threshold: Option<f64>,
+    /// Why there is no perfect fit.
+    pub fit_reason: Option<String>,
+    /// The detector's reason for its verdict.
+    pub reason: Option<String>,
+    /// Epoch at which the corrupted labels are fitted.
+    pub corrupted_fit: Option<f64>,
+}
+
+/// The matrices of one measure on one group of examples, in depth order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixSet {
+    /// `cka`, `drs`, `cka-biased`, …: the directory's name.
+    pub measure: String,
+    /// `test`, `train-clean`, …; for drs the source of the triplets.
+    pub group: String,
+    /// Estimator that `matrices.csv` names; empty where it names none.
+    pub estimator: String,
+    /// One a layer.
+    pub layers: Vec<EpochMatrix>,
+}
+
+/// Similarity of one layer with itself over the epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochMatrix {
+    /// Name of the representation.
+    pub layer: String,
+    /// Row-major `[E, E]`; NaN is undefined.
+    pub values: Vec<f64>,
+    /// Standard errors over examples (or triplets), `[E, E]`; NaN where unknown.
+    pub errors: Vec<f64>,
+    /// Why a cell `(i, j)`, i ≤ j, is undefined.
+    pub reasons: BTreeMap<(usize, usize), String>,
+}
+
+/// One row of `probes.csv`; undefined fields are NaN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeRow {
+    /// Name of the representation.
+    pub layer: String,
+    /// Passes over the training set.
+    pub epoch: f64,
+    /// What the probe was trained on: `noisy` or `clean`.
+    pub labels: String,
+    /// Accuracy on the test images.
+    pub test_accuracy: f64,
+    /// Held-out accuracy on the wrong labels of corrupted images.
+    pub heldout_corrupted_noisy: f64,
+    /// Held-out accuracy on the true labels of corrupted images.
+    pub heldout_corrupted_true: f64,
+}
+
+/// Pictures of one layer's decision regions: `regions/<layer>.npz`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regions {
+    /// Name of the representation; `output` is the net itself.
+    pub layer: String,
+    /// Epochs of the K pictures.
+    pub epochs: Vec<f64>,
+    /// Number of planes P.
+    pub n_planes: usize,
+    /// Points along a side G.
+    pub side: usize,
+    /// Classes `[K, P, G, G]`, the last two axes along a and along b⊥.
+    pub classes: Vec<u8>,
+    /// Largest softmax probability, same shape.
+    pub confidence: Vec<f32>,
+    /// The planes' extents `[P, 4]`: along a from, to; along b⊥ from, to.
+    pub corners: Vec<[f64; 4]>,
+    /// Plane coordinates of the three images, `[P, 3]`.
+    pub images: Vec<[[f64; 2]; 3]>,
+    /// Their classes.
+    pub labels: Vec<[i64; 3]>,
+}
+
+impl RunResults {
+    /// The last epoch that anything was recorded at.
+    pub fn last_epoch(&self) -> f64 {
+        let history = self.history.iter().map(|row| row.epoch);
+        history.chain(self.epochs.iter().copied()).fold(0.0, f64::max)
+    }
+
+    /// The set of a measure on a group.
+    pub fn matrix_set(&self, measure: &str, group: &str) -> Option<&MatrixSet> {
+        self.matrices.iter().find(|set| set.measure == measure && set.group == group)
+    }
+
+    /// The set that the headline shows for a measure: that of the test images, else the
+    /// first.
+    pub fn leading_set(&self, measure: &str) -> Option<&MatrixSet> {
+        let mut sets = self.matrices.iter().filter(|set| set.measure == measure);
+        self.matrix_set(measure, "test").or_else(|| sets.next())
+    }
+
+    /// The history row of an epoch, or the last one before it.
+    pub fn row_at(&self, epoch: f64) -> Option<&HistoryRow> {
+        self.history.iter().rev().find(|row| row.epoch <= epoch + 1e-9)
+    }
+
+    /// Whether the test error is that of recomputed `BatchNorm` statistics.
+    pub fn recomputed(&self) -> bool {
+        let evaluation = self.experiment.get("evaluation");
+        evaluation.and_then(|table| table.get("batchnorm")).and_then(|v| v.as_str())
+            != Some("running")
+    }
+}
+
+impl MatrixSet {
+    /// The matrix of a layer.
+    pub fn layer(&self, name: &str) -> Option<&EpochMatrix> {
+        self.layers.iter().find(|matrix| matrix.layer == name)
+    }
+
+    /// Whether this measures the similarity of decision regions.
+    pub fn is_regions(&self) -> bool {
+        self.measure == "drs" || self.measure.starts_with("drs-")
+    }
+}
+
+impl EpochMatrix {
+    /// The number of checkpoints.
+    pub fn n_epochs(&self) -> usize {
+        self.values.len().isqrt()
+    }
+
+    /// The value of a cell.
+    pub fn value(&self, i: usize, j: usize) -> f64 {
+        self.values[i * self.n_epochs() + j]
+    }
+
+    /// How many cells with i ≤ j hold a number outside 0..1 (by more than rounding).
+    pub fn outside(&self) -> usize {
+        let n = self.n_epochs();
+        let cells = (0..n).flat_map(|i| (i..n).map(move |j| self.value(i, j)));
+        cells.filter(|value| *value < -1e-6 || *value > 1.0 + 1e-6).count()
+    }
+}
+
+impl Regions {
+    /// Where the picture of epoch index `k` and plane `p` starts in `classes`.
+    pub(super) fn offset(&self, k: usize, p: usize) -> usize {
+        (k * self.n_planes + p) * self.side * self.side
+    }
+}

@@ -1,0 +1,138 @@
+//! The numbers that the page's script shows, as JSON inside the page.
+//!
+//! Similarities and standard errors are whole numbers of ten-thousandths, upper triangles
+//! row by row, which keeps the page small; null is undefined.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::axes::cell_edges;
+use super::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults};
+use super::{viridis, words};
+
+/// Units of one in the page's numbers.
+const UNITS: f64 = 10_000.0;
+
+/// The JSON text, escaped so that no name in it can end the element that holds it.
+pub(super) fn payload(run: &RunResults) -> String {
+    // A run without matrices still has an epoch cursor: that of its history.
+    let epochs: Vec<f64> = if run.epochs.is_empty() {
+        run.history.iter().map(|row| row.epoch).collect()
+    } else {
+        run.epochs.clone()
+    };
+    let column = |value: fn(&HistoryRow) -> f64| -> Vec<Value> {
+        run.history.iter().map(|row| rounded(value(row), 1e5)).collect()
+    };
+    let phases = &run.phases;
+    let value = json!({
+        "units": UNITS,
+        "colours": viridis::digits(),
+        "end": run.last_epoch().max(1.0).ln_1p(),
+        "epochs": epochs,
+        "edges": cell_edges(&epochs),
+        "fit": phases.perfect_fit,
+        "turns": [phases.min, phases.peak, phases.second_min],
+        "recomputed": run.recomputed(),
+        "history": {
+            "epoch": run.history.iter().map(|row| row.epoch).collect::<Vec<f64>>(),
+            "test": column(|row| row.test_error),
+            "running": column(|row| row.test_error_running),
+            "train": column(|row| row.train_error),
+            "clean": column(|row| row.train_error_clean),
+            "corrupted": column(|row| row.train_error_corrupted),
+        },
+        "sets": run.matrices.iter().map(set).collect::<Vec<Value>>(),
+        "headline": {
+            "cka": position(run, run.leading_set("cka")),
+            "drs": position(run, run.leading_set("drs")),
+        },
+    });
+    escape(&value.to_string())
+}
+
+fn position(run: &RunResults, set: Option<&MatrixSet>) -> Option<usize> {
+    let set = set?;
+    run.matrices
+        .iter()
+        .position(|other| (&other.measure, &other.group) == (&set.measure, &set.group))
+}
+
+fn set(set: &MatrixSet) -> Value {
+    json!({
+        "regions": set.is_regions(),
+        "measure": words::measure_name(set),
+        "group": set.group,
+        "layers": set.layers.iter().map(layer).collect::<Vec<Value>>(),
+    })
+}
+
+fn layer(matrix: &EpochMatrix) -> Value {
+    let n = matrix.n_epochs();
+    let upper = |of: &[f64]| -> Vec<Value> {
+        let cells = (0..n).flat_map(|i| (i..n).map(move |j| i * n + j));
+        cells.map(|cell| in_units(of[cell])).collect()
+    };
+    let known = matrix.errors.iter().any(|error| error.is_finite());
+    let reasons: Vec<Value> =
+        matrix.reasons.iter().map(|((i, j), reason)| json!([i, j, reason])).collect();
+    json!({
+        "name": matrix.layer,
+        "values": upper(&matrix.values),
+        "errors": if known { upper(&matrix.errors) } else { vec![] },
+        "reasons": reasons,
+    })
+}
+
+/// A number in ten-thousandths; null where undefined.
+fn in_units(value: f64) -> Value {
+    if value.is_finite() { json!((value * UNITS).round() as i64) } else { Value::Null }
+}
+
+/// A number rounded to a fraction of one; null where undefined.
+fn rounded(value: f64, units: f64) -> Value {
+    if value.is_finite() { json!((value * units).round() / units) } else { Value::Null }
+}
+
+/// JSON that is safe inside a `<script>` element of any kind: the characters by which HTML
+/// and old JavaScript parsers leave a string are written as `\uXXXX`.
+pub(super) fn escape(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(text, "\\u{:04x}", character as u32);
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_is_the_same_json_without_markup() {
+        let hostile = json!({"a": "<!--<script>\u{2028}&\"</script>"});
+        let text = escape(&hostile.to_string());
+        assert!(!text.contains(['<', '>', '&', '\u{2028}']));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), hostile);
+    }
+
+    #[test]
+    fn matrices_are_upper_triangles_in_ten_thousandths() {
+        let matrix = EpochMatrix {
+            layer: "fc".into(),
+            values: vec![1.0, 0.25, 0.25, f64::NAN],
+            errors: vec![f64::NAN; 4],
+            reasons: [((1, 1), "dead layer".to_owned())].into(),
+        };
+        let value = layer(&matrix);
+        assert_eq!(value["values"], json!([10_000, 2_500, null]));
+        assert_eq!(value["errors"], json!([]));
+        assert_eq!(value["reasons"], json!([[1, 1, "dead layer"]]));
+    }
+}

@@ -1,0 +1,160 @@
+//! Settings and provenance: every key of the experiment, what run.json holds, how to load
+//! the numbers, how to cite.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::model::RunResults;
+use super::svg::Escaped;
+
+/// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
+/// and status differ between them, and the page is to have the same bytes.
+const SHOWN: [&str; 7] =
+    ["stratagram", "git", "format", "device", "seeds", "data_sha256", "steps_per_epoch"];
+
+/// One line below the title: run, seed, version.
+pub(super) fn origin(run: &RunResults) -> String {
+    let mut parts = vec![run.name.clone()];
+    if let Some(seed) = run.experiment.get("seed").and_then(toml::Value::as_integer) {
+        parts.push(format!("seed {seed}"));
+    }
+    parts.push(format!("stratagram {}", version(run)));
+    parts.join(" · ")
+}
+
+fn version(run: &RunResults) -> &str {
+    let recorded =
+        ["version", "stratagram"].iter().find_map(|key| run.manifest[key].as_str());
+    recorded.unwrap_or(env!("CARGO_PKG_VERSION"))
+}
+
+/// The section's HTML.
+pub(super) fn section(run: &RunResults) -> String {
+    let mut html = String::from("<div class=\"columns\">\n");
+    let experiment = experiment_rows(&run.experiment);
+    html += &table("Experiment", "experiment.toml", &experiment);
+    let mut rows = vec![];
+    for key in SHOWN {
+        manifest_rows(key, &run.manifest[key], &mut rows);
+    }
+    html += &table("Run", "run.json", &rows);
+    html += "</div>\n";
+    html += &loading(run);
+    html += &citation(run);
+    html
+}
+
+fn table(title: &str, file: &str, rows: &[(String, String)]) -> String {
+    let mut html = format!("<div><h3>{title}</h3>\n");
+    if rows.is_empty() {
+        let _ = writeln!(html, "<p class=\"absent\">{file} is absent.</p></div>");
+        return html;
+    }
+    html += "<table>\n";
+    for (key, value) in rows {
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+            Escaped(key),
+            Escaped(value)
+        );
+    }
+    html + "</table></div>\n"
+}
+
+/// Dotted keys, as `a.b=value` on the command line has them.
+fn experiment_rows(experiment: &toml::Table) -> Vec<(String, String)> {
+    let mut rows = vec![];
+    for (key, value) in experiment {
+        flatten(key, value, &mut rows);
+    }
+    rows
+}
+
+fn flatten(key: &str, value: &toml::Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (inner, value) in table {
+                flatten(&format!("{key}.{inner}"), value, rows);
+            }
+        }
+        toml::Value::String(text) => {
+            rows.push((key.to_owned(), without_directories(text)));
+        }
+        other => rows.push((key.to_owned(), other.to_string())),
+    }
+}
+
+fn manifest_rows(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(object) => {
+            for (inner, value) in object {
+                let key =
+                    if key.is_empty() { inner.clone() } else { format!("{key}.{inner}") };
+                manifest_rows(&key, value, rows);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => rows.push((key.to_owned(), without_directories(text))),
+        other => rows.push((key.to_owned(), without_directories(&other.to_string()))),
+    }
+}
+
+/// An absolute path by its last part: pages are shared, and home directories name people.
+fn without_directories(text: &str) -> String {
+    let path = Path::new(text);
+    match path.file_name() {
+        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn loading(run: &RunResults) -> String {
+    let Some(set) = run.matrices.first() else { return String::new() };
+    let Some(matrix) = set.layers.last() else { return String::new() };
+    let n = matrix.n_epochs();
+    let line = format!(
+        "numpy.load(\"matrices/{}/{}/{}.npy\")  # [{n}, {n}] float32; epochs: matrices/axis.csv",
+        set.measure, set.group, matrix.layer
+    );
+    format!(
+        "<h3>The numbers</h3>\n<p>Every matrix is a NumPy file in the run directory; \
+         <code>matrices.csv</code> holds the same values with their standard errors and the \
+         reasons of undefined cells. Standard errors (se) are over examples, for decision \
+         regions over image triplets — never over seeds.</p>\n<pre>{}</pre>\n",
+        Escaped(&line)
+    )
+}
+
+fn citation(run: &RunResults) -> String {
+    let text = format!(
+        "stratagram {}: how a deep network’s representations evolve over its training. \
+         Implements the method named in the abstract of arXiv:2405.17377 (Y. Sharon, \
+         Y. Dar); settings the abstract does not name are this program’s and are listed \
+         above.",
+        version(run)
+    );
+    format!("<h3>How to cite</h3>\n<p>{}</p>\n", Escaped(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_flattened_and_directories_left_out() {
+        let manifest = serde_json::json!({
+            "version": "0.1.0", "data": {"path": "/home/ada/x.npz"},
+        });
+        let mut rows = vec![];
+        manifest_rows("", &manifest, &mut rows);
+        let expected = [("version", "0.1.0"), ("data.path", "x.npz")];
+        assert_eq!(rows, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let experiment: toml::Table = "[net]\nwidth = 16\nlist = [1, 2]".parse().unwrap();
+        let rows = experiment_rows(&experiment);
+        assert_eq!(rows[0], ("net.width".into(), "16".into()));
+        assert_eq!(rows[1], ("net.list".into(), "[1, 2]".into()));
+    }
+}

@@ -1,0 +1,353 @@
+//! The report on run directories made here: complete, poor, damaged and hostile ones.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use stratagram::array_file::{Array, NamedArrays, npy_bytes, npz_bytes};
+use stratagram::report::{
+    Layout, RunResults, headline_figure, headline_layers, layers_figure, write,
+};
+
+const EXPERIMENT: &str = r#"
+seed = 3
+[data]
+kind = "digits"
+n_train = 1000
+[noise]
+kind = "iid"
+rate = 0.2
+[net]
+kind = "cnn5"
+width = 4
+[evaluation]
+batchnorm = "recomputed"
+"#;
+
+const PHASES: &str = r#"{
+  "perfect_fit": {"epoch": 3, "reason": null},
+  "double_descent": {"verdict": "double descent", "min": 1, "peak": 3, "second_min": 7,
+    "rise": 0.09, "fall": 0.036, "threshold": 0.01, "reason": "both exceed it",
+    "error": {"min": 0.034, "peak": 0.124, "second_min": 0.088}}
+}"#;
+
+const HISTORY: &str = "\
+step,epoch,train_error,train_error_clean,train_error_corrupted,test_error,test_error_running_bn
+0,0,0.9,0.9,0.9,0.9,0.9
+8,1,0.2,0.05,0.9,0.034,0.05
+24,3,0,0,0,0.124,0.2
+56,7,0,0,0,0.088,0.088
+";
+
+/// Epochs 0, 1, 3 and 7: on ln(1 + epoch) they are equally far apart.
+const EPOCHS: [u64; 4] = [0, 1, 3, 7];
+
+fn put(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// A symmetric matrix whose cell (i, j) is 1 − |i − j|/4, one of them undefined.
+fn matrix(undefined: bool) -> Vec<u8> {
+    let mut values: Vec<f32> =
+        (0..16).map(|k: i32| 1.0 - (k / 4 - k % 4).abs() as f32 / 4.0).collect();
+    if undefined {
+        (values[1], values[4]) = (f32::NAN, f32::NAN);
+    }
+    npy_bytes(&Array::f32(&[4, 4], values))
+}
+
+fn regions() -> Vec<u8> {
+    let mut arrays = NamedArrays::default();
+    arrays.push("steps", Array::i64(&[2], vec![0, 56]));
+    arrays.push("epochs", Array::f64(&[2], vec![0.0, 7.0]));
+    arrays.push("triplets", Array::i64(&[1, 3], vec![5, 6, 7]));
+    arrays.push("classes", Array::u8(&[2, 1, 2, 2], vec![0, 1, 2, 2, 0, 1, 2, 2]));
+    arrays.push("confidence", Array::f32(&[2, 1, 2, 2], vec![0.5; 8]));
+    arrays.push("corners", Array::f64(&[1, 4], vec![0.0, 2.0, 0.0, 1.0]));
+    let images = vec![0.0, 0.0, 2.0, 0.0, 1.0, 1.0];
+    arrays.push("images", Array::f64(&[1, 3, 2], images));
+    arrays.push("labels", Array::i64(&[1, 3], vec![0, 1, 2]));
+    npz_bytes(&arrays)
+}
+
+fn cells_table(layers: &[&str]) -> String {
+    let mut table = String::from(
+        "layer,measure,estimator,group,step_i,step_j,epoch_i,epoch_j,value,se,reason\n",
+    );
+    for layer in layers {
+        let layer = layer.replace('"', "\"\"");
+        table += &format!("\"{layer}\",cka,debiased,test,0,24,0,3,0.5,0.02,\n");
+        table += &format!("\"{layer}\",cka,debiased,test,0,8,0,1,,,dead layer\n");
+    }
+    table
+}
+
+/// A small run with everything the report shows.
+fn complete(root: &Path, layers: &[&str]) {
+    put(root, "experiment.toml", EXPERIMENT);
+    put(root, "run.json", r#"{"stratagram": "0.1.0", "status": "complete"}"#);
+    put(root, "history.csv", HISTORY);
+    put(root, "phases.json", PHASES);
+    put(root, "matrices/axis.csv", "step,epoch\n0,0\n8,1\n24,3\n56,7\n");
+    put(root, "matrices.csv", cells_table(layers));
+    let mut probes = String::from(
+        "layer,step,epoch,labels,test_accuracy,heldout_corrupted_noisy,heldout_corrupted_true\n",
+    );
+    for layer in layers {
+        put(root, &format!("matrices/cka/test/{layer}.npy"), matrix(true));
+        put(root, &format!("matrices/drs/test/{layer}.npy"), matrix(false));
+        let quoted = layer.replace('"', "\"\"");
+        for epoch in EPOCHS {
+            probes += &format!("\"{quoted}\",{},{epoch},noisy,0.8,0.2,0.7\n", 8 * epoch);
+        }
+    }
+    put(root, "matrices/drs/test/output.npy", matrix(false));
+    put(root, "probes.csv", probes);
+    put(root, "regions/output.npz", regions());
+    put(root, "regions/pool4.npz", regions());
+}
+
+fn page_of(root: &Path) -> String {
+    fs::read_to_string(&write(root).unwrap()[0]).unwrap()
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    text.split_once(from).unwrap().1.split_once(to).unwrap().0
+}
+
+fn data_of(page: &str) -> Value {
+    let json =
+        between(page, "<script type=\"application/json\" id=\"data\">", "</script>");
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn a_complete_run_has_every_section_and_figure() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["fc", "relu1", "pool4"]);
+    let written = write(run.path()).unwrap();
+    let names: Vec<String> = written
+        .iter()
+        .map(|path| path.strip_prefix(run.path()).unwrap().display().to_string())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "report/index.html",
+            "report/figures/headline.svg",
+            "report/figures/headline-wide.svg",
+            "report/figures/cka-test.svg",
+            "report/figures/drs-test.svg",
+            "report/figures/probes.svg",
+            "report/figures/regions-output.svg",
+            "report/figures/regions-pool4.svg",
+        ]
+    );
+    let page = fs::read_to_string(&written[0]).unwrap();
+    for id in ["verdict", "headline", "layers", "probes", "regions", "settings"] {
+        assert!(page.contains(&format!("<section id=\"{id}\"")), "{id}");
+    }
+    assert!(!page.contains("class=\"absent\">There"), "nothing is missing");
+    assert!(page.contains(
+        "Test error falls to 0.034 at epoch 1, rises to 0.124 at epoch 3 and falls again \
+         to 0.088 at epoch 7"
+    ));
+    assert!(page.contains("they differ by up to 0.076, at epoch 3"), "BatchNorm warning");
+}
+
+#[test]
+fn two_writes_give_the_same_bytes() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1", "fc"]);
+    let read = || -> Vec<Vec<u8>> {
+        write(run.path()).unwrap().iter().map(|path| fs::read(path).unwrap()).collect()
+    };
+    assert_eq!(read(), read());
+}
+
+#[test]
+fn layers_stand_in_depth_order() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["fc", "pool2", "relu1", "relu10", "relu9", "pool4"]);
+    let results = RunResults::read(run.path()).unwrap();
+    let drs = results.matrix_set("drs", "test").unwrap();
+    let names: Vec<&str> =
+        drs.layers.iter().map(|matrix| matrix.layer.as_str()).collect();
+    // Names the net does not have follow, their numbers compared as numbers.
+    assert_eq!(names, ["relu1", "pool2", "pool4", "fc", "relu9", "relu10", "output"]);
+    assert_eq!(headline_layers(&results), ["relu1", "fc", "relu10"]);
+}
+
+#[test]
+fn the_page_admits_only_its_own_script_and_style_and_no_network() {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1"]);
+    let page = page_of(run.path());
+    let policy = between(&page, "Content-Security-Policy\" content=\"", "\"");
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    for (from, to) in [("<script>", "</script>"), ("<style>", "</style>")] {
+        let digest = Sha256::digest(between(&page, from, to).as_bytes());
+        let hash = base64::engine::general_purpose::STANDARD.encode(digest);
+        assert!(policy.contains(&format!("'sha256-{hash}'")), "{from}");
+    }
+    let links = page.matches("http").count();
+    let namespaces = page.matches("http://www.w3.org/2000/svg").count()
+        + page.matches("http-equiv").count();
+    assert_eq!(links, namespaces, "no address but SVG's namespace");
+    assert!(!page.contains(" style=\""), "the policy forbids style attributes");
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let layers =
+        ["<!--<script>", "\"><img src=x onerror=alert(1)>", "{{data}}';alert(2);'"];
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("<script>alert(3)<b onload=\"x\">&'");
+    complete(&root, &layers);
+    let experiment = EXPERIMENT.replace("digits", "</title><script>alert(4)</script>");
+    put(&root, "experiment.toml", experiment);
+    put(&root, "run.json", r#"{"stratagram": "</script><svg onload=alert(5)>"}"#);
+    let written = write(&root).unwrap();
+    for path in &written {
+        let text = fs::read_to_string(path).unwrap();
+        for payload in ["<script>alert", "<img", "<!--", "<svg onload", "<b onload"] {
+            assert!(!text.contains(payload), "{payload} in {}", path.display());
+        }
+    }
+    let page = fs::read_to_string(&written[0]).unwrap();
+    assert_eq!(page.matches("<script").count(), 2);
+    let names = data_of(&page)["sets"][0]["layers"].clone();
+    let names: Vec<&str> =
+        names.as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
+    for layer in layers {
+        assert!(names.contains(&layer), "{layer}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let run = tempfile::tempdir().unwrap();
+    put(run.path(), "experiment.toml", EXPERIMENT);
+    put(run.path(), "run.json", r#"{"stratagram": "0.1.0", "status": "training"}"#);
+    let page = page_of(run.path());
+    for reason in [
+        "neither a history nor a matrix",
+        "matrices/cka is absent",
+        "matrices/drs is absent",
+        "probes.csv is absent",
+        "regions/ is absent",
+        "training is not finished",
+    ] {
+        assert!(page.contains(reason), "{reason}");
+    }
+    put(run.path(), "history.csv", HISTORY);
+    let page = page_of(run.path());
+    assert!(page.contains("phases.json is absent"));
+    assert!(page.contains("There are no matrices yet"));
+}
+
+#[test]
+fn an_undefined_cell_is_hatched_and_has_its_reason() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1"]);
+    let results = RunResults::read(run.path()).unwrap();
+    let set = results.matrix_set("cka", "test").unwrap();
+    assert!(set.layers[0].value(0, 1).is_nan());
+    let figure = layers_figure(&results, set);
+    assert!(figure.contains("fill=\"url(#hatch-cka-test)\""));
+    assert!(figure.contains("Hatched cells are undefined"));
+    let layer = &data_of(&page_of(run.path()))["sets"][0]["layers"][0];
+    assert_eq!(layer["values"][1], Value::Null);
+    assert_eq!(layer["reasons"], serde_json::json!([[0, 1, "dead layer"]]));
+    // Row 0 of the triangle: (0,0), (0,1), (0,2) with its standard error, (0,3).
+    assert_eq!(layer["values"][2], 5000);
+    assert_eq!(layer["errors"][2], 200);
+}
+
+#[test]
+fn cells_have_their_extent_in_log_epoch() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1"]);
+    put(run.path(), "matrices/drs/test/relu1.npy", matrix(false));
+    let results = RunResults::read(run.path()).unwrap();
+    let set = results.matrix_set("drs", "test").unwrap();
+    let figure = layers_figure(&results, set);
+    // Value 1/4 is the cell (0, 3) and its mirror image. The map is 104 points wide; the
+    // four epochs are equally far apart, so the outer cells are a sixth of it.
+    let corner = between(&figure, "<path fill=\"#3b528b\" d=\"M", "z");
+    let side = 104.0;
+    let (left, right) = (30.0 + side * 5.0 / 6.0, 30.0 + side);
+    let numbers: Vec<f64> = corner
+        .split(|c: char| c.is_ascii_alphabetic() || c == ' ')
+        .filter(|text| !text.is_empty())
+        .map(|text| text.parse().unwrap())
+        .collect();
+    let [x0, top, x1, bottom, ..] = numbers[..] else { panic!("{corner}") };
+    assert!((x0 - left).abs() < 0.01 && (x1 - right).abs() < 0.01, "{corner}");
+    assert!((bottom - 118.0).abs() < 0.01, "the row of epoch 0 is the lowest: {corner}");
+    assert!((bottom - top - side / 6.0).abs() < 0.02, "{corner}");
+}
+
+#[test]
+fn the_headline_has_cka_above_and_drs_below_the_diagonal() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1"]);
+    put(
+        run.path(),
+        "matrices/cka/test/relu1.npy",
+        npy_bytes(&Array::f32(&[4, 4], vec![1.0; 16])),
+    );
+    put(
+        run.path(),
+        "matrices/drs/test/relu1.npy",
+        npy_bytes(&Array::f32(&[4, 4], vec![0.0; 16])),
+    );
+    let results = RunResults::read(run.path()).unwrap();
+    for layout in [Layout::Column, Layout::Page] {
+        let figure = headline_figure(&results, layout);
+        let rows = |colour: &str| -> usize {
+            between(&figure, &format!("<path fill=\"{colour}\" d=\""), "\"")
+                .matches('M')
+                .count()
+        };
+        // Rows upwards: the upper triangle with the diagonal has 4, the lower one 3.
+        assert_eq!((rows("#fde725"), rows("#440154")), (4, 3));
+        assert!(figure.contains(">CKA</text>") && figure.contains(">DRS</text>"));
+    }
+}
+
+#[test]
+fn one_checkpoint_makes_a_page() {
+    let run = tempfile::tempdir().unwrap();
+    put(run.path(), "experiment.toml", EXPERIMENT);
+    put(run.path(), "history.csv", "step,epoch,test_error\n0,0,0.9\n");
+    put(run.path(), "matrices/axis.csv", "step,epoch\n0,0\n");
+    let one = npy_bytes(&Array::f32(&[1, 1], vec![1.0]));
+    put(run.path(), "matrices/cka/test/fc.npy", one);
+    let page = page_of(run.path());
+    assert!(page.contains("1 checkpoint on"));
+    assert!(!page.contains("NaN") && !page.contains("inf "));
+}
+
+#[test]
+fn damaged_files_are_named() {
+    let run = tempfile::tempdir().unwrap();
+    let error = write(run.path()).unwrap_err().to_string();
+    assert!(error.contains("holds no run"), "{error}");
+    complete(run.path(), &["relu1"]);
+    put(
+        run.path(),
+        "matrices/cka/test/relu1.npy",
+        npy_bytes(&Array::f32(&[2], vec![0.0; 2])),
+    );
+    let error = write(run.path()).unwrap_err().to_string();
+    assert!(error.contains("relu1.npy") && error.contains("[4, 4]"), "{error}");
+    complete(run.path(), &["relu1"]);
+    put(run.path(), "history.csv", "step,epoch,test_error\n0,zero,0.9\n");
+    let error = write(run.path()).unwrap_err().to_string();
+    assert!(error.contains("history.csv line 2, column `epoch`"), "{error}");
+}
