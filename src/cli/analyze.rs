@@ -1,0 +1,32 @@
+//! `stratagram analyze RUN`: checkpoints → signatures → matrices → phases.
+
+use std::path::PathBuf;
+
+use super::progress::Terminal;
+use crate::data::Data;
+use crate::error::Result;
+use crate::run_dir::RunDir;
+
+/// Compare every layer of a trained run with itself over the epochs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  stratagram analyze runs/quickstart\n  \
+    stratagram analyze runs/quickstart --force")]
+pub(super) struct Arguments {
+    /// The run directory.
+    run: PathBuf,
+    /// Redo what is there already.
+    #[arg(long)]
+    force: bool,
+    /// Threads [default: all cores]; the results do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    super::use_threads(arguments.threads)?;
+    let terminal =
+        Terminal::new(&format!("stratagram analyze {}", arguments.run.display()));
+    let run = RunDir::open_to_write(&arguments.run)?;
+    let data = Data::load(run.experiment())?;
+    crate::analyze::analyze(&run, &data, arguments.force, &terminal)
+}

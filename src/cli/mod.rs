@@ -1,0 +1,107 @@
+//! The command line: one file a verb, each an argument struct and a `run` that calls the
+//! library. Results go to stdout, progress and errors to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+mod analyze;
+mod data;
+mod doctor;
+mod draw;
+mod dry_run;
+mod experiment_arguments;
+mod phases;
+mod probe;
+mod progress;
+mod report;
+mod run;
+mod show;
+mod similarity;
+mod train;
+
+/// Shows how a deep network's representations evolve over its training.
+#[derive(Debug, Parser)]
+#[command(name = "stratagram", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Arguments),
+    Train(train::Arguments),
+    Analyze(analyze::Arguments),
+    Report(report::Arguments),
+    Show(show::Arguments),
+    Similarity(similarity::Arguments),
+    Phases(phases::Arguments),
+    Probe(probe::Arguments),
+    Data(data::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+/// Parses the process's arguments, runs the verb, and reports its error.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are results, exit code 0; everything else is usage, 2.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let outcome = match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Analyze(arguments) => analyze::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
+        Verb::Data(arguments) => data::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Phases(arguments) => phases::run(&arguments),
+        Verb::Probe(arguments) => probe::run(&arguments),
+        Verb::Similarity(arguments) => similarity::run(&arguments),
+        Verb::Show(arguments) => show::run(&arguments),
+        Verb::Train(arguments) => train::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn print_error(error: &Error) {
+    eprintln!("error: {error}");
+    if let Some(help) = error.help() {
+        eprintln!("  help: {help}");
+    }
+}
+
+/// Writes `text` to stdout; a reader that has gone away is no error.
+fn print_result(text: &str) -> Result<()> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("stdout".as_ref(), "cannot be written", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Uses this number of threads from here on; all cores without one.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    if !(1..=4096).contains(&threads) {
+        return Err(
+            Error::usage("`--threads`", format!("is {threads}")).expected("1 to 4096")
+        );
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Error::usage("`--threads`", format!("cannot be set: {error}")))
+}

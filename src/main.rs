@@ -1,0 +1,7 @@
+//! The `stratagram` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stratagram::cli::main()
+}
