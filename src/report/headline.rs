@@ -315,7 +315,14 @@ fn turns(
             let label =
                 if index == 1 || below > y.start - 0.8 { at_y - 4.5 } else { below };
             let style = TextStyle { class: "halo", ..TICK };
-            svg.text((at_x, label), Anchor::Middle, style, names[index]);
+            // A name at the right edge would run into the next panel.
+            let right = x.start + x.length - 1.0;
+            let (at_x, anchor) = if at_x + 11.0 > right {
+                (right, Anchor::End)
+            } else {
+                (at_x, Anchor::Middle)
+            };
+            svg.text((at_x, label), anchor, style, names[index]);
         }
     }
 }
