@@ -102,6 +102,7 @@ fn unknown_overrides_and_stray_arguments_are_usage_errors() {
     };
     assert_refused(&run(&["net.widht=8"]), 2, &["net.widht", "width"]);
     assert_refused(&run(&["other.toml"]), 2, &["other.toml"]);
+    assert_refused(&run(&["analysis.layers=conv9"]), 2, &["analysis.layers", "conv9"]);
     assert!(!folder.path().join("run").exists());
 }
 

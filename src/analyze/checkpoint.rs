@@ -47,7 +47,7 @@ pub(super) fn reduce(
 
 /// `cka/<group>/<layer>`: the packed Gram signature, or NaN with a `reason/…`.
 fn cka_signatures(plan: &Plan, net: &mut Representer, part: &mut NamedArrays) {
-    let nodes: Vec<usize> = plan.layers.iter().map(|layer| layer.node).collect();
+    let nodes = plan.nodes();
     let estimator = plan.experiment.analysis.cka.estimator;
     for (group, examples) in &plan.groups {
         let images = plan.data.batch(group.set(plan.data), examples);
@@ -211,8 +211,8 @@ fn accuracy(predictions: &[u8], labels: &[u8], examples: &[usize]) -> f64 {
     right as f64 / examples.len() as f64
 }
 
-/// `drs/<group>/<layer>` and `drs/<group>/output`: the class that each layer's probe, and the net itself,
-/// gives at every point of every plane.
+/// `drs/<group>/<layer>` and `drs/<group>/output`: the class that each layer's probe, and
+/// the net itself, gives at every point of every plane.
 fn decisions(
     plan: &Plan,
     net: &mut Representer,

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::experiment_arguments::ExperimentArguments;
 use super::progress::Terminal;
-use super::{dry_run, print_result};
-use crate::data::Data;
+use super::{dry_run, print_result, train};
 use crate::error::Result;
 use crate::experiment::Experiment;
-use crate::run_dir::RunDir;
 
 /// Train, analyze and report in one go; the same command again continues where it stopped.
 #[derive(Debug, clap::Args)]
@@ -55,10 +53,7 @@ fn run_one(
     fresh: bool,
     terminal: &Terminal,
 ) -> Result<PathBuf> {
-    // The data first: where they cannot be loaded, no directory is made.
-    let data = Data::load(experiment)?;
-    let run = RunDir::create_or_open(out, experiment, fresh)?;
-    crate::train::train(experiment, &data, &run, terminal)?;
+    let (run, data) = train::train(out, experiment, fresh, terminal)?;
     crate::analyze::analyze(&run, &data, false, terminal)?;
     let written = crate::report::write(run.root())?;
     Ok(written.into_iter().next().expect("the page is written first"))

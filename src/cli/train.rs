@@ -1,10 +1,15 @@
 //! `stratagram train`: an experiment → checkpoints and history.
 
+use std::path::Path;
+
 use super::experiment_arguments::ExperimentArguments;
 use super::print_result;
 use super::progress::Terminal;
 use crate::data::Data;
 use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::planes::image_planes;
+use crate::represent;
 use crate::run_dir::RunDir;
 
 /// Train a net; the same command again continues where it stopped.
@@ -22,10 +27,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     super::use_threads(arguments.threads)?;
     let experiment = arguments.read()?;
     let terminal = Terminal::new(&arguments.continuation("train"));
-    // The data first: where they cannot be loaded, no directory is made.
-    let data = Data::load(&experiment)?;
-    let run = RunDir::create_or_open(&arguments.out(), &experiment, arguments.fresh)?;
-    crate::train::train(&experiment, &data, &run, &terminal)?;
+    let (run, _) = train(&arguments.out(), &experiment, arguments.fresh, &terminal)?;
     drop(terminal);
     print_result(&format!("{}\n", run.history().display()))
+}
+
+/// Trains the run of `experiment` in the directory `out`, or continues it.
+///
+/// What the analysis would refuse is refused first, before a directory is made.
+pub(super) fn train(
+    out: &Path,
+    experiment: &Experiment,
+    fresh: bool,
+    terminal: &Terminal,
+) -> Result<(RunDir, Data)> {
+    let data = Data::load(experiment)?;
+    let net = experiment.net.build(data.train.shape, data.n_classes);
+    represent::layers(&net, &experiment.analysis.layers)?;
+    image_planes(experiment, &data)?;
+    let run = RunDir::create_or_open(out, experiment, fresh)?;
+    crate::train::train(experiment, &data, &run, terminal)?;
+    Ok((run, data))
 }

@@ -109,11 +109,6 @@ impl RunDir {
         self.root.join("phases.json")
     }
 
-    /// The directory of the report.
-    pub fn report_dir(&self) -> PathBuf {
-        self.root.join("report")
-    }
-
     fn layer_file(&self, kind: &str, measure: &str, group: &str, layer: &str) -> PathBuf {
         let directory = self.root.join(kind).join(checked(measure)).join(checked(group));
         directory.join(format!("{}.npy", checked(layer)))
