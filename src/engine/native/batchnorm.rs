@@ -45,12 +45,20 @@ impl Affine {
     }
 }
 
-/// What a training-mode forward pass leaves for the backward pass.
-#[derive(Debug, Clone, Default)]
+/// What a training-mode forward pass leaves of a channel for the backward pass.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Saved {
-    pub(super) affine: Affine,
-    /// Mean and biased variance of each channel.
-    pub(super) moments: Vec<[f64; 2]>,
+    /// Mean, scale and shift of the normalization.
+    pub(super) affine: [f32; 3],
+    /// Mean and biased variance.
+    pub(super) moments: [f64; 2],
+}
+
+impl Saved {
+    /// 1/√(σ² + eps).
+    pub(super) fn inv_std(&self) -> f64 {
+        1.0 / (self.moments[1] + EPS).sqrt()
+    }
 }
 
 /// One BatchNorm on one batch.
@@ -81,28 +89,24 @@ impl BatchNorm {
         &self,
         x: &[f32],
         [gamma, beta]: [&[f32]; 2],
-        saved: &mut Saved,
+        saved: &mut Vec<Saved>,
         y: &mut [f32],
     ) {
-        let channels = gamma.len();
-        saved.moments.resize(channels, [0.0; 2]);
-        let Affine { mean, scale, shift } = &mut saved.affine;
-        for vector in [&mut *mean, &mut *scale, &mut *shift] {
-            vector.resize(channels, 0.0);
-        }
+        saved.resize(gamma.len(), Saved::default());
         let rows = x.par_chunks(self.row()).zip(y.par_chunks_mut(self.row()));
-        let saved =
-            (saved.moments.par_iter_mut(), mean.par_iter_mut(), scale.par_iter_mut());
         rows.zip(saved).enumerate().with_min_len(self.min_rows()).for_each(
-            |(c, ((x, y), (moments, mean, scale)))| {
-                *moments = self.isa.run(Moments { of: *self, x });
-                *mean = moments[0] as f32;
-                *scale = (f64::from(gamma[c]) / (moments[1] + EPS).sqrt()) as f32;
-                let affine = [*mean, *scale, beta[c]];
-                self.isa.run(Normalize { of: *self, affine, x, y });
+            |(c, ((x, y), saved))| {
+                *saved = self.statistics(x, [gamma[c], beta[c]]);
+                self.isa.run(Normalize { of: *self, affine: saved.affine, x, y });
             },
         );
-        shift.copy_from_slice(beta);
+    }
+
+    /// A channel's moments in this batch, and its normalization.
+    pub(super) fn statistics(&self, x: &[f32], [gamma, beta]: [f32; 2]) -> Saved {
+        let moments = self.isa.run(Moments { of: *self, x });
+        let scale = f64::from(gamma) / (moments[1] + EPS).sqrt();
+        Saved { affine: [moments[0] as f32, scale as f32, beta], moments }
     }
 
     /// Evaluation mode.
@@ -118,7 +122,7 @@ impl BatchNorm {
     pub(super) fn backward(
         &self,
         x: &[f32],
-        saved: &Saved,
+        saved: &[Saved],
         dy: &mut [f32],
         to: Option<&mut [f32]>,
         [d_gamma, d_beta]: [&mut [f32]; 2],
@@ -126,11 +130,7 @@ impl BatchNorm {
         let rows = x.par_chunks(self.row()).zip(dy.par_chunks_mut(self.row()));
         let gradients = d_gamma.par_iter_mut().zip(d_beta);
         let backward = |c: usize, x, dy, to, d_gamma: &mut f32, d_beta: &mut f32| {
-            let Affine { mean, scale, shift } = &saved.affine;
-            let [_, var] = saved.moments[c];
-            let affine = [mean[c], scale[c], shift[c]];
-            let inv_std = 1.0 / (var + EPS).sqrt();
-            let task = Backward { of: *self, affine, inv_std, x, dy, to };
+            let task = Backward { of: *self, saved: saved[c], x, dy, to };
             let [gamma, beta] = self.isa.run(task);
             *d_gamma = gamma as f32;
             *d_beta = beta as f32;
@@ -152,6 +152,20 @@ impl BatchNorm {
         }
     }
 
+    /// dγ and dβ from Σ dy·(x − μ) and Σ dy; and the constant, and the factor of x − μ, in
+    /// `dx = scale·dy + factor·(x − μ) + constant`.
+    pub(super) fn gradients(
+        &self,
+        saved: &Saved,
+        sums: [f64; 2],
+    ) -> ([f64; 2], [f32; 2]) {
+        let m = self.count() as f64;
+        let [d_gamma, d_beta] = [sums[0] * saved.inv_std(), sums[1]];
+        let slope = -f64::from(saved.affine[1]) / m;
+        let terms = [slope * d_beta, slope * saved.inv_std() * d_gamma];
+        ([d_gamma, d_beta], terms.map(|term| term as f32))
+    }
+
     /// The row's whole blocks and the last, partly filled one (empty when all are whole).
     fn split<'a, S: Simd>(&self, row: &'a [f32]) -> [&'a [S::f32s]; 2] {
         let all = &vectors::<S>(row)[..self.batch.blocks * self.pixels];
@@ -160,14 +174,14 @@ impl BatchNorm {
     }
 
     /// Vectors whose lanes all hold an image.
-    fn whole(&self) -> usize {
+    pub(super) fn whole(&self) -> usize {
         let partial = usize::from(self.batch.last_lanes() < self.batch.lanes);
         (self.batch.blocks - partial) * self.pixels
     }
 
     /// 1 in the last block's filled lanes, 0 elsewhere, as a vector.
     #[inline(always)]
-    fn last_lanes<S: Simd>(&self) -> S::f32s {
+    pub(super) fn last_lanes<S: Simd>(&self) -> S::f32s {
         let mut ones = pulp::bytemuck::Zeroable::zeroed();
         let lanes: &mut [f32] =
             pulp::bytemuck::cast_slice_mut(std::slice::from_mut::<S::f32s>(&mut ones));
@@ -178,7 +192,7 @@ impl BatchNorm {
 
 /// `value` where `lanes` is 1, else 0.
 #[inline(always)]
-fn keep<S: Simd>(simd: S, lanes: S::f32s, value: S::f32s) -> S::f32s {
+pub(super) fn keep<S: Simd>(simd: S, lanes: S::f32s, value: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.greater_than_f32s(lanes, zero), value, zero)
 }
@@ -191,27 +205,38 @@ impl WithSimd for Sum<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        sum_of(simd, vectors::<S>(self.0), |x| x)
+        let row = vectors::<S>(self.0);
+        let [sum] = sum_pairs(simd, [row, row], |[sum], x, _| [simd.add_f32s(sum, x)]);
+        sum
     }
 }
 
-/// Σ f(x) over vectors: four partial sums over [`BLOCK`] vectors in f32, the rest in f64.
+/// Sums over pairs of vectors: `add` adds a pair's terms to `N` running sums. Four partial
+/// sums over [`BLOCK`] pairs in f32, the rest in f64.
 #[inline(always)]
-fn sum_of<S: Simd>(simd: S, row: &[S::f32s], f: impl Fn(S::f32s) -> S::f32s) -> f64 {
-    let mut total = 0.0;
-    for block in row.chunks(BLOCK) {
-        let mut sums = [simd.splat_f32s(0.0); 4];
-        let (fours, rest) = block.as_chunks::<4>();
-        for four in fours {
+fn sum_pairs<S: Simd, const N: usize>(
+    simd: S,
+    [a, b]: [&[S::f32s]; 2],
+    add: impl Fn([S::f32s; N], S::f32s, S::f32s) -> [S::f32s; N],
+) -> [f64; N] {
+    let mut total = [0.0; N];
+    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+        let mut sums = [[simd.splat_f32s(0.0); N]; 4];
+        let ((fours_a, rest_a), (fours_b, rest_b)) =
+            (a.as_chunks::<4>(), b.as_chunks::<4>());
+        for (a, b) in fours_a.iter().zip(fours_b) {
             for i in 0..4 {
-                sums[i] = simd.add_f32s(sums[i], f(four[i]));
+                sums[i] = add(sums[i], a[i], b[i]);
             }
         }
-        for (sum, &x) in sums.iter_mut().zip(rest) {
-            *sum = simd.add_f32s(*sum, f(x));
+        for (sums, (&a, &b)) in sums.iter_mut().zip(rest_a.iter().zip(rest_b)) {
+            *sums = add(*sums, a, b);
         }
-        let pairs = [simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3])];
-        total += sum_lanes::<S>(simd.add_f32s(pairs[0], pairs[1]));
+        for (i, total) in total.iter_mut().enumerate() {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|part| sums[part][i]);
+            let pairs = [simd.add_f32s(a, b), simd.add_f32s(c, d)];
+            *total += sum_lanes::<S>(simd.add_f32s(pairs[0], pairs[1]));
+        }
     }
     total
 }
@@ -229,20 +254,30 @@ impl WithSimd for Moments<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
         let [whole, last] = self.of.split::<S>(self.x);
         let lanes = self.of.last_lanes::<S>();
-        let m = self.of.count() as f64;
-        let sum =
-            sum_of(simd, whole, |x| x) + sum_of(simd, last, |x| keep(simd, lanes, x));
-        let mean = sum / m;
-        // The second pass is centred on the rounded mean, and corrected for the rounding.
-        let centre = simd.splat_f32s(mean as f32);
-        let square = |x: S::f32s| {
-            let d = simd.sub_f32s(x, centre);
-            simd.mul_f32s(d, d)
+        // One pass, shifted by the mean of the first block so that the squares of the
+        // differences lose nothing to a mean far from zero.
+        let (first, filled) = if whole.is_empty() {
+            (last, self.of.batch.last_lanes())
+        } else {
+            (&whole[..whole.len().min(BLOCK)], S::F32_LANES)
         };
-        let squares = sum_of(simd, whole, square)
-            + sum_of(simd, last, |x| keep(simd, lanes, square(x)));
-        let rounding = mean - f64::from(mean as f32);
-        [mean, squares / m - rounding * rounding]
+        let [sum] = sum_pairs(simd, [first, first], |[sum], x, _| {
+            let x = if whole.is_empty() { keep(simd, lanes, x) } else { x };
+            [simd.add_f32s(sum, x)]
+        });
+        let shift = (sum / (first.len() * filled) as f64) as f32;
+        let centre = simd.splat_f32s(shift);
+        let add = |[sum, squares]: [S::f32s; 2], x: S::f32s, keeps: Option<S::f32s>| {
+            let d = simd.sub_f32s(x, centre);
+            let d = keeps.map_or(d, |lanes| keep(simd, lanes, d));
+            [simd.add_f32s(sum, d), mul_add(simd, d, d, squares)]
+        };
+        let in_whole = sum_pairs(simd, [whole, whole], |sums, x, _| add(sums, x, None));
+        let in_last =
+            sum_pairs(simd, [last, last], |sums, x, _| add(sums, x, Some(lanes)));
+        let m = self.of.count() as f64;
+        let [mean, square] = [0, 1].map(|i| (in_whole[i] + in_last[i]) / m);
+        [f64::from(shift) + mean, square - mean * mean]
     }
 }
 
@@ -278,8 +313,7 @@ impl WithSimd for Normalize<'_> {
 /// The backward pass of one channel; gives dγ and dβ.
 struct Backward<'a> {
     of: BatchNorm,
-    affine: [f32; 3],
-    inv_std: f64,
+    saved: Saved,
     x: &'a [f32],
     dy: &'a mut [f32],
     to: Option<&'a mut [f32]>,
@@ -293,35 +327,30 @@ impl WithSimd for Backward<'_> {
         let n = self.of.batch.blocks * self.of.pixels;
         let x = &vectors::<S>(self.x)[..n];
         let dy = &mut vectors_mut::<S>(self.dy)[..n];
-        let [mean, scale, shift] = self.affine.map(|value| simd.splat_f32s(value));
+        let [mean, scale, shift] = self.saved.affine.map(|value| simd.splat_f32s(value));
         let zero = simd.splat_f32s(0.0);
         let relu = self.of.relu;
-        let mut sums = [0.0; 2];
-        for (x, dy) in x.chunks(BLOCK).zip(dy.chunks_mut(BLOCK)) {
-            let mut block = [zero; 4];
-            for (i, (&x, dy)) in x.iter().zip(dy).enumerate() {
-                let centred = simd.sub_f32s(x, mean);
-                if relu {
-                    let y = mul_add(simd, centred, scale, shift);
-                    *dy = simd.select_f32s(simd.greater_than_f32s(y, zero), *dy, zero);
-                }
-                let at = 2 * (i % 2);
-                block[at] = mul_add(simd, *dy, centred, block[at]);
-                block[at + 1] = simd.add_f32s(block[at + 1], *dy);
+        // The ReLU is recomputed in both passes, which costs less than storing its gradient.
+        let through = |centred: S::f32s, dy: S::f32s| {
+            if !relu {
+                return dy;
             }
-            sums[0] += sum_lanes::<S>(simd.add_f32s(block[0], block[2]));
-            sums[1] += sum_lanes::<S>(simd.add_f32s(block[1], block[3]));
-        }
-        let m = self.of.count() as f64;
-        let [d_gamma, d_beta] = [sums[0] * self.inv_std, sums[1]];
-        let slope = f64::from(self.affine[1]);
-        let constant = simd.splat_f32s((-slope * d_beta / m) as f32);
-        let linear = simd.splat_f32s((-slope * self.inv_std * d_gamma / m) as f32);
+            let y = mul_add(simd, centred, scale, shift);
+            simd.select_f32s(simd.greater_than_f32s(y, zero), dy, zero)
+        };
+        let sums = sum_pairs(simd, [x, dy], |[products, sum], x, dy| {
+            let centred = simd.sub_f32s(x, mean);
+            let dy = through(centred, dy);
+            [mul_add(simd, dy, centred, products), simd.add_f32s(sum, dy)]
+        });
+        let ([d_gamma, d_beta], terms) = self.of.gradients(&self.saved, sums);
+        let [constant, linear] = terms.map(|term| simd.splat_f32s(term));
         let whole = self.of.whole();
         let lanes = self.of.last_lanes::<S>();
         let input = |x: S::f32s, dy: S::f32s| {
-            let rest = mul_add(simd, simd.sub_f32s(x, mean), linear, constant);
-            mul_add(simd, dy, scale, rest)
+            let centred = simd.sub_f32s(x, mean);
+            let rest = mul_add(simd, centred, linear, constant);
+            mul_add(simd, through(centred, dy), scale, rest)
         };
         match self.to {
             None => {

@@ -183,7 +183,7 @@ impl Chunk<'_> {
                 let sources = [conv.packed_forward(), input];
                 conv.forward.run(gather, batch, sources, epilogue, out);
             }
-            Kind::BatchNorm { node, relu } => {
+            Kind::BatchNorm { node, relu, .. } => {
                 let affine = affines[node].as_ref().expect("has statistics");
                 BatchNorm { isa, batch, pixels: pixels(shapes[0]), relu }
                     .apply(input, affine, out);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::batchnorm::{BatchNorm, Saved};
+use super::batchnorm_pool::BatchNormPool;
 use super::conv::{Epilogue, Gather, GatherPlan};
 use super::conv_weights::{WeightGradient, bias_gradient};
 use super::geometry::Windows;
@@ -113,7 +114,7 @@ pub(in crate::engine) struct Network {
     pub(super) first_parameter: Vec<usize>,
     /// BatchNorm nodes.
     pub(super) batchnorms: Vec<usize>,
-    saved: Vec<Saved>,
+    saved: Vec<Vec<Saved>>,
     packed: [bool; 2],
     /// Plans by number of blocks and whether they train.
     plans: BTreeMap<(usize, bool), Plan>,
@@ -149,7 +150,7 @@ impl Network {
             gradients: parameters.iter().map(gradient).collect(),
             convs: (0..net.nodes.len()).map(conv).collect(),
             batchnorms: (0..net.nodes.len()).filter(is_batchnorm).collect(),
-            saved: vec![Saved::default(); net.nodes.len()],
+            saved: vec![vec![]; net.nodes.len()],
             net: net.clone(),
             parameters,
             values,
@@ -251,7 +252,10 @@ impl Network {
         self.forward(&plan, batch, images);
         self.plans.insert((batch.blocks, false), plan);
         let count = |node: usize| batch.n * pixels(self.net.nodes[node].shape);
-        let moments = |&node: &usize| (self.saved[node].moments.clone(), count(node));
+        let moments = |&node: &usize| {
+            let moments = self.saved[node].iter().map(|channel| channel.moments);
+            (moments.collect(), count(node))
+        };
         self.batchnorms.iter().map(moments).collect()
     }
 
@@ -313,15 +317,19 @@ impl Network {
             if step.kind == Kind::Input {
                 let shape = self.net.input();
                 pack_images(images, shape.channels, pixels(shape), batch, out);
-            } else if let Kind::BatchNorm { node, relu } = step.kind {
+            } else if let Kind::BatchNorm { node, relu, pool } = step.kind {
                 let mut saved = std::mem::take(&mut self.saved[node]);
                 let input = self.value(plan, batch, step.input);
-                self.batchnorm(node, relu, batch).train(
-                    input,
-                    self.scale_and_shift(node),
-                    &mut saved,
-                    out,
-                );
+                let weights = self.scale_and_shift(node);
+                let batchnorm = self.batchnorm(node, relu, batch);
+                match pool {
+                    None => batchnorm.train(input, weights, &mut saved, out),
+                    Some(size) => {
+                        let pool = self.max_pool(size, step, batch);
+                        let both = BatchNormPool { batchnorm, pool };
+                        both.train(input, weights, &mut saved, out);
+                    }
+                }
                 self.saved[node] = saved;
             } else {
                 self.step(plan, batch, step, out);
@@ -393,7 +401,7 @@ impl Network {
         for &node in &self.batchnorms {
             let first = self.first_parameter[node];
             let count = (batch.n * pixels(self.net.nodes[node].shape)) as f64;
-            for (c, moments) in self.saved[node].moments.iter().enumerate() {
+            for (c, Saved { moments, .. }) in self.saved[node].iter().enumerate() {
                 let new = [moments[0], moments[1] * count / (count - 1.0)];
                 for (which, new) in new.into_iter().enumerate() {
                     let running = &mut self.values[first + 2 + which][c];
@@ -412,9 +420,7 @@ impl Network {
         let dy = own.get_mut(size);
         match step.kind {
             Kind::Conv { node, .. } => self.conv_back(plan, batch, node, back, dy),
-            Kind::BatchNorm { node, relu } => {
-                self.batchnorm_back(plan, batch, (node, relu), back, dy);
-            }
+            Kind::BatchNorm { .. } => self.batchnorm_back(plan, batch, back, dy),
             Kind::Relu => {
                 elementwise::relu_backward(self.value(plan, batch, step.output), dy);
                 self.hand_over(back.input, dy);
@@ -510,27 +516,29 @@ impl Network {
         });
     }
 
-    fn batchnorm_back(
-        &mut self,
-        plan: &Plan,
-        batch: Batch,
-        (node, relu): (usize, bool),
-        back: &Back,
-        dy: &mut [f32],
-    ) {
-        let input = plan.program.steps[back.step].input;
+    fn batchnorm_back(&mut self, plan: &Plan, batch: Batch, back: &Back, dy: &mut [f32]) {
+        let step = &plan.program.steps[back.step];
+        let Kind::BatchNorm { node, relu, pool } = step.kind else { return };
         let batchnorm = self.batchnorm(node, relu, batch);
         let first = self.first_parameter[node];
         let mut gamma = std::mem::take(&mut self.gradients[first]);
         let mut beta = std::mem::take(&mut self.gradients[first + 1]);
         let saved = std::mem::take(&mut self.saved[node]);
         let gradients = [&mut gamma[..], &mut beta[..]];
-        if back.input == Target::InPlace || back.input == Target::None {
-            let x = self.value(plan, batch, input);
+        let size = self.size(batch, step.input);
+        if let Some(pool) = pool {
+            let both =
+                BatchNormPool { batchnorm, pool: self.max_pool(pool, step, batch) };
+            self.with_target(back.input, size, |own, dx, accumulate| {
+                let x = own.value(plan, batch, step.input);
+                both.backward([x, dy], &saved, (dx, accumulate), gradients);
+            });
+        } else if back.input == Target::InPlace || back.input == Target::None {
+            let x = self.value(plan, batch, step.input);
             batchnorm.backward(x, &saved, dy, None, gradients);
         } else {
-            self.with_target(back.input, self.size(batch, input), |own, dx, _| {
-                let x = own.value(plan, batch, input);
+            self.with_target(back.input, size, |own, dx, _| {
+                let x = own.value(plan, batch, step.input);
                 batchnorm.backward(x, &saved, dy, Some(dx), gradients);
             });
         }

@@ -18,10 +18,11 @@ pub(super) enum Kind {
         batchnorm: Option<usize>,
         relu: bool,
     },
-    /// BatchNorm, with its `ReLU`.
+    /// BatchNorm, with its `ReLU` and, in training, that one's max-pool of this size.
     BatchNorm {
         node: usize,
         relu: bool,
+        pool: Option<usize>,
     },
     Relu,
     MaxPool {
@@ -106,6 +107,15 @@ impl<'a> Lowering<'a> {
         follower.is_some()
     }
 
+    /// Takes the following max-pool into the step; gives its size.
+    fn pool(&mut self, output: &mut usize) -> Option<usize> {
+        let follower = self.follower(*output)?;
+        let Op::MaxPool { size } = *self.op(follower) else { return None };
+        self.absorbed[follower] = true;
+        *output = follower;
+        Some(size)
+    }
+
     fn step(&mut self, node: usize, evaluation: bool) -> Step {
         let inputs = &self.net.nodes[node].inputs;
         let input = inputs.first().copied().unwrap_or(node);
@@ -127,7 +137,13 @@ impl<'a> Lowering<'a> {
                 }
                 Kind::Conv { node, add, batchnorm, relu }
             }
-            Op::BatchNorm => Kind::BatchNorm { node, relu: self.relu(&mut output) },
+            Op::BatchNorm => {
+                let relu = self.relu(&mut output);
+                // Images have no gradient to write, which the pooled form relies on.
+                let pools = relu && !evaluation && *self.op(input) != Op::Input;
+                let pool = if pools { self.pool(&mut output) } else { None };
+                Kind::BatchNorm { node, relu, pool }
+            }
             Op::Relu => Kind::Relu,
             Op::MaxPool { size } => Kind::MaxPool { size },
             Op::GlobalAvgPool => Kind::GlobalAvgPool,
@@ -243,7 +259,7 @@ impl Program {
             }
             let in_place = matches!(
                 step.kind,
-                Kind::BatchNorm { .. } | Kind::Relu | Kind::Add { .. }
+                Kind::BatchNorm { pool: None, .. } | Kind::Relu | Kind::Add { .. }
             );
             let mut target = |node: usize, in_place: bool, arrays: &mut Vec<Lifetime>| {
                 if net.nodes[node].op == Op::Input {

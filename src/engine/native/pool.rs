@@ -18,7 +18,7 @@ pub(super) struct MaxPool {
 }
 
 impl MaxPool {
-    fn rows(&self) -> [usize; 2] {
+    pub(super) fn rows(&self) -> [usize; 2] {
         [self.from, self.to].map(|side| self.batch.row(side[0] * side[1]))
     }
 
@@ -48,23 +48,57 @@ impl MaxPool {
         });
     }
 
-    fn min_rows(&self) -> usize {
+    pub(super) fn min_rows(&self) -> usize {
         self.batch.min_rows(self.from[0] * self.from[1])
+    }
+
+    /// The same with the size of windows as a constant that the compiler can unroll by, where
+    /// `SIZE` is not 0.
+    #[inline(always)]
+    pub(super) fn of_size<const SIZE: usize>(self) -> Self {
+        Self { size: if SIZE == 0 { self.size } else { SIZE }, ..self }
     }
 
     /// Calls with the position of each output and of the first input of its window.
     #[inline(always)]
     fn for_each_window(&self, mut f: impl FnMut(usize, usize)) {
-        let [height, width] = self.to;
-        for block in 0..self.batch.blocks {
-            for row in 0..height {
-                for column in 0..width {
-                    let to = (block * height + row) * width + column;
-                    let from = (block * self.from[0] + row * self.size) * self.from[1];
-                    f(to, from + column * self.size);
-                }
+        for row in self.rows_of_windows() {
+            for column in 0..self.to[1] {
+                let [to, from] = self.window(row, column);
+                f(to, from);
             }
         }
+    }
+
+    /// Block and row of each row of windows.
+    #[inline(always)]
+    pub(super) fn rows_of_windows(&self) -> std::ops::Range<usize> {
+        0..self.batch.blocks * self.to[0]
+    }
+
+    /// Positions of an output in a row of windows, and of the first input of its window.
+    #[inline(always)]
+    pub(super) fn window(&self, row: usize, column: usize) -> [usize; 2] {
+        let [block, row] = [row / self.to[0], row % self.to[0]];
+        let to = (block * self.to[0] + row) * self.to[1] + column;
+        let from = (block * self.from[0] + row * self.size) * self.from[1];
+        [to, from + column * self.size]
+    }
+
+    /// Each row of inputs: the position of its first pixel, and the first of its columns
+    /// that is in no window.
+    pub(super) fn rows_of_pixels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let ([height, width], of) = (self.from, *self);
+        (0..self.batch.blocks * height).map(move |row| {
+            let inside = row % height < of.to[0] * of.size;
+            (row * width, if inside { of.to[1] * of.size } else { 0 })
+        })
+    }
+
+    /// Offset of a window's input `at`, in row-major order, from its first.
+    #[inline(always)]
+    pub(super) fn offset(&self, at: usize) -> usize {
+        at / self.size * self.from[1] + at % self.size
     }
 
     /// Offsets of a window's inputs from its first, in row-major order.

@@ -5,6 +5,8 @@
 //! a convolution are skipped rather than multiplied by zero, and an image's result cannot
 //! depend on its neighbours in the batch.
 
+use rayon::prelude::*;
+
 use super::isa::Isa;
 
 /// Values in a cache line; buffers start at one.
@@ -96,18 +98,28 @@ pub(super) fn pack_images(
     out: &mut [f32],
 ) {
     let lanes = batch.lanes;
-    for (c, row) in out.chunks_mut(batch.row(pixels)).enumerate() {
-        for block in 0..batch.blocks {
-            let filled = lanes.min(batch.n - block * lanes);
-            for pixel in 0..pixels {
-                let to = &mut row[(block * pixels + pixel) * lanes..][..lanes];
-                for (lane, value) in to[..filled].iter_mut().enumerate() {
-                    let image = block * lanes + lane;
-                    *value = images[(image * pixels + pixel) * channels + c];
-                }
-                to[filled..].fill(0.0);
+    let size = channels * pixels;
+    let pack = |(c, block, to): (usize, usize, &mut [f32])| {
+        let filled = lanes.min(batch.n - block * lanes);
+        let block = &images[block * lanes * size..][..filled * size];
+        for (pixel, to) in to.chunks_exact_mut(lanes).enumerate() {
+            let (to, empty) = to.split_at_mut(filled);
+            let values = block[pixel * channels + c..].iter().step_by(size);
+            for (to, &value) in to.iter_mut().zip(values) {
+                *to = value;
             }
+            empty.fill(0.0);
         }
+    };
+    let rows = out.chunks_mut(batch.row(pixels)).take(channels).enumerate();
+    let parts = rows.flat_map(|(c, row)| {
+        let blocks = row.chunks_exact_mut(pixels * lanes).take(batch.blocks);
+        blocks.enumerate().map(move |(block, to)| (c, block, to))
+    });
+    if batch.serial {
+        parts.for_each(pack);
+    } else {
+        parts.collect::<Vec<_>>().into_par_iter().for_each(pack);
     }
 }
 
