@@ -44,25 +44,35 @@ impl BatchNormPool {
         );
     }
 
-    /// Writes dx, or adds it to what `dx` holds; writes the gradients of γ and β.
+    /// Writes the gradients of γ and β; and dx, or adds it to what is there, if it is asked
+    /// for.
     pub(super) fn backward(
         &self,
         [x, dy]: [&[f32]; 2],
         saved: &[Saved],
-        (dx, accumulate): (&mut [f32], bool),
+        dx: Option<(&mut [f32], bool)>,
         [d_gamma, d_beta]: [&mut [f32]; 2],
     ) {
         let [from, to] = self.pool.rows();
-        let rows = x.par_chunks(from).zip(dy.par_chunks(to)).zip(dx.par_chunks_mut(from));
+        let rows = x.par_chunks(from).zip(dy.par_chunks(to)).zip(saved);
         let gradients = d_gamma.par_iter_mut().zip(d_beta);
-        rows.zip(gradients).enumerate().with_min_len(self.pool.min_rows()).for_each(
-            |(c, (((x, dy), dx), (d_gamma, d_beta)))| {
-                let task = Backward { of: *self, saved: saved[c], x, dy, dx, accumulate };
-                let [gamma, beta] = self.pool.isa.run(task);
-                *d_gamma = gamma as f32;
-                *d_beta = beta as f32;
-            },
-        );
+        let all = rows.zip(gradients).with_min_len(self.pool.min_rows());
+        let run = |x, dy, saved, dx, [d_gamma, d_beta]: [&mut f32; 2]| {
+            let [gamma, beta] =
+                self.pool.isa.run(Backward { of: *self, saved, x, dy, dx });
+            *d_gamma = gamma as f32;
+            *d_beta = beta as f32;
+        };
+        match dx {
+            None => all.for_each(|(((x, dy), saved), (d_gamma, d_beta))| {
+                run(x, dy, *saved, None, [d_gamma, d_beta]);
+            }),
+            Some((dx, accumulate)) => all.zip(dx.par_chunks_mut(from)).for_each(
+                |((((x, dy), saved), (d_gamma, d_beta)), dx)| {
+                    run(x, dy, *saved, Some((dx, accumulate)), [d_gamma, d_beta]);
+                },
+            ),
+        }
     }
 }
 
@@ -149,8 +159,7 @@ struct Backward<'a> {
     saved: Saved,
     x: &'a [f32],
     dy: &'a [f32],
-    dx: &'a mut [f32],
-    accumulate: bool,
+    dx: Option<(&'a mut [f32], bool)>,
 }
 
 impl WithSimd for Backward<'_> {
@@ -173,13 +182,14 @@ impl Backward<'_> {
         let dy = vectors::<S>(self.dy);
         let sums = sums(simd, &channel, dy, pool);
         let (gradients, terms) = self.of.batchnorm.gradients(&self.saved, sums);
+        let Some((dx, accumulate)) = self.dx else { return gradients };
         let [constant, linear] = terms.map(|term| simd.splat_f32s(term));
         let zero = simd.splat_f32s(0.0);
         let mut dx = Gradient {
-            dx: vectors_mut::<S>(self.dx),
+            dx: vectors_mut::<S>(dx),
             whole: self.of.batchnorm.whole(),
             lanes: self.of.batchnorm.last_lanes::<S>(),
-            accumulate: self.accumulate,
+            accumulate,
         };
         for row in pool.rows_of_windows() {
             for column in 0..pool.to[1] {

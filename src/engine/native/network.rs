@@ -529,10 +529,15 @@ impl Network {
         if let Some(pool) = pool {
             let both =
                 BatchNormPool { batchnorm, pool: self.max_pool(pool, step, batch) };
-            self.with_target(back.input, size, |own, dx, accumulate| {
-                let x = own.value(plan, batch, step.input);
-                both.backward([x, dy], &saved, (dx, accumulate), gradients);
-            });
+            if back.input == Target::None {
+                let x = self.value(plan, batch, step.input);
+                both.backward([x, dy], &saved, None, gradients);
+            } else {
+                self.with_target(back.input, size, |own, dx, accumulate| {
+                    let x = own.value(plan, batch, step.input);
+                    both.backward([x, dy], &saved, Some((dx, accumulate)), gradients);
+                });
+            }
         } else if back.input == Target::InPlace || back.input == Target::None {
             let x = self.value(plan, batch, step.input);
             batchnorm.backward(x, &saved, dy, None, gradients);

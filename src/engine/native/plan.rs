@@ -139,9 +139,8 @@ impl<'a> Lowering<'a> {
             }
             Op::BatchNorm => {
                 let relu = self.relu(&mut output);
-                // Images have no gradient to write, which the pooled form relies on.
-                let pools = relu && !evaluation && *self.op(input) != Op::Input;
-                let pool = if pools { self.pool(&mut output) } else { None };
+                let pool =
+                    if relu && !evaluation { self.pool(&mut output) } else { None };
                 Kind::BatchNorm { node, relu, pool }
             }
             Op::Relu => Kind::Relu,
