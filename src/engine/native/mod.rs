@@ -17,6 +17,7 @@ mod network;
 mod optimizer;
 mod plan;
 mod pool;
+mod step;
 mod tensor;
 
 pub(in crate::engine) use isa::Isa;
