@@ -199,16 +199,15 @@ impl Engine {
     /// If a position is not in the net.
     pub fn freeze(&mut self, frozen: &[usize]) {
         let net = self.net();
-        let mut marks = vec![];
-        for (node, description) in net.nodes.iter().enumerate() {
-            let own = net.node_parameters(description).len();
-            marks.extend(std::iter::repeat_n(frozen.contains(&node), own));
-        }
         assert!(
             frozen.iter().all(|&node| node < net.nodes.len()),
             "frozen nodes {frozen:?} of a net with {}",
             net.nodes.len()
         );
+        let own = |&node: &usize| net.node_parameters(&net.nodes[node]);
+        let names: Vec<String> = frozen.iter().flat_map(own).map(|p| p.name).collect();
+        let marks = self.network.parameters().iter().map(|p| names.contains(&p.name));
+        let marks = marks.collect();
         self.network.freeze(marks);
     }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::network::Network;
 use super::optimizer::{self, Trained};
 use crate::engine::Update;
+use crate::net::Parameter;
 
 impl Network {
     /// One optimizer step.
@@ -52,13 +53,14 @@ impl Network {
     /// Whether a parameter that moves is in a node or before it.
     pub(super) fn nodes_with_trained_ancestors(&self) -> Vec<bool> {
         let mut trains = vec![false; self.net.nodes.len()];
-        let mut first = 0;
         for (node, description) in self.net.nodes.iter().enumerate() {
-            let own = self.net.node_parameters(description).len();
-            let mut marks = self.parameters[first..].iter().zip(&self.frozen[first..]);
-            let moves = marks.by_ref().take(own).any(|(p, f)| p.role.is_trained() && !f);
-            trains[node] = moves || description.inputs.iter().any(|&input| trains[input]);
-            first += own;
+            let own = self.net.node_parameters(description);
+            let moves = |p: &Parameter| {
+                let at = self.parameters.iter().position(|q| q.name == p.name);
+                p.role.is_trained() && at.is_some_and(|at| !self.frozen[at])
+            };
+            trains[node] = own.iter().any(moves)
+                || description.inputs.iter().any(|&input| trains[input]);
         }
         trains
     }
