@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::experiment_arguments::Planned;
+use super::train::check_start;
 use crate::analyze::Work;
 use crate::data::Data;
 use crate::engine::{Engine, Update};
 use crate::error::Result;
 use crate::experiment::{Experiment, OptimizerKind, steps_per_epoch};
 use crate::net::{NetConfig, initial_weights};
-use crate::train::{Fork, check_nodes};
+use crate::train::Fork;
 
 /// Training steps and forward passes that are timed, after one that is not.
 const TIMED: u32 = 5;
@@ -21,10 +22,7 @@ pub(super) fn describe(planned: &Planned) -> Result<String> {
     let Planned { runs, fork } = planned;
     let (out, experiment) = &runs[0];
     let data = Data::load(experiment)?;
-    check_nodes(experiment, &data)?;
-    if let Some(fork) = fork {
-        fork.check(experiment, &data)?;
-    }
+    check_start(fork.as_ref(), out, experiment, &data)?;
     let begun = fork.as_ref().map_or(0, Fork::step);
     // Many runs have a thread each, so that is how they are timed.
     let side_by_side = if runs.len() < threads() { 1 } else { threads() };

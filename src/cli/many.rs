@@ -111,7 +111,7 @@ fn summarize(planned: &Planned, results: Vec<Option<Result<PathBuf>>>) -> Result
         }
     }
     print_result(&lines)?;
-    let (mut names, mut usage) = (vec![], true);
+    let (mut names, mut usage) = (vec![], failures.len() == n);
     for (name, error) in failures {
         usage &= error.kind() == ErrorKind::Usage;
         print_error(&error.inside(&name));

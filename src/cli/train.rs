@@ -1,13 +1,17 @@
 //! `stratagram train`: an experiment → checkpoints and history.
 
+use std::path::Path;
+
 use super::experiment_arguments::ExperimentArguments;
 use super::many::{Job, work_on};
+use crate::data::Data;
 use crate::error::Result;
+use crate::experiment::Experiment;
 use crate::observer::Observer;
 use crate::planes::image_planes;
 use crate::represent;
 use crate::run_dir::RunDir;
-use crate::train::check_nodes;
+use crate::train::{Fork, check_no_fork, check_nodes};
 
 /// Train a net; the same command again continues where it stopped.
 #[derive(Debug, clap::Args)]
@@ -38,14 +42,27 @@ pub(super) fn train(job: &Job, observer: &dyn Observer) -> Result<RunDir> {
     let net = experiment.net.build(data.train.shape, data.n_classes);
     represent::layers(&net, &experiment.analysis.layers)?;
     image_planes(experiment, data)?;
-    check_nodes(experiment, data)?;
-    if let Some(fork) = fork {
-        fork.check(experiment, data)?;
-    }
+    check_start(fork, out, experiment, data)?;
     let run = RunDir::create_or_open(out, experiment, fresh)?;
     if let Some(fork) = fork {
         fork.begin(experiment, data, &run, observer)?;
     }
     crate::train::train(experiment, data, &run, observer)?;
     Ok(run)
+}
+
+/// Checks that training can begin where it is to: at the fork, or at the first step.
+pub(super) fn check_start(
+    fork: Option<&Fork>,
+    out: &Path,
+    experiment: &Experiment,
+    data: &Data,
+) -> Result<()> {
+    check_nodes(experiment, data)?;
+    match fork {
+        Some(fork) => fork.check(experiment, data),
+        // A fork that is there continues without its parent.
+        None if out.join("run.json").exists() => Ok(()),
+        None => check_no_fork(experiment),
+    }
 }

@@ -217,9 +217,14 @@ impl Fork {
         let net = experiment.net.build(data.train.shape, data.n_classes);
         let step = self.origin.step;
         let mut weights = read_safetensors(&self.parent.checkpoint(step))?;
-        let mut engine = Engine::new(&net, &weights).map_err(|error| {
-            error.inside(&self.name).fix("keep the parent's net in the fork")
-        })?;
+        let fits = |error: Error| {
+            if experiment.net == self.parent.experiment().net {
+                return error.inside(&self.name);
+            }
+            Error::usage(&self.name, format!("does not fit the net: {error}"))
+                .fix("keep the parent's net in the fork")
+        };
+        let mut engine = Engine::new(&net, &weights).map_err(fits)?;
         let mut optimizer = self.optimizer(&experiment.optimizer)?;
         engine
             .set_optimizer_state(&optimizer)

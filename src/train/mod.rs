@@ -245,6 +245,14 @@ fn check_beginning(
             .expected("the state that it starts from")
             .fix("repeat the command with its --from, or start anew with --fresh"));
     }
+    check_no_fork(experiment)
+}
+
+/// That the experiment asks for nothing that only a fork can do.
+///
+/// # Errors
+/// A usage error if `train.reinit` names layers.
+pub fn check_no_fork(experiment: &Experiment) -> Result<()> {
     if experiment.train.reinit.is_empty() {
         return Ok(());
     }
