@@ -100,6 +100,13 @@ impl Error {
         self
     }
 
+    /// Names the file or run in which the place is.
+    #[must_use]
+    pub(crate) fn inside(mut self, outer: &str) -> Self {
+        self.0.place = format!("{outer}: {}", self.0.place);
+        self
+    }
+
     /// The class of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -67,7 +67,7 @@ pub fn layers(net: &Net, choice: &Layers) -> Result<Vec<Layer>> {
 }
 
 /// Whether `name` matches `pattern`, in which `*` stands for any text.
-fn glob_matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn glob_matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {

@@ -155,6 +155,12 @@ fn check_trajectory(fixture: &Fixture, name: &str, optimizer: &Optimizer, steps:
         let images = fixture.images(&format!("trajectory/images/{}", step % batches));
         let labels = fixture.labels(&format!("trajectory/labels/{}", step % batches));
         let found = engine.gradients(&images, &labels);
+        if let Some(max_norm) = optimizer.clip_norm {
+            let norm = engine.clip_gradients(max_norm);
+            let expected = fixture.get(&format!("{name}/norms")).values[step];
+            let key = format!("{name}/norms at step {step}");
+            report.compare(&key, &[norm], &[expected], 1e-4 * expected);
+        }
         engine.update(&optimizer.update());
         let key = format!("{name}/losses at step {step}");
         report.compare(&key, &[found], &[*loss], 1e-4 * loss);
@@ -172,7 +178,8 @@ fn check_trajectory(fixture: &Fixture, name: &str, optimizer: &Optimizer, steps:
         }
         let key = format!("{name}/final/{parameter}");
         let found = array(&weights, parameter);
-        assert_eq!(found.shape, fixture.get(&key).shape, "{key}");
+        let initial = &fixture.get(&format!("weights/{parameter}")).shape;
+        assert_eq!(&found.shape, initial, "{key}");
         fixture.compare(&mut report, &key, &floats(found), [1e-4, 0.0]);
     }
     // CNN5 has four such biases, each in one running mean; ResNet18 has none.

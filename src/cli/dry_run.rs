@@ -1,29 +1,53 @@
 //! `--dry-run`: what a run would do, with estimates of time, memory and disk.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::experiment_arguments::Planned;
+use super::train::check_start;
 use crate::analyze::Work;
 use crate::data::Data;
 use crate::engine::{Engine, Update};
 use crate::error::Result;
-use crate::experiment::{Experiment, steps_per_epoch};
+use crate::experiment::{Experiment, OptimizerKind, steps_per_epoch};
 use crate::net::{NetConfig, initial_weights};
+use crate::train::Fork;
 
 /// Training steps and forward passes that are timed, after one that is not.
 const TIMED: u32 = 5;
 
 /// Describes all runs; they differ in nothing but the seed.
-pub(super) fn describe(runs: &[(PathBuf, Experiment)]) -> Result<String> {
+pub(super) fn describe(planned: &Planned) -> Result<String> {
+    let Planned { runs, fork } = planned;
     let (out, experiment) = &runs[0];
     let data = Data::load(experiment)?;
-    let estimate = Estimate::new(experiment, &data)?;
+    check_start(fork.as_ref(), out, experiment, &data)?;
+    let begun = fork.as_ref().map_or(0, Fork::step);
+    // Many runs have a thread each, so that is how they are timed.
+    let side_by_side = if runs.len() < threads() { 1 } else { threads() };
+    let estimate = if side_by_side == 1 {
+        Estimate::new(experiment, &data, begun)?
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.expect("one thread more can be started");
+        pool.install(|| Estimate::new(experiment, &data, begun))?
+    };
     let mut text = estimate.describe(out, experiment, &data);
+    if let Some(fork) = fork {
+        let parent = fork.parent().root().display();
+        let _ = writeln!(text, "from      {parent} at epoch {}", fork.epoch());
+    }
     if runs.len() > 1 {
-        let total = estimate.time() * runs.len() as u32;
-        let _ =
-            writeln!(text, "runs      {}; in all about {}", runs.len(), rounded(total));
+        let rounds = runs.len().div_ceil(side_by_side) as u32;
+        let _ = writeln!(
+            text,
+            "runs      {}, {side_by_side} at a time; in all about {}, {} of memory, {} of disk",
+            runs.len(),
+            rounded(estimate.time() * rounds),
+            bytes(estimate.work.peak_bytes * side_by_side as u64),
+            bytes(estimate.disk() * runs.len() as u64),
+        );
     }
     Ok(text)
 }
@@ -35,6 +59,10 @@ struct Estimate {
     n_steps: u64,
     n_checkpoints: u64,
     n_history: u64,
+    /// Values that the optimizer remembers of each parameter, where that is kept.
+    n_buffers: u64,
+    /// Threads.
+    threads: usize,
     /// Forward passes of one history row, in images.
     evaluated: u64,
     work: Work,
@@ -45,7 +73,7 @@ struct Estimate {
 }
 
 impl Estimate {
-    fn new(experiment: &Experiment, data: &Data) -> Result<Self> {
+    fn new(experiment: &Experiment, data: &Data, begun: u64) -> Result<Self> {
         let net = experiment.net.build(data.train.shape, data.n_classes);
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
         let steps = steps_per_epoch(n_train, experiment.train.batch_size);
@@ -67,9 +95,18 @@ impl Estimate {
         Ok(Self {
             parameters: net.parameter_count(),
             macs: net.mac_count(),
-            n_steps: experiment.train.total_steps(steps),
+            n_steps: experiment.train.total_steps(steps).saturating_sub(begun),
             n_checkpoints: experiment.train.checkpoint_steps(steps).len() as u64,
-            n_history: experiment.train.history_steps(steps).len() as u64,
+            n_history: {
+                let rows = experiment.train.history_steps(steps);
+                rows.iter().filter(|step| **step >= begun).count() as u64
+            },
+            n_buffers: match experiment.optimizer.kind {
+                _ if !experiment.train.save_optimizer => 0,
+                OptimizerKind::Sgd => u64::from(experiment.optimizer.momentum > 0.0),
+                OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+            },
+            threads: threads(),
             evaluated: (2 * n_train + 2 * n_test) as u64,
             work: Work::of(experiment, data)?,
             step,
@@ -95,7 +132,8 @@ impl Estimate {
     /// Bytes on disk: weights and optimizer, signatures, probes.
     fn disk(&self) -> u64 {
         let weights = 4 * self.parameters as u64;
-        (self.n_checkpoints + 3) * weights + self.n_checkpoints * self.work.stored_bytes
+        let kept = self.n_checkpoints * (1 + self.n_buffers) + 3;
+        kept * weights + self.n_checkpoints * self.work.stored_bytes
     }
 
     fn describe(&self, out: &Path, experiment: &Experiment, data: &Data) -> String {
@@ -152,9 +190,19 @@ impl Estimate {
                 rounded(self.analysis())
             ),
         );
-        line("time", format!("about {} on {} threads", rounded(self.time()), threads()));
+        let threads = match self.threads {
+            1 => "one thread".to_owned(),
+            n => format!("{n} threads"),
+        };
+        line("time", format!("about {} on {threads}", rounded(self.time())));
         line("memory", format!("about {}", bytes(work.peak_bytes)));
-        line("disk", format!("about {}", bytes(self.disk())));
+        let buffers = 4 * self.parameters as u64 * self.n_buffers * self.n_checkpoints;
+        let disk = format!("about {}", bytes(self.disk()));
+        let optimizer = match buffers {
+            0 => String::new(),
+            n => format!(", {} of it the optimizer at each checkpoint", bytes(n)),
+        };
+        line("disk", disk + &optimizer);
         text
     }
 }

@@ -1,9 +1,11 @@
 //! Arguments of the verbs that start from an experiment file.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::train::Fork;
 
 /// The experiment that runs without a file.
 const QUICKSTART: &str = include_str!("../../experiments/quickstart.toml");
@@ -18,6 +20,14 @@ pub(super) struct ExperimentArguments {
     /// Run directory [default: `runs/` and the stem of the file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Start from a checkpoint of another run, with its weights and optimizer state; without an
+    /// experiment file the changes are to that run's experiment.
+    #[arg(long, value_name = "RUN@EPOCH")]
+    from: Option<String>,
+    /// One run for each of these values of `seed`, both ends included: `0..7`. Where there are
+    /// as many as threads, each thread works on a run of its own.
+    #[arg(long, value_name = "FIRST..LAST", value_parser = parse_seeds)]
+    seeds: Option<RangeInclusive<u64>>,
     /// Start anew, emptying the run directory first.
     #[arg(long)]
     pub(super) fresh: bool,
@@ -26,7 +36,32 @@ pub(super) struct ExperimentArguments {
     pub(super) threads: Option<usize>,
 }
 
+/// The runs that a command line asks for; they differ in nothing but the seed.
+pub(super) struct Planned {
+    /// Each with its directory.
+    pub(super) runs: Vec<(PathBuf, Experiment)>,
+    /// Where they start, if not at the first step.
+    pub(super) fork: Option<Fork>,
+}
+
 impl ExperimentArguments {
+    /// Reads and checks everything that the arguments name.
+    pub(super) fn plan(&self) -> Result<Planned> {
+        let fork = self.from.as_deref().map(Fork::open).transpose()?;
+        let mut experiment = self.read(fork.as_ref())?;
+        if let Some(fork) = &fork {
+            experiment = fork.adapt(experiment);
+        }
+        let out = self.out(fork.as_ref());
+        let runs = match &self.seeds {
+            None => vec![(out, experiment)],
+            Some(seeds) => {
+                seeds.clone().map(|seed| one_of(&out, &experiment, seed)).collect()
+            }
+        };
+        Ok(Planned { runs, fork })
+    }
+
     /// The experiment file, if one is named.
     fn file(&self) -> Option<&Path> {
         self.words.first().filter(|word| !word.contains('=')).map(Path::new)
@@ -38,14 +73,18 @@ impl ExperimentArguments {
     }
 
     /// Reads and checks the experiment.
-    pub(super) fn read(&self) -> Result<Experiment> {
+    fn read(&self, fork: Option<&Fork>) -> Result<Experiment> {
         if let Some(stray) = self.overrides().iter().find(|word| !word.contains('=')) {
             return Err(Error::usage(format!("`{stray}`"), "is a second file")
                 .expected("one experiment file, then changes such as net.width=8"));
         }
-        match self.file() {
-            Some(file) => Experiment::read(file, self.overrides()),
-            None => Experiment::parse(
+        match (self.file(), fork) {
+            (Some(file), _) => Experiment::read(file, self.overrides()),
+            (None, Some(fork)) => {
+                let place = fork.parent().experiment_toml().display().to_string();
+                Experiment::parse(&place, &fork.base(), ".".as_ref(), self.overrides())
+            }
+            (None, None) => Experiment::parse(
                 "quickstart",
                 QUICKSTART,
                 ".".as_ref(),
@@ -55,15 +94,33 @@ impl ExperimentArguments {
     }
 
     /// The run directory.
-    pub(super) fn out(&self) -> PathBuf {
-        let stem = self.file().and_then(Path::file_stem).unwrap_or("quickstart".as_ref());
-        self.out.clone().unwrap_or_else(|| Path::new("runs").join(stem))
+    fn out(&self, fork: Option<&Fork>) -> PathBuf {
+        if let Some(out) = &self.out {
+            return out.clone();
+        }
+        let stem = |path: Option<&std::ffi::OsStr>| {
+            path.map(|stem| stem.to_string_lossy().into_owned())
+        };
+        let name = match (self.file(), fork) {
+            (Some(file), _) => stem(file.file_stem()),
+            (None, Some(fork)) => stem(fork.parent().root().file_name())
+                .map(|parent| format!("{parent}-from-{}", fork.epoch())),
+            (None, None) => None,
+        };
+        Path::new("runs").join(name.unwrap_or_else(|| "quickstart".to_owned()))
     }
 
     /// The command that continues this one: the same without `--fresh`.
     pub(super) fn continuation(&self, verb: &str) -> String {
         let mut words = vec!["stratagram".to_owned(), verb.to_owned()];
         words.extend(self.words.iter().cloned());
+        if let Some(from) = &self.from {
+            words.extend(["--from".to_owned(), from.clone()]);
+        }
+        if let Some(seeds) = &self.seeds {
+            let range = format!("{}..{}", seeds.start(), seeds.end());
+            words.extend(["--seeds".to_owned(), range]);
+        }
         if let Some(out) = &self.out {
             words.extend(["--out".to_owned(), out.display().to_string()]);
         }
@@ -81,4 +138,32 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The run of one seed, in its own folder.
+fn one_of(out: &Path, experiment: &Experiment, seed: u64) -> (PathBuf, Experiment) {
+    (out.join(format!("seed-{seed}")), Experiment { seed, ..experiment.clone() })
+}
+
+fn parse_seeds(text: &str) -> std::result::Result<RangeInclusive<u64>, String> {
+    let seeds = match text.split_once("..") {
+        Some((first, last)) => first.parse().ok().zip(last.parse().ok()),
+        None => text.parse().ok().map(|seed| (seed, seed)),
+    };
+    match seeds {
+        Some((first, last)) if first <= last => Ok(first..=last),
+        _ => Err("expected FIRST..LAST with FIRST ≤ LAST, such as 0..7".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_include_both_ends() {
+        assert_eq!(parse_seeds("0..7"), Ok(0..=7));
+        assert_eq!(parse_seeds("3"), Ok(3..=3));
+        assert!(parse_seeds("7..0").is_err() && parse_seeds("a..b").is_err());
+    }
 }

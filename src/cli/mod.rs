@@ -14,6 +14,7 @@ mod doctor;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
+mod many;
 mod phases;
 mod probe;
 mod progress;

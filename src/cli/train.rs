@@ -3,20 +3,22 @@
 use std::path::Path;
 
 use super::experiment_arguments::ExperimentArguments;
-use super::print_result;
-use super::progress::Terminal;
+use super::many::{Job, work_on};
 use crate::data::Data;
 use crate::error::Result;
 use crate::experiment::Experiment;
+use crate::observer::Observer;
 use crate::planes::image_planes;
 use crate::represent;
 use crate::run_dir::RunDir;
+use crate::train::{Fork, check_no_fork, check_nodes};
 
 /// Train a net; the same command again continues where it stopped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     stratagram train experiment.toml\n  \
-    stratagram train experiment.toml net.width=8 --out runs/narrow")]
+    stratagram train experiment.toml net.width=8 --out runs/narrow --seeds 0..7\n  \
+    stratagram train --from runs/narrow@30 noise.rate=0 --out runs/clean-from-30")]
 pub(super) struct Arguments {
     #[command(flatten)]
     experiment: ExperimentArguments,
@@ -24,28 +26,43 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let arguments = &arguments.experiment;
+    let planned = arguments.plan()?;
     super::use_threads(arguments.threads)?;
-    let experiment = arguments.read()?;
-    let terminal = Terminal::new(&arguments.continuation("train"));
-    let (run, _) = train(&arguments.out(), &experiment, arguments.fresh, &terminal)?;
-    drop(terminal);
-    print_result(&format!("{}\n", run.history().display()))
+    let command = arguments.continuation("train");
+    work_on(&planned, arguments.fresh, &["train"], &command, |job, observer| {
+        Ok(train(job, observer)?.history())
+    })
 }
 
-/// Trains the run of `experiment` in the directory `out`, or continues it.
+/// Trains a run, or continues it.
 ///
 /// What the analysis would refuse is refused first, before a directory is made.
-pub(super) fn train(
-    out: &Path,
-    experiment: &Experiment,
-    fresh: bool,
-    terminal: &Terminal,
-) -> Result<(RunDir, Data)> {
-    let data = Data::load(experiment)?;
+pub(super) fn train(job: &Job, observer: &dyn Observer) -> Result<RunDir> {
+    let Job { out, experiment, data, fork, fresh } = *job;
     let net = experiment.net.build(data.train.shape, data.n_classes);
     represent::layers(&net, &experiment.analysis.layers)?;
-    image_planes(experiment, &data)?;
+    image_planes(experiment, data)?;
+    check_start(fork, out, experiment, data)?;
     let run = RunDir::create_or_open(out, experiment, fresh)?;
-    crate::train::train(experiment, &data, &run, terminal)?;
-    Ok((run, data))
+    if let Some(fork) = fork {
+        fork.begin(experiment, data, &run, observer)?;
+    }
+    crate::train::train(experiment, data, &run, observer)?;
+    Ok(run)
+}
+
+/// Checks that training can begin where it is to: at the fork, or at the first step.
+pub(super) fn check_start(
+    fork: Option<&Fork>,
+    out: &Path,
+    experiment: &Experiment,
+    data: &Data,
+) -> Result<()> {
+    check_nodes(experiment, data)?;
+    match fork {
+        Some(fork) => fork.check(experiment, data),
+        // A fork that is there continues without its parent.
+        None if out.join("run.json").exists() => Ok(()),
+        None => check_no_fork(experiment),
+    }
 }

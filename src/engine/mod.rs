@@ -102,9 +102,12 @@ impl Engine {
     /// Current parameters and running statistics as a PyTorch `state_dict`.
     pub fn weights(&self) -> NamedArrays {
         let parameters = self.network.parameters().iter().zip(self.network.values());
+        let mut tracked = self.network.batches_tracked().iter();
         let named = parameters.map(|(parameter, values)| {
             let values = match parameter.role {
-                Role::BatchesTracked => Values::I64(vec![self.network.batches_tracked()]),
+                Role::BatchesTracked => {
+                    Values::I64(tracked.by_ref().copied().take(1).collect())
+                }
                 _ => Values::F32(values.clone()),
             };
             (parameter.name.clone(), Array { shape: parameter.shape.clone(), values })
@@ -113,7 +116,7 @@ impl Engine {
     }
 
     /// The optimizer's buffers: SGD `momentum/NAME`; Adam `exp_avg/NAME`, `exp_avg_sq/NAME`
-    /// and the i64 scalar `step`. Empty before the first step and for SGD without momentum.
+    /// and the i64 scalars `step/NAME`. Empty before the first step and for SGD without momentum.
     pub fn optimizer_state(&self) -> NamedArrays {
         state::write_optimizer(self.network.parameters(), self.network.state())
     }
@@ -157,15 +160,55 @@ impl Engine {
         rayon::scope(|_| network.train(images, labels))
     }
 
-    /// The gradients of the last [`Engine::gradients`] call, by PyTorch name and layout.
+    /// The gradients of the last [`Engine::gradients`] call, by PyTorch name and layout; frozen
+    /// parameters have none.
     pub fn last_gradients(&self) -> NamedArrays {
         let parameters = self.network.parameters().iter().zip(self.network.gradients());
-        let trained = parameters.filter(|(parameter, _)| parameter.role.is_trained());
-        let named = trained.map(|(parameter, gradient)| {
+        let marked = parameters.zip(&self.network.frozen);
+        let trained = marked
+            .filter(|((parameter, _), frozen)| parameter.role.is_trained() && !**frozen);
+        let named = trained.map(|((parameter, gradient), _)| {
             let values = Values::F32(gradient.clone());
             (parameter.name.clone(), Array { shape: parameter.shape.clone(), values })
         });
         NamedArrays(named.collect())
+    }
+
+    /// Scales the last gradients so that their total L2 norm is at most `max_norm`, and gives
+    /// the norm before: `torch.nn.utils.clip_grad_norm_`.
+    ///
+    /// All gradients are multiplied by c = min(1, `max_norm`/(norm + 10⁻⁶)), with
+    /// norm = √(Σ g²) in f64 over the gradients of all trained parameters.
+    ///
+    /// # Panics
+    /// If `max_norm` is not positive.
+    pub fn clip_gradients(&mut self, max_norm: f64) -> f64 {
+        assert!(max_norm > 0.0, "gradients clipped to the norm {max_norm}");
+        self.network.clip(max_norm)
+    }
+
+    /// Keeps the parameters of the nodes `frozen` (positions in the net), and of no others, as
+    /// they are from here on.
+    ///
+    /// [`Engine::update`] leaves them and their optimizer buffers, no gradient is computed for
+    /// them, and the backward pass ends where nothing before it moves. As with PyTorch's
+    /// `requires_grad = False`, a frozen BatchNorm goes on normalizing training batches by
+    /// their own moments; beyond PyTorch, its running statistics stay too.
+    ///
+    /// # Panics
+    /// If a position is not in the net.
+    pub fn freeze(&mut self, frozen: &[usize]) {
+        let net = self.net();
+        assert!(
+            frozen.iter().all(|&node| node < net.nodes.len()),
+            "frozen nodes {frozen:?} of a net with {}",
+            net.nodes.len()
+        );
+        let own = |&node: &usize| net.node_parameters(&net.nodes[node]);
+        let names: Vec<String> = frozen.iter().flat_map(own).map(|p| p.name).collect();
+        let marks = self.network.parameters().iter().map(|p| names.contains(&p.name));
+        let marks = marks.collect();
+        self.network.freeze(marks);
     }
 
     /// Applies the last gradients.

@@ -8,17 +8,17 @@ use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Parameter, Role};
 
-/// The values of `parameters` in their order, and the largest `num_batches_tracked`.
+/// The values of `parameters` in their order, and `num_batches_tracked` of each BatchNorm.
 pub(super) fn read_weights(
     parameters: &[Parameter],
     weights: &NamedArrays,
-) -> Result<(Vec<Vec<f32>>, i64)> {
+) -> Result<(Vec<Vec<f32>>, Vec<i64>)> {
     let mut arrays = Arrays::new("weight", weights)?;
     let mut values = vec![];
-    let mut batches_tracked = 0;
+    let mut batches_tracked = vec![];
     for parameter in parameters {
         if parameter.role == Role::BatchesTracked {
-            batches_tracked = batches_tracked.max(arrays.take_count(&parameter.name)?);
+            batches_tracked.push(arrays.take_count(&parameter.name)?);
             values.push(vec![]);
         } else {
             values.push(arrays.take(&parameter.name, &parameter.shape)?);
@@ -45,11 +45,13 @@ pub(super) fn write_optimizer(parameters: &[Parameter], state: &State) -> NamedA
     match state {
         State::Empty => {}
         State::Sgd(momentum) => write("momentum", momentum),
-        State::Adam { first, second, step } => {
+        State::Adam { first, second, steps } => {
             write("exp_avg", first);
             write("exp_avg_sq", second);
-            let step = Array { shape: vec![], values: Values::I64(vec![*step]) };
-            arrays.push(("step".to_string(), step));
+            for (parameter, step) in trained(parameters).zip(steps) {
+                let count = Array { shape: vec![], values: Values::I64(vec![*step]) };
+                arrays.push((format!("step/{}", parameter.name), count));
+            }
         }
     }
     NamedArrays(arrays)
@@ -69,9 +71,12 @@ pub(super) fn read_optimizer(
             .map(|p| arrays.take(&format!("{prefix}/{}", p.name), &p.shape))
             .collect()
     };
-    let read = if state.0.iter().any(|(name, _)| name == "step") {
+    let read = if state.0.iter().any(|(name, _)| name.starts_with("exp_avg/")) {
         let [first, second] = [read("exp_avg")?, read("exp_avg_sq")?];
-        State::Adam { first, second, step: arrays.take_count("step")? }
+        let steps = trained(parameters)
+            .map(|p| arrays.take_count(&format!("step/{}", p.name)))
+            .collect::<Result<_>>()?;
+        State::Adam { first, second, steps }
     } else {
         State::Sgd(read("momentum")?)
     };

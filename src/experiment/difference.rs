@@ -95,6 +95,8 @@ struct OptimizerTable<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     eps: Option<f64>,
     weight_decay: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f64>,
     warmup_steps: u64,
     schedule: &'a Schedule,
 }
@@ -110,6 +112,7 @@ impl Serialize for OptimizerConfig {
             betas: (!sgd).then_some(self.betas),
             eps: (!sgd).then_some(self.eps),
             weight_decay: self.weight_decay,
+            clip_norm: self.clip_norm,
             warmup_steps: self.warmup_steps,
             schedule: &self.schedule,
         };

@@ -120,10 +120,20 @@ impl EpochRule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TrainLabels;
     use super::*;
 
     fn train(length: Length, history: EpochList, checkpoints: EpochList) -> TrainConfig {
-        TrainConfig { length, batch_size: 128, history, checkpoints }
+        TrainConfig {
+            length,
+            batch_size: 128,
+            history,
+            checkpoints,
+            save_optimizer: true,
+            labels: TrainLabels::Noisy,
+            freeze: vec![],
+            reinit: vec![],
+        }
     }
 
     #[test]

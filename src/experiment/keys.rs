@@ -5,7 +5,7 @@ use toml::Value;
 
 use Fallback::{Absent, Required, Toml};
 use Kind::{
-    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Number, Path,
+    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes, Number, Path,
 };
 
 /// One key of an experiment file.
@@ -42,6 +42,8 @@ pub(super) enum Kind {
     Epochs,
     /// A name or a list of names.
     Names,
+    /// The same, kept as a list, which may be empty.
+    Nodes,
 }
 
 /// What stands in for a missing key.
@@ -96,6 +98,7 @@ pub(super) const KEYS: &[Key] = &[
     key("optimizer.betas", Betas, Toml("[0.9, 0.999]")).of("optimizer.kind", ADAMS),
     key("optimizer.eps", NOT_NEGATIVE, Toml("1e-8")).of("optimizer.kind", ADAMS),
     key("optimizer.weight_decay", NOT_NEGATIVE, Toml("0.0")),
+    key("optimizer.clip_norm", POSITIVE, Absent),
     key("optimizer.schedule.kind", Choice(SCHEDULES), Toml("'constant'")),
     key("optimizer.schedule.t_max", POSITIVE, Absent)
         .of("optimizer.schedule.kind", &["cosine"]),
@@ -111,6 +114,10 @@ pub(super) const KEYS: &[Key] = &[
     key("train.batch_size", Integer(1, MANY), Toml("128")),
     key("train.history", Epochs, Toml("'auto'")),
     key("train.checkpoints", Epochs, Toml("'log-spaced'")),
+    key("train.save_optimizer", Bool, Toml("true")),
+    key("train.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),
+    key("train.freeze", Nodes, Absent),
+    key("train.reinit", Nodes, Absent),
     key("evaluation.batchnorm", Choice(&["recomputed", "running"]), Toml("'recomputed'")),
     key("analysis.layers", Names, Toml("'all'")),
     key(
@@ -162,6 +169,7 @@ impl Kind {
             Milestones => "a rising list of epochs above 0".into(),
             Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
             Names => "\"all\", a name or glob, or a list of these".into(),
+            Nodes => "a name or glob of nodes, or a list of these".into(),
         }
     }
 
@@ -189,6 +197,7 @@ impl Kind {
                         .as_array()
                         .is_some_and(|list| !list.is_empty() && list.iter().all(is_name))
             }
+            Nodes => return node_names(value),
             Number(in_range, _) => {
                 return number(value).filter(|x| in_range(*x)).map(Value::Float);
             }
@@ -221,6 +230,16 @@ impl Kind {
             _ => &[],
         }
     }
+}
+
+/// One name or a list of names, as a list.
+fn node_names(value: &Value) -> Option<Value> {
+    let list = match value {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    };
+    let is_name = |v: &Value| v.as_str().is_some_and(|s| !s.is_empty());
+    list.iter().all(is_name).then_some(Value::Array(list))
 }
 
 /// A finite number; whole numbers count.

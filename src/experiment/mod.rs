@@ -151,6 +151,9 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// L2 (sgd, adam) or decoupled (adamw).
     pub weight_decay: f64,
+    /// The largest total norm of the gradients; any if absent.
+    #[serde(default)]
+    pub clip_norm: Option<f64>,
     /// How the rate changes.
     pub schedule: Schedule,
     /// The first steps, in which the rate rises linearly: times (step + 1)/`warmup_steps`.
@@ -211,6 +214,28 @@ pub struct TrainConfig {
     pub history: EpochList,
     /// Epochs with a checkpoint.
     pub checkpoints: EpochList,
+    /// Whether the optimizer's buffers are kept beside each checkpoint, so that forks can
+    /// start there.
+    pub save_optimizer: bool,
+    /// Which labels are learned.
+    pub labels: TrainLabels,
+    /// Names and globs of nodes that do not move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// Names and globs of nodes that a fork starts anew, from `seed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reinit: Vec<String>,
+}
+
+/// `train.labels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainLabels {
+    /// Those of `[noise]`.
+    Noisy,
+    /// The true ones, whatever `[noise]` makes of them; the examples that it corrupts remain
+    /// a group of the history and the analysis.
+    Clean,
 }
 
 /// `train.epochs` or `train.steps`.

@@ -69,6 +69,7 @@ mod tests {
             betas: [0.9, 0.999],
             eps: 1e-8,
             weight_decay: 0.0,
+            clip_norm: None,
             schedule,
             warmup_steps: 0,
         }

@@ -42,6 +42,7 @@ fn every_default_is_that_of_the_documentation() {
         betas: [0.9, 0.999],
         eps: 1e-8,
         weight_decay: 0.0,
+        clip_norm: None,
         schedule: Schedule::Constant,
         warmup_steps: 0,
     };
@@ -50,6 +51,8 @@ fn every_default_is_that_of_the_documentation() {
     assert_eq!(e.train.batch_size, 128);
     assert_eq!(e.train.history, EpochList::Rule(EpochRule::Auto));
     assert_eq!(e.train.checkpoints, EpochList::Rule(EpochRule::LogSpaced));
+    assert_eq!((e.train.save_optimizer, e.train.labels), (true, TrainLabels::Noisy));
+    assert!(e.train.freeze.is_empty() && e.train.reinit.is_empty());
     assert_eq!(e.evaluation.batchnorm, BatchNormChoice::Recomputed);
     let a = e.analysis;
     assert_eq!(a.layers, Layers::One("all".into()));
@@ -81,6 +84,8 @@ fn varied() -> Vec<Experiment> {
         least(&["optimizer.schedule={kind='step',milestones=[1,2.5],gamma=0.3}"]),
         least(&["noise.kind=exact", "optimizer.lr=0.30000000000000004"]),
         least(&["optimizer.kind=adamw", "train.checkpoints=[0,1,2]"]),
+        least(&["optimizer.clip_norm=1", "train.labels=clean", "train.freeze=conv*"]),
+        least(&["train.reinit=[fc, bn4]", "train.save_optimizer=false"]),
         least(&[
             "analysis.layers=[relu1, fc]",
             "analysis.groups=[test]",

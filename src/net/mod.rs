@@ -183,7 +183,8 @@ impl Net {
         self.nodes.iter().flat_map(|node| self.node_parameters(node)).collect()
     }
 
-    fn node_parameters(&self, node: &Node) -> Vec<Parameter> {
+    /// The entries of the `state_dict` that belong to one node.
+    pub(crate) fn node_parameters(&self, node: &Node) -> Vec<Parameter> {
         let entry = |suffix: &str, shape: Vec<usize>, role| Parameter {
             name: format!("{}.{suffix}", node.name),
             shape,

@@ -30,6 +30,23 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Gives the content of `from` the name `to` as well: a second name of the same file where
+/// the file system allows it (files that are written whole are replaced, never changed, so
+/// neither run sees the other), else a copy.
+///
+/// # Errors
+/// If the operating system refuses.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    make_directory(parent(to))?;
+    remove_file(to)?;
+    if fs::hard_link(from, to).is_ok() {
+        return sync_directory(parent(to)).map_err(|error| write_error(to, error));
+    }
+    let bytes =
+        fs::read(from).map_err(|error| Error::io(from, "cannot be read", error))?;
+    write_atomic(to, &bytes)
+}
+
 /// The error of a failed write.
 pub(crate) fn write_error(path: &Path, error: io::Error) -> Error {
     let fix = match error.kind() {
@@ -155,6 +172,19 @@ mod tests {
         let below = directory.path().join("file/x");
         let error = write_atomic(&below, b"x").unwrap_err();
         assert!(error.to_string().contains("directory"), "{error}");
+    }
+
+    #[test]
+    fn a_linked_file_keeps_its_content_when_the_other_name_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("a/x"), directory.path().join("b/x"));
+        write_atomic(&from, b"one").unwrap();
+        for _ in 0..2 {
+            link_or_copy(&from, &to).unwrap();
+        }
+        write_atomic(&from, b"two").unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"one");
+        assert!(link_or_copy(&directory.path().join("none"), &to).is_err());
     }
 
     #[test]

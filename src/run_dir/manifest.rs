@@ -45,6 +45,22 @@ pub struct Manifest {
     pub status: Status,
     /// Why it failed.
     pub message: Option<String>,
+    /// Where the run began, if it is a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Origin>,
+}
+
+/// The checkpoint that a fork began from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The parent's directory at that time.
+    pub run: String,
+    /// Epoch of the checkpoint.
+    pub epoch: f64,
+    /// Step of the checkpoint.
+    pub step: u64,
+    /// SHA-256 of the checkpoint's file, in hexadecimal.
+    pub checkpoint_sha256: String,
 }
 
 /// The seeds of an experiment.
@@ -96,6 +112,7 @@ impl Manifest {
             updated: now,
             status: Status::Training,
             message: None,
+            fork: None,
         }
     }
 

@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::Experiment;
 
+pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
 pub use csv_log::CsvLog;
 pub(crate) use curves::read_curves;
-pub use manifest::{Manifest, Seeds, Status};
+pub use manifest::{Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 
 /// The file whose lock is the right to write.

@@ -46,6 +46,11 @@ impl RunDir {
         self.root.join("state/last.safetensors")
     }
 
+    /// The optimizer's buffers after `step`: what a fork needs besides the checkpoint.
+    pub fn optimizer_state(&self, step: u64) -> PathBuf {
+        self.root.join("state").join(format!("{}.safetensors", step_name(step)))
+    }
+
     /// The signatures of one layer at all checkpoints, `[E, S]`.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ use crate::experiment::{BatchNormChoice, Experiment};
 use crate::represent::{evaluation_batches, evaluation_statistics};
 
 use super::loss::{cross_entropy_sum, predictions};
+use super::training_labels;
 
 /// The columns of `history.csv`.
 pub(super) const COLUMNS: [&str; 13] = [
@@ -68,6 +69,8 @@ impl Row {
 /// Both sets as the net reads them, in batches of 1,000 in index order.
 pub(super) struct Evaluator<'a> {
     data: &'a Data,
+    /// The labels that are learned.
+    targets: &'a [u8],
     choice: BatchNormChoice,
     train: Vec<Vec<f32>>,
     test: Vec<Vec<f32>>,
@@ -84,6 +87,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn new(experiment: &Experiment, data: &'a Data) -> Self {
         Self {
             data,
+            targets: training_labels(experiment, data),
             choice: experiment.evaluation.batchnorm,
             train: evaluation_batches(data, &data.train),
             test: evaluation_batches(data, &data.test),
@@ -95,7 +99,7 @@ impl<'a> Evaluator<'a> {
         let data = self.data;
         let running = engine.running_statistics();
         let statistics = evaluation_statistics(engine, &self.train, self.choice);
-        let train = self.scores(engine, &statistics, &self.train, &data.noisy);
+        let train = self.scores(engine, &statistics, &self.train, self.targets);
         let test = self.scores(engine, &statistics, &self.test, &data.test.labels);
         let running = match self.choice {
             BatchNormChoice::Running => None,
@@ -107,14 +111,14 @@ impl<'a> Evaluator<'a> {
         let all = |_| true;
         let corrupted = |i| data.is_corrupted(i);
         let clean = |i| !data.is_corrupted(i);
-        let noisy = &data.noisy;
+        let (noisy, targets) = (&data.noisy, self.targets);
         let truth = &data.train.labels;
         Row {
             train_loss: train.loss,
-            train_error: 1.0 - train.agreement(noisy, all),
+            train_error: 1.0 - train.agreement(targets, all),
             train_error_true: 1.0 - train.agreement(truth, all),
-            train_error_clean: 1.0 - train.agreement(noisy, clean),
-            train_error_corrupted: 1.0 - train.agreement(noisy, corrupted),
+            train_error_clean: 1.0 - train.agreement(targets, clean),
+            train_error_corrupted: 1.0 - train.agreement(targets, corrupted),
             memorized: train.agreement(noisy, corrupted),
             recovered: train.agreement(truth, corrupted),
             test_loss: test.loss,

@@ -3,11 +3,14 @@
 //! The paper's nets are trained far past the perfect fitting of noisy labels; the history
 //! shows when that happens and what becomes of the corrupted examples, the checkpoints are
 //! what the analysis compares. Reads nothing but a run directory's own files; writes
-//! `labels.npz`, `history.csv`, `timing.csv`, `checkpoints/` and `state/`.
+//! `labels.npz`, `history.csv`, `timing.csv`, `checkpoints/` and `state/`. A [`Fork`] makes a
+//! directory in which training continues from another run's checkpoint.
 
+mod fork;
 mod history;
 mod labels;
 mod loss;
+mod nodes;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,7 +21,9 @@ use crate::array_file::{read_safetensors, safetensors_bytes};
 use crate::data::{Data, epoch_batches};
 use crate::engine::{Engine, Update, isa_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind, steps_per_epoch};
+use crate::experiment::{
+    Experiment, OptimizerConfig, OptimizerKind, TrainLabels, steps_per_epoch,
+};
 use crate::net::initial_weights;
 use crate::observer::Observer;
 use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
@@ -26,7 +31,9 @@ use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
 use history::Evaluator;
 use state::Records;
 
+pub use fork::Fork;
 pub use labels::write_labels;
+pub use nodes::check_nodes;
 
 /// The state is saved after this time even where no checkpoint is due.
 const SAVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -46,6 +53,8 @@ struct Plan {
     total: u64,
     history: Vec<u64>,
     checkpoints: Vec<u64>,
+    /// Up to this step the records are those of the run that this one is a fork of.
+    inherited: Option<u64>,
 }
 
 /// Trains the net of `experiment` on `data` into `run`, continuing where an earlier process
@@ -69,8 +78,10 @@ pub fn train(
     run: &RunDir,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let plan = Plan::new(experiment, data);
+    let fork = run.manifest()?.fork;
+    let plan = Plan::new(experiment, data, fork.map(|fork| fork.step));
     let saved = state::read(&run.state())?;
+    check_beginning(experiment, run, &plan, saved.as_ref())?;
     let continued_from = saved.as_ref().map_or(0, |saved| saved.step);
     let outcome = Outcome { continued_from, steps: plan.total };
     record_start(run, data, &plan)?;
@@ -99,6 +110,7 @@ fn train_from(
     observer: &dyn Observer,
 ) -> Result<()> {
     let n = data.noisy.len();
+    let targets = training_labels(experiment, data);
     let mut engine = start_engine(saved, experiment, data)?;
     let mut evaluator = Evaluator::new(experiment, data);
     let mut records = Records::open(run, plan, saved.map(|saved| saved.step))?;
@@ -120,9 +132,12 @@ fn train_from(
             let started = Instant::now();
             let augment = &experiment.data.augment;
             let images = data.training_batch(batch, epoch, experiment.seed, augment);
-            let labels: Vec<u8> = batch.iter().map(|&i| data.noisy[i]).collect();
+            let labels: Vec<u8> = batch.iter().map(|&i| targets[i]).collect();
             let loss = engine.gradients(&images, &labels);
             plan.check_finite("the training loss", loss, step)?;
+            if let Some(max_norm) = experiment.optimizer.clip_norm {
+                engine.clip_gradients(max_norm);
+            }
             let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
             engine.update(&update(&experiment.optimizer, rate));
             step += 1;
@@ -177,6 +192,9 @@ fn record(
     }
     if checkpoint {
         records.write_checkpoint(step, engine)?;
+        if experiment.train.save_optimizer {
+            records.save_optimizer(step, engine)?;
+        }
     }
     let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
     records.append_row(step, rate, &row)?;
@@ -190,16 +208,57 @@ fn start_engine(
     data: &Data,
 ) -> Result<Engine> {
     let net = experiment.net.build(data.train.shape, data.n_classes);
-    if let Some(saved) = saved {
-        let mut engine = Engine::new(&net, &saved.weights)?;
-        engine.set_optimizer_state(&saved.optimizer)?;
-        return Ok(engine);
-    }
-    let weights = match &experiment.init {
-        Some(init) => read_safetensors(&init.weights)?,
-        None => initial_weights(&net, experiment.seed),
+    let mut engine = match (saved, &experiment.init) {
+        (Some(saved), _) => {
+            let mut engine = Engine::new(&net, &saved.weights)?;
+            engine.set_optimizer_state(&saved.optimizer)?;
+            engine
+        }
+        (None, Some(init)) => Engine::new(&net, &read_safetensors(&init.weights)?)?,
+        (None, None) => Engine::new(&net, &initial_weights(&net, experiment.seed))?,
     };
-    Engine::new(&net, &weights)
+    engine.freeze(&nodes::frozen(&net, &experiment.train)?);
+    Ok(engine)
+}
+
+/// The labels that are learned.
+fn training_labels<'a>(experiment: &Experiment, data: &'a Data) -> &'a [u8] {
+    match experiment.train.labels {
+        TrainLabels::Noisy => &data.noisy,
+        TrainLabels::Clean => &data.train.labels,
+    }
+}
+
+/// That a run which is to begin at its first step is no fork, and asks for nothing that only
+/// forks can do.
+fn check_beginning(
+    experiment: &Experiment,
+    run: &RunDir,
+    plan: &Plan,
+    saved: Option<&state::State>,
+) -> Result<()> {
+    if saved.is_some() {
+        return Ok(());
+    }
+    if plan.inherited.is_some() {
+        return Err(Error::data(run.root(), "is a fork that was not begun to its end")
+            .expected("the state that it starts from")
+            .fix("repeat the command with its --from, or start anew with --fresh"));
+    }
+    check_no_fork(experiment)
+}
+
+/// That the experiment asks for nothing that only a fork can do.
+///
+/// # Errors
+/// A usage error if `train.reinit` names layers.
+pub fn check_no_fork(experiment: &Experiment) -> Result<()> {
+    if experiment.train.reinit.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage("`train.reinit`", "is given without a run to fork")
+        .expected("none: every layer starts from `seed`")
+        .fix("name the run and epoch with --from RUN@EPOCH"))
 }
 
 /// Puts what this process knows into `run.json`, and checks what an earlier one put there.
@@ -237,7 +296,7 @@ fn interrupted(step: u64, plan: &Plan) -> Error {
 }
 
 impl Plan {
-    fn new(experiment: &Experiment, data: &Data) -> Self {
+    fn new(experiment: &Experiment, data: &Data, inherited: Option<u64>) -> Self {
         let config = &experiment.train;
         let steps_per_epoch = steps_per_epoch(data.noisy.len(), config.batch_size);
         Self {
@@ -245,6 +304,7 @@ impl Plan {
             total: config.total_steps(steps_per_epoch),
             history: config.history_steps(steps_per_epoch),
             checkpoints: config.checkpoint_steps(steps_per_epoch),
+            inherited,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::observer::Progress;
 use crate::run_dir::{CsvLog, RunDir};
 
 /// The columns of `timing.csv`: seconds of training since the row before.
-const TIMING: [&str; 3] = ["step", "seconds", "examples_per_second"];
+pub(super) const TIMING: [&str; 3] = ["step", "seconds", "examples_per_second"];
 
 /// Prefixes of the names in `state/last.safetensors`.
 const WEIGHTS: &str = "weights/";
@@ -71,7 +71,7 @@ pub(super) fn read(path: &Path) -> Result<Option<State>> {
     Ok(Some(state))
 }
 
-fn state_bytes(state: &State) -> Vec<u8> {
+pub(super) fn state_bytes(state: &State) -> Vec<u8> {
     let mut arrays = NamedArrays::default();
     arrays.push("step", Array::i64(&[], vec![state.step as i64]));
     for (prefix, part) in [(WEIGHTS, &state.weights), (OPTIMIZER, &state.optimizer)] {
@@ -121,6 +121,7 @@ impl<'a> Records<'a> {
         for step in run.checkpoint_steps()? {
             if saved.is_none_or(|saved| step > saved) {
                 remove_file(&run.checkpoint(step))?;
+                remove_file(&run.optimizer_state(step))?;
             }
         }
         let history = match saved {
@@ -157,6 +158,16 @@ impl<'a> Records<'a> {
         let weights = engine.weights();
         self.check_weights(&weights, step)?;
         write_atomic(&self.run.checkpoint(step), &safetensors_bytes(&weights))
+    }
+
+    /// Keeps the optimizer's buffers at a checkpoint, where there are any.
+    pub(super) fn save_optimizer(&self, step: u64, engine: &Engine) -> Result<()> {
+        let optimizer = engine.optimizer_state();
+        if optimizer.0.is_empty() {
+            return Ok(());
+        }
+        let state = State { step, weights: NamedArrays::default(), optimizer };
+        write_atomic(&self.run.optimizer_state(step), &state_bytes(&state))
     }
 
     /// Appends a row to the history, and one to the timing where steps were made.
@@ -228,8 +239,9 @@ fn check_complete(run: &RunDir, plan: &Plan, history: &CsvLog, saved: u64) -> Re
         .expected(format!("what training left at step {step}"))
         .fix("restore it from a backup, or start anew with --fresh")
     };
-    let until =
-        |steps: &[u64]| steps.iter().copied().filter(|s| *s <= saved).collect::<Vec<_>>();
+    // What a fork has taken over follows its parent's plan.
+    let own = |step: &u64| *step <= saved && plan.inherited.is_none_or(|i| *step > i);
+    let until = |steps: &[u64]| steps.iter().copied().filter(own).collect::<Vec<_>>();
     for step in until(&plan.history) {
         if history.steps().binary_search(&step).is_err() {
             return Err(missing(&run.history(), step));

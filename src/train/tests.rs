@@ -174,6 +174,10 @@ fn a_run_has_the_files_of_the_format() {
             "history.csv",
             "labels.npz",
             "state/last.safetensors",
+            "state/step-000000003.safetensors",
+            "state/step-000000006.safetensors",
+            "state/step-000000012.safetensors",
+            "state/step-000000018.safetensors",
         ]
     );
     let epochs: Vec<f64> = run.checkpoints().unwrap().iter().map(|c| c.epoch).collect();

@@ -44,6 +44,8 @@ pub(crate) struct Optimizer {
     #[serde(default)]
     eps: f64,
     weight_decay: f64,
+    /// The argument of `torch.nn.utils.clip_grad_norm_`.
+    pub(crate) clip_norm: Option<f64>,
 }
 
 /// An array of a fixture, in float64.

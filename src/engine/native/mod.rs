@@ -18,6 +18,7 @@ mod network;
 mod optimizer;
 mod plan;
 mod pool;
+mod step;
 mod tensor;
 
 pub(in crate::engine) use isa::Isa;

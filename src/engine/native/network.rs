@@ -8,12 +8,11 @@ use super::conv::{Epilogue, Gather, GatherPlan};
 use super::conv_weights::{WeightGradient, bias_gradient};
 use super::geometry::Windows;
 use super::isa::Isa;
-use super::optimizer::{self, State};
+use super::optimizer::State;
 use super::plan::{Back, Kind, Program, Step, Target, lower};
 use super::pool::{GlobalAvgPool, MaxPool};
 use super::tensor::{Batch, Buffer, pack_images};
 use super::{elementwise, loss};
-use crate::engine::Update;
 use crate::net::{Net, Op, Parameter, Shape};
 
 /// Weight of the newest batch in the running statistics.
@@ -90,7 +89,7 @@ pub(super) fn pixels(shape: Shape) -> usize {
 
 /// What a training or statistics pass needs for batches of one number of blocks.
 #[derive(Debug)]
-struct Plan {
+pub(super) struct Plan {
     program: Program,
     /// Forward and backward columns of each convolution, by node.
     gathers: Vec<Option<[GatherPlan; 2]>>,
@@ -101,13 +100,16 @@ struct Plan {
 pub(in crate::engine) struct Network {
     pub(super) isa: Isa,
     pub(super) net: Net,
-    parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Parameter>,
     /// Values and gradients of the parameters, in the same order; those without gradient
     /// have an empty one.
     pub(super) values: Vec<Vec<f32>>,
-    gradients: Vec<Vec<f32>>,
-    batches_tracked: i64,
-    state: State,
+    pub(super) gradients: Vec<Vec<f32>>,
+    /// Training batches that each BatchNorm has seen.
+    batches_tracked: Vec<i64>,
+    /// Which parameters stay as they are.
+    pub(in crate::engine) frozen: Vec<bool>,
+    pub(super) state: State,
     /// Convolutions by node.
     pub(super) convs: Vec<Option<Conv>>,
     /// Position of a node's first parameter.
@@ -115,21 +117,22 @@ pub(in crate::engine) struct Network {
     /// BatchNorm nodes.
     pub(super) batchnorms: Vec<usize>,
     saved: Vec<Vec<Saved>>,
-    packed: [bool; 2],
+    pub(super) packed: [bool; 2],
     /// Plans by number of blocks and whether they train.
-    plans: BTreeMap<(usize, bool), Plan>,
+    pub(super) plans: BTreeMap<(usize, bool), Plan>,
     buffers: Vec<Buffer>,
     scratch: Buffer,
     pub(super) evaluation: super::evaluation::Cache,
 }
 
 impl Network {
-    /// `values` in the order of `net.parameters()`.
+    /// `values` in the order of `net.parameters()`, `batches_tracked` in that of the
+    /// BatchNorm nodes.
     pub(in crate::engine) fn new(
         isa: Isa,
         net: &Net,
         values: Vec<Vec<f32>>,
-        batches_tracked: i64,
+        batches_tracked: Vec<i64>,
     ) -> Self {
         let parameters = net.parameters();
         let mut first_parameter = vec![];
@@ -152,6 +155,7 @@ impl Network {
             batchnorms: (0..net.nodes.len()).filter(is_batchnorm).collect(),
             saved: vec![vec![]; net.nodes.len()],
             net: net.clone(),
+            frozen: vec![false; parameters.len()],
             parameters,
             values,
             batches_tracked,
@@ -181,8 +185,8 @@ impl Network {
         &self.gradients
     }
 
-    pub(in crate::engine) fn batches_tracked(&self) -> i64 {
-        self.batches_tracked
+    pub(in crate::engine) fn batches_tracked(&self) -> &[i64] {
+        &self.batches_tracked
     }
 
     pub(in crate::engine) fn state(&self) -> &State {
@@ -191,20 +195,6 @@ impl Network {
 
     pub(in crate::engine) fn set_state(&mut self, state: State) {
         self.state = state;
-    }
-
-    /// One optimizer step.
-    pub(in crate::engine) fn update(&mut self, update: &Update) {
-        let trained = self.parameters.iter().map(|p| p.role.is_trained());
-        let pairs = self.values.iter_mut().zip(&self.gradients);
-        let mut pairs: Vec<_> = pairs
-            .zip(trained)
-            .filter(|&(_, trained)| trained)
-            .map(|((values, gradient), _)| (&mut values[..], &gradient[..]))
-            .collect();
-        let state = &mut self.state;
-        rayon::scope(|_| optimizer::apply(update, state, &mut pairs));
-        self.packed = [false; 2];
     }
 
     /// Packs the weights that changed since the last time.
@@ -272,7 +262,8 @@ impl Network {
         };
         let program = if training {
             let root = [net.nodes.len() - 1];
-            Program::training(net, lower(net, &root, &root, false), size)
+            let trains = self.nodes_with_trained_ancestors();
+            Program::training(net, lower(net, &root, &root, false), &trains, size)
         } else {
             Program::forward(net, lower(net, &self.batchnorms, &[], false), &[], size)
         };
@@ -396,10 +387,15 @@ impl Network {
         loss
     }
 
-    /// `running ← 0.9·running + 0.1·batch`, with the unbiased variance.
+    /// `running ← 0.9·running + 0.1·batch`, with the unbiased variance; not where the node is
+    /// frozen.
     fn move_running_statistics(&mut self, batch: Batch) {
-        for &node in &self.batchnorms {
+        for (&node, tracked) in self.batchnorms.iter().zip(&mut self.batches_tracked) {
             let first = self.first_parameter[node];
+            if self.frozen[first] {
+                continue;
+            }
+            *tracked += 1;
             let count = (batch.n * pixels(self.net.nodes[node].shape)) as f64;
             for (c, Saved { moments, .. }) in self.saved[node].iter().enumerate() {
                 let new = [moments[0], moments[1] * count / (count - 1.0)];
@@ -410,7 +406,6 @@ impl Network {
                 }
             }
         }
-        self.batches_tracked += 1;
     }
 
     fn step_back(&mut self, plan: &Plan, batch: Batch, back: &Back) {
@@ -492,12 +487,15 @@ impl Network {
         let mut scratch = std::mem::take(&mut self.scratch);
         let conv = self.convs[node].as_ref().expect("is a convolution");
         let (weight, bias) = (conv.weight, conv.bias);
-        let mut gradient = std::mem::take(&mut self.gradients[weight]);
-        let sources = [self.value(plan, batch, input), dy];
-        conv.weights.run(batch, sources, &mut scratch, &mut gradient);
-        self.gradients[weight] = gradient;
+        let trained = !self.frozen[weight];
+        if trained {
+            let mut gradient = std::mem::take(&mut self.gradients[weight]);
+            let sources = [self.value(plan, batch, input), dy];
+            conv.weights.run(batch, sources, &mut scratch, &mut gradient);
+            self.gradients[weight] = gradient;
+        }
         self.scratch = scratch;
-        if bias {
+        if bias && trained {
             let pixels = pixels(self.net.nodes[node].shape);
             bias_gradient(self.isa, batch, pixels, dy, &mut self.gradients[weight + 1]);
         }
@@ -548,6 +546,10 @@ impl Network {
             });
         }
         self.saved[node] = saved;
+        if self.frozen[first] {
+            gamma.fill(0.0);
+            beta.fill(0.0);
+        }
         self.gradients[first] = gamma;
         self.gradients[first + 1] = beta;
     }

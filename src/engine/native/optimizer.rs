@@ -15,16 +15,47 @@ pub(in crate::engine) enum State {
     Empty,
     /// SGD's momentum buffers.
     Sgd(Vec<Vec<f32>>),
-    /// Adam's first and second moments and the number of steps.
+    /// Adam's first and second moments and the number of steps of each parameter.
     #[allow(missing_docs)]
-    Adam { first: Vec<Vec<f32>>, second: Vec<Vec<f32>>, step: i64 },
+    Adam { first: Vec<Vec<f32>>, second: Vec<Vec<f32>>, steps: Vec<i64> },
+}
+
+/// A trained parameter and its gradient.
+pub(in crate::engine) struct Trained<'a> {
+    pub(in crate::engine) values: &'a mut [f32],
+    pub(in crate::engine) gradient: &'a [f32],
+    /// It and its buffers stay as they are, as where PyTorch finds no gradient.
+    pub(in crate::engine) frozen: bool,
+}
+
+/// The coefficient of `torch.nn.utils.clip_grad_norm_` and the total norm that it comes from:
+///
+/// ```text
+/// norm = √(Σ g²) over all gradients      c = min(1, max_norm/(norm + 10⁻⁶))
+/// ```
+///
+/// Sums of blocks of fixed size are added in f64 in a fixed order.
+pub(in crate::engine) fn clip_coefficient<'a>(
+    gradients: impl Iterator<Item = &'a [f32]>,
+    max_norm: f64,
+) -> (f64, f64) {
+    let square = |&g: &f32| f64::from(g) * f64::from(g);
+    let of = |gradient: &[f32]| -> f64 {
+        let chunks = gradient.par_chunks(CHUNK);
+        let sums: Vec<f64> = chunks.map(|chunk| chunk.iter().map(square).sum()).collect();
+        sums.iter().sum()
+    };
+    let norm = gradients.map(of).sum::<f64>().sqrt();
+    // A norm that is NaN makes the coefficient NaN, as in PyTorch; `f64::min` would hide it.
+    let coefficient = max_norm / (norm + 1e-6);
+    (if coefficient > 1.0 { 1.0 } else { coefficient }, norm)
 }
 
 /// Updates `parameters` in place from their gradients.
 pub(in crate::engine) fn apply(
     update: &Update,
     state: &mut State,
-    parameters: &mut [(&mut [f32], &[f32])],
+    parameters: &mut [Trained],
 ) {
     match *update {
         Update::Sgd { lr, momentum, weight_decay, nesterov } => {
@@ -35,8 +66,8 @@ pub(in crate::engine) fn apply(
                 nesterov,
             };
             if momentum == 0.0 {
-                for (values, gradient) in parameters {
-                    sgd.plain(values, gradient);
+                for parameter in parameters.iter_mut().filter(|p| !p.frozen) {
+                    sgd.plain(parameter.values, parameter.gradient);
                 }
                 return;
             }
@@ -44,31 +75,32 @@ pub(in crate::engine) fn apply(
                 *state = State::Sgd(zeros(parameters));
             }
             let State::Sgd(buffers) = state else { unreachable!() };
-            for ((values, gradient), buffer) in parameters.iter_mut().zip(buffers) {
-                sgd.with_momentum(values, gradient, buffer);
+            let pairs = parameters.iter_mut().zip(buffers);
+            for (parameter, buffer) in pairs.filter(|(p, _)| !p.frozen) {
+                sgd.with_momentum(parameter.values, parameter.gradient, buffer);
             }
         }
         Update::Adam { lr, betas, eps, weight_decay, decoupled } => {
             if !matches!(state, State::Adam { .. }) {
                 let [first, second] = [zeros(parameters), zeros(parameters)];
-                *state = State::Adam { first, second, step: 0 };
+                *state = State::Adam { first, second, steps: vec![0; parameters.len()] };
             }
-            let State::Adam { first, second, step } = state else { unreachable!() };
-            *step += 1;
-            let correction = betas.map(|beta| 1.0 - beta.powf(*step as f64));
-            let adam = Adam { lr, betas, eps, weight_decay, decoupled, correction };
-            let moments = first.iter_mut().zip(second);
-            for ((values, gradient), (first, second)) in
-                parameters.iter_mut().zip(moments)
+            let State::Adam { first, second, steps } = state else { unreachable!() };
+            let moments = first.iter_mut().zip(second).zip(steps);
+            for (parameter, ((first, second), step)) in
+                parameters.iter_mut().zip(moments).filter(|(p, _)| !p.frozen)
             {
-                adam.update(values, gradient, first, second);
+                *step += 1;
+                let correction = betas.map(|beta| 1.0 - beta.powf(*step as f64));
+                let adam = Adam { lr, betas, eps, weight_decay, decoupled, correction };
+                adam.update(parameter.values, parameter.gradient, first, second);
             }
         }
     }
 }
 
-fn zeros(parameters: &[(&mut [f32], &[f32])]) -> Vec<Vec<f32>> {
-    parameters.iter().map(|(values, _)| vec![0.0; values.len()]).collect()
+fn zeros(parameters: &[Trained]) -> Vec<Vec<f32>> {
+    parameters.iter().map(|parameter| vec![0.0; parameter.values.len()]).collect()
 }
 
 /// `g ← g + λw; v ← μv + g; w ← w − lr·v` (Nesterov: `w ← w − lr·(g + μv)`).

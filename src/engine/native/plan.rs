@@ -229,10 +229,11 @@ impl Program {
         Self::assign(steps, value, vec![], &arrays)
     }
 
-    /// Forward and backward.
+    /// Forward and backward; gradients stop at nodes that nothing trained leads to.
     pub(super) fn training(
         net: &Net,
         steps: Vec<Step>,
+        trains: &[bool],
         size: impl Fn(usize) -> usize,
     ) -> Self {
         let (mut arrays, value) = values(net, &steps, &size);
@@ -261,7 +262,7 @@ impl Program {
                 Kind::BatchNorm { pool: None, .. } | Kind::Relu | Kind::Add { .. }
             );
             let mut target = |node: usize, in_place: bool, arrays: &mut Vec<Lifetime>| {
-                if net.nodes[node].op == Op::Input {
+                if !trains[node] {
                     return Target::None;
                 }
                 if let Some(array) = gradient[node] {

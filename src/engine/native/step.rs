@@ -1,0 +1,67 @@
+//! What happens to the parameters between two passes: clipping, update, freezing.
+
+use rayon::prelude::*;
+
+use super::network::Network;
+use super::optimizer::{self, Trained};
+use crate::engine::Update;
+use crate::net::Parameter;
+
+impl Network {
+    /// One optimizer step.
+    pub(in crate::engine) fn update(&mut self, update: &Update) {
+        let mut trained: Vec<Trained> = vec![];
+        let arrays = self.values.iter_mut().zip(&self.gradients);
+        let marks = self.parameters.iter().zip(&self.frozen);
+        for ((values, gradient), (parameter, &frozen)) in arrays.zip(marks) {
+            if parameter.role.is_trained() {
+                trained.push(Trained { values, gradient, frozen });
+            }
+        }
+        let state = &mut self.state;
+        rayon::scope(|_| optimizer::apply(update, state, &mut trained));
+        self.packed = [false; 2];
+    }
+
+    /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero: none is ever
+    /// computed.
+    pub(in crate::engine) fn clip(&mut self, max_norm: f64) -> f64 {
+        let gradients = &mut self.gradients;
+        rayon::scope(|_| {
+            let all = gradients.iter().map(Vec::as_slice);
+            let (coefficient, norm) = optimizer::clip_coefficient(all, max_norm);
+            if coefficient.to_bits() != 1.0_f64.to_bits() {
+                let coefficient = coefficient as f32;
+                let values = gradients.par_iter_mut().flatten();
+                values.for_each(|gradient| *gradient *= coefficient);
+            }
+            norm
+        })
+    }
+
+    /// See `Engine::freeze`; `frozen` says it of each parameter.
+    pub(in crate::engine) fn freeze(&mut self, frozen: Vec<bool>) {
+        assert_eq!(frozen.len(), self.parameters.len(), "one mark for each parameter");
+        for (gradient, _) in self.gradients.iter_mut().zip(&frozen).filter(|(_, f)| **f) {
+            gradient.fill(0.0);
+        }
+        self.frozen = frozen;
+        // Where the backward pass ends may have changed.
+        self.plans.clear();
+    }
+
+    /// Whether a parameter that moves is in a node or before it.
+    pub(super) fn nodes_with_trained_ancestors(&self) -> Vec<bool> {
+        let mut trains = vec![false; self.net.nodes.len()];
+        for (node, description) in self.net.nodes.iter().enumerate() {
+            let own = self.net.node_parameters(description);
+            let moves = |p: &Parameter| {
+                let at = self.parameters.iter().position(|q| q.name == p.name);
+                p.role.is_trained() && at.is_some_and(|at| !self.frozen[at])
+            };
+            trains[node] = own.iter().any(moves)
+                || description.inputs.iter().any(|&input| trains[input]);
+        }
+        trains
+    }
+}

@@ -1,0 +1,331 @@
+//! Forks: a run that starts from a checkpoint of another with something changed.
+//!
+//! A fork's directory is made as though the parent had been interrupted at that step: its
+//! history, checkpoints and optimizer buffers up to there, and a state from which training
+//! continues like any other. So an unchanged fork has the bytes of the parent's continuation,
+//! matrices span the fork, and nothing of the parent is needed afterwards.
+
+use std::fs;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::history::COLUMNS;
+use super::state::{self, State, TIMING};
+use super::{Plan, check_nodes, nodes, write_labels};
+use crate::array_file::{NamedArrays, Values, read_safetensors};
+use crate::data::Data;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind, TrainLabels};
+use crate::net::{Net, initial_weights};
+use crate::observer::Observer;
+use crate::run_dir::{
+    Checkpoint, CsvLog, Origin, RunDir, link_or_copy, remove_file, write_atomic,
+};
+
+/// A checkpoint of a run, for others to start from.
+#[derive(Debug)]
+pub struct Fork {
+    /// `RUN@EPOCH`, as errors name it.
+    name: String,
+    parent: RunDir,
+    steps_per_epoch: u64,
+    origin: Origin,
+}
+
+impl Fork {
+    /// Finds the checkpoint that `RUN@EPOCH` names.
+    ///
+    /// # Errors
+    /// A usage error if it is no such name, there is no such run, or the run has no checkpoint
+    /// at that epoch (the message names the nearest ones); if the run is damaged.
+    pub fn open(name: &str) -> Result<Self> {
+        let parts = name.rsplit_once('@').and_then(|(run, epoch)| {
+            let epoch =
+                epoch.parse::<f64>().ok().filter(|e| *e >= 0.0 && e.is_finite())?;
+            (!run.is_empty()).then_some((Path::new(run), epoch))
+        });
+        let Some((root, epoch)) = parts else {
+            return Err(Error::usage(format!("`{name}`"), "names no checkpoint")
+                .expected("RUN@EPOCH, such as runs/quickstart@10"));
+        };
+        let parent = RunDir::open(root)?;
+        let checkpoints = parent.checkpoints()?;
+        let checkpoint = find(name, &checkpoints, epoch)?;
+        let bytes = fs::read(&checkpoint.path)
+            .map_err(|error| Error::io(&checkpoint.path, "cannot be read", error))?;
+        let run = std::path::absolute(root)
+            .map_err(|error| Error::io(root, "has no absolute form", error))?;
+        let sum = Sha256::digest(&bytes);
+        let origin = Origin {
+            run: run.display().to_string(),
+            epoch: checkpoint.epoch,
+            step: checkpoint.step,
+            checkpoint_sha256: sum.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        let steps_per_epoch = parent.manifest()?.steps_per_epoch.unwrap_or(1);
+        Ok(Self { name: name.to_owned(), parent, steps_per_epoch, origin })
+    }
+
+    /// The epoch at which the fork begins.
+    pub fn epoch(&self) -> f64 {
+        self.origin.epoch
+    }
+
+    /// The step at which the fork begins.
+    pub fn step(&self) -> u64 {
+        self.origin.step
+    }
+
+    /// The parent's directory.
+    pub fn parent(&self) -> &RunDir {
+        &self.parent
+    }
+
+    /// The text of the experiment that a fork without a file of its own changes: the parent's,
+    /// without the layers that the parent itself re-initialized.
+    pub fn base(&self) -> String {
+        let mut base = self.parent.experiment().clone();
+        base.train.reinit.clear();
+        base.to_toml()
+    }
+
+    /// The experiment as the fork runs it. Where the parent has label noise and the fork has
+    /// none, the labels that are learned become the true ones, but the corrupted examples
+    /// stay known as such: as `train.labels = "clean"` says.
+    pub fn adapt(&self, mut experiment: Experiment) -> Experiment {
+        let noise = &self.parent.experiment().noise;
+        if experiment.noise.rate == 0.0 && noise.rate > 0.0 {
+            experiment.noise = noise.clone();
+            experiment.train.labels = TrainLabels::Clean;
+        }
+        experiment
+    }
+
+    /// Checks that a run of `experiment` can start here, before a directory is made.
+    ///
+    /// # Errors
+    /// If the net, the steps of an epoch or the length do not fit the checkpoint, the
+    /// optimizer's buffers were not kept, or `train.freeze` or `train.reinit` name no layer.
+    pub fn check(&self, experiment: &Experiment, data: &Data) -> Result<()> {
+        check_nodes(experiment, data)?;
+        let plan = Plan::new(experiment, data, None);
+        if plan.steps_per_epoch != self.steps_per_epoch {
+            let found = format!("has {} steps an epoch", self.steps_per_epoch);
+            return Err(Error::usage(&self.name, found)
+                .expected(format!("{}, those of the fork", plan.steps_per_epoch))
+                .fix("keep the parent's data.n_train and train.batch_size"));
+        }
+        if plan.total < self.origin.step {
+            let end = plan.epoch(plan.total);
+            return Err(Error::usage("`train.epochs`", format!("ends at epoch {end}"))
+                .expected(format!("at least {}, where the fork begins", self.epoch())));
+        }
+        self.start(experiment, data).map(|_| ())
+    }
+
+    /// Fills the directory `run` with what the parent had at this checkpoint, and with the
+    /// state that training continues from; a fork that is there already is left as it is.
+    ///
+    /// Cost: checkpoints are linked, or copied where the file system has no links.
+    ///
+    /// # Errors
+    /// As [`Fork::check`]; if the directory holds another run, or the operating system
+    /// refuses.
+    pub fn begin(
+        &self,
+        experiment: &Experiment,
+        data: &Data,
+        run: &RunDir,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        if run.state().exists() {
+            return self.check_same(run);
+        }
+        let state = self.start(experiment, data)?;
+        // From here on the directory is known as a fork, and its files as unfinished.
+        run.record(|manifest| manifest.fork = Some(self.origin.clone()))?;
+        self.take_records(run)?;
+        write_labels(experiment, data, run)?;
+        let (old, new) = (&self.parent.experiment().optimizer, &experiment.optimizer);
+        if old.kind != new.kind && self.origin.step > 0 {
+            let [old, new] = [old.kind, new.kind].map(kind_name);
+            observer.note(&format!(
+                "the optimizer was {old} and is {new} now: it starts without memory"
+            ));
+        }
+        if experiment.train.labels != self.parent.experiment().train.labels {
+            observer.note(&format!(
+                "other labels are learned from epoch {} on; the corrupted examples stay a \
+                 group",
+                self.epoch()
+            ));
+        }
+        write_atomic(&run.state(), &state::state_bytes(&state))
+    }
+
+    /// That the run which is there began from this checkpoint.
+    fn check_same(&self, run: &RunDir) -> Result<()> {
+        let place = run.root().display().to_string();
+        let found = match run.manifest()?.fork {
+            // The parent may have moved.
+            Some(own)
+                if own.step == self.origin.step
+                    && own.checkpoint_sha256 == self.origin.checkpoint_sha256 =>
+            {
+                return Ok(());
+            }
+            Some(own) => format!("holds a fork of {} at epoch {}", own.run, own.epoch),
+            None => "holds a run that is no fork".to_owned(),
+        };
+        Err(Error::usage(place, found)
+            .expected(format!("one of {}", self.name))
+            .fix("choose another directory with --out, or replace the run with --fresh"))
+    }
+
+    /// Takes over the tables, checkpoints and optimizer buffers up to the fork.
+    fn take_records(&self, run: &RunDir) -> Result<()> {
+        let (parent, last) = (&self.parent, self.origin.step);
+        for step in run.checkpoint_steps()? {
+            remove_file(&run.checkpoint(step))?;
+            remove_file(&run.optimizer_state(step))?;
+        }
+        let steps = parent.checkpoint_steps()?;
+        for step in steps.into_iter().filter(|step| *step <= last) {
+            link_or_copy(&parent.checkpoint(step), &run.checkpoint(step))?;
+            let buffers = parent.optimizer_state(step);
+            if buffers.exists() {
+                link_or_copy(&buffers, &run.optimizer_state(step))?;
+            }
+        }
+        if parent.timing().exists() {
+            take_rows(&parent.timing(), &run.timing(), &TIMING, last)?;
+        }
+        let steps = take_rows(&parent.history(), &run.history(), &COLUMNS, last)?;
+        if steps.last() == Some(&last) {
+            return Ok(());
+        }
+        let found = format!("has no row of epoch {}", self.epoch());
+        Err(Error::data(&parent.history(), found)
+            .expected("one for every checkpoint")
+            .fix("let the parent's training continue first"))
+    }
+
+    /// The state that the fork starts from.
+    fn start(&self, experiment: &Experiment, data: &Data) -> Result<State> {
+        let net = experiment.net.build(data.train.shape, data.n_classes);
+        let step = self.origin.step;
+        let mut weights = read_safetensors(&self.parent.checkpoint(step))?;
+        let fits = |error: Error| {
+            if experiment.net == self.parent.experiment().net {
+                return error.inside(&self.name);
+            }
+            Error::usage(&self.name, format!("does not fit the net: {error}"))
+                .fix("keep the parent's net in the fork")
+        };
+        let mut engine = Engine::new(&net, &weights).map_err(fits)?;
+        let mut optimizer = self.optimizer(&experiment.optimizer)?;
+        engine
+            .set_optimizer_state(&optimizer)
+            .map_err(|error| error.inside(&self.name))?;
+        let anew = nodes::named(&net, "train.reinit", &experiment.train.reinit)?;
+        start_anew(&net, &anew, experiment.seed, [&mut weights, &mut optimizer]);
+        Ok(State { step, weights, optimizer })
+    }
+
+    /// The optimizer's buffers at the checkpoint; none where the fork's optimizer is of
+    /// another kind or has no memory.
+    fn optimizer(&self, new: &OptimizerConfig) -> Result<NamedArrays> {
+        let (parent, step) = (&self.parent, self.origin.step);
+        let old = &parent.experiment().optimizer;
+        if step == 0 || old.kind != new.kind || !has_memory(old) || !has_memory(new) {
+            return Ok(NamedArrays::default());
+        }
+        for path in [parent.optimizer_state(step), parent.state()] {
+            if let Some(state) = state::read(&path)?.filter(|state| state.step == step) {
+                return Ok(state.optimizer);
+            }
+        }
+        Err(Error::usage(&self.name, "has no optimizer state")
+            .expected(parent.optimizer_state(step).display().to_string())
+            .fix(
+                "train the parent with train.save_optimizer=true, or begin a run of its own \
+                 from the weights alone with init.weights=CHECKPOINT",
+            ))
+    }
+}
+
+/// The checkpoint at `epoch`, or an error that names its neighbours.
+fn find<'a>(
+    name: &str,
+    checkpoints: &'a [Checkpoint],
+    epoch: f64,
+) -> Result<&'a Checkpoint> {
+    // Epochs that are fractions come from steps: half of the last digit shown will do.
+    let is_it = |c: &&Checkpoint| (c.epoch - epoch).abs() < 1e-6 * epoch.max(1.0);
+    if let Some(found) = checkpoints.iter().find(is_it) {
+        return Ok(found);
+    }
+    let before = checkpoints.iter().rfind(|c| c.epoch < epoch);
+    let after = checkpoints.iter().find(|c| c.epoch > epoch);
+    let near: Vec<String> =
+        before.into_iter().chain(after).map(|c| c.epoch.to_string()).collect();
+    let error = Error::usage(format!("`{name}`"), "names no checkpoint");
+    if near.is_empty() {
+        return Err(error.expected("a run whose training has begun"));
+    }
+    Err(error
+        .expected(format!("an epoch with one; the nearest are {}", near.join(" and ")))
+        .fix("`train.checkpoints` of a run says which epochs have one"))
+}
+
+/// Copies a table with the rows up to step `last`; gives their steps.
+fn take_rows(from: &Path, to: &Path, columns: &[&str], last: u64) -> Result<Vec<u64>> {
+    let bytes =
+        fs::read(from).map_err(|error| Error::io(from, "cannot be read", error))?;
+    write_atomic(to, &bytes)?;
+    Ok(CsvLog::continue_after(to, columns, last)?.steps().to_vec())
+}
+
+/// Gives the parameters of some nodes their initial values under `seed`, and empties their
+/// optimizer buffers.
+fn start_anew(
+    net: &Net,
+    anew: &[usize],
+    seed: u64,
+    [weights, optimizer]: [&mut NamedArrays; 2],
+) {
+    if anew.is_empty() {
+        return;
+    }
+    let initial = initial_weights(net, seed);
+    for parameter in anew.iter().flat_map(|&node| net.node_parameters(&net.nodes[node])) {
+        for (name, array) in &mut weights.0 {
+            if let Some(first) = initial.get(name).filter(|_| *name == parameter.name) {
+                *array = first.clone();
+            }
+        }
+        for (name, array) in &mut optimizer.0 {
+            if name.split_once('/').is_some_and(|(_, own)| own == parameter.name) {
+                match &mut array.values {
+                    Values::F32(values) => values.fill(0.0),
+                    Values::I64(values) => values.fill(0),
+                    _ => unreachable!("buffers are f32, counts i64"),
+                }
+            }
+        }
+    }
+}
+
+fn has_memory(optimizer: &OptimizerConfig) -> bool {
+    optimizer.kind != OptimizerKind::Sgd || optimizer.momentum > 0.0
+}
+
+fn kind_name(kind: OptimizerKind) -> &'static str {
+    match kind {
+        OptimizerKind::Sgd => "sgd",
+        OptimizerKind::Adam => "adam",
+        OptimizerKind::Adamw => "adamw",
+    }
+}

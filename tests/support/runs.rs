@@ -1,0 +1,64 @@
+//! Runs of the program, and the files of theirs that the same-bytes promise covers.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Names and contents of files.
+pub(crate) type Files = Vec<(String, Vec<u8>)>;
+
+/// The program with these arguments, separated by spaces, in `directory`.
+pub(crate) fn command(directory: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stratagram"));
+    command
+        .current_dir(directory)
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What the program writes to stdout and stderr; it must succeed.
+pub(crate) fn succeed(directory: &Path, arguments: &str) -> [String; 2] {
+    let output = command(directory, arguments).output().unwrap();
+    let texts = texts(&output);
+    assert!(output.status.success(), "{arguments}: {:?}: {}", output.status, texts[1]);
+    texts
+}
+
+/// Stdout and stderr.
+pub(crate) fn texts(output: &Output) -> [String; 2] {
+    [&output.stdout, &output.stderr]
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+/// All files that the same-bytes promise covers.
+pub(crate) fn promised(root: &Path) -> Files {
+    let mut files = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            if path.is_dir() {
+                directories.push(path);
+            } else if !["timing.csv", "run.json", "lock"].contains(&name.as_str()) {
+                files.push((name, fs::read(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+pub(crate) fn assert_same(actual: &Path, expected: &Files, how: &str) {
+    let actual = promised(actual);
+    let names = |files: &Files| -> Vec<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&actual), names(expected), "{how}");
+    for ((name, actual), (_, expected)) in actual.iter().zip(expected) {
+        assert!(actual == expected, "{name} differs, {how}");
+    }
+}
