@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use stratagram::engine::{Engine, Update, isa_name};
-use stratagram::net::{NetConfig, Shape, initial_weights};
+use stratagram::net::{NetConfig, Shape, TokenPool, VitConfig, initial_weights};
 
 const BATCH: usize = 128;
 
@@ -53,6 +53,20 @@ fn main() -> Result<(), stratagram::Error> {
         cases.push((format!("cnn5-{width}"), NetConfig::Cnn5 { width }, cifar));
         cases.push((format!("resnet18-{width}"), NetConfig::Resnet18 { width }, cifar));
     }
+    let vit = VitConfig {
+        patch: 4,
+        dim: 192,
+        depth: 6,
+        heads: 3,
+        head_dim: 64,
+        mlp_dim: 768,
+        pool: TokenPool::Cls,
+        dropout: 0.0,
+        norm_eps: 1e-5,
+    };
+    cases.push(("vit-192".into(), NetConfig::Vit(vit), cifar));
+    let vit = VitConfig { dropout: 0.1, ..vit };
+    cases.push(("vit-192-dropout".into(), NetConfig::Vit(vit), cifar));
     for (name, config, input) in cases {
         if wanted.is_empty() || wanted.contains(&name) {
             bench(&name, &config, input)?;

@@ -43,7 +43,8 @@ pub(super) fn train(
 ) -> Result<(RunDir, Data)> {
     let data = Data::load(experiment)?;
     let net = experiment.net.build(data.train.shape, data.n_classes);
-    represent::layers(&net, &experiment.analysis.layers)?;
+    let analysis = &experiment.analysis;
+    represent::layers(&net, &analysis.layers, analysis.tokens)?;
     image_planes(experiment, &data)?;
     let run = RunDir::create_or_open(out, experiment, fresh)?;
     crate::train::train(experiment, &data, &run, terminal)?;

@@ -14,14 +14,17 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
+
 use crate::array_file::{read_safetensors, safetensors_bytes};
 use crate::data::{Data, epoch_batches};
-use crate::engine::{Engine, Update, isa_name};
+use crate::engine::{Engine, Regularization, Update, isa_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind, steps_per_epoch};
 use crate::net::initial_weights;
 use crate::observer::Observer;
 use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
+use crate::seed;
 
 use history::Evaluator;
 use state::Records;
@@ -121,7 +124,11 @@ fn train_from(
             let augment = &experiment.data.augment;
             let images = data.training_batch(batch, epoch, experiment.seed, augment);
             let labels: Vec<u8> = batch.iter().map(|&i| data.noisy[i]).collect();
-            let loss = engine.gradients(&images, &labels);
+            let loss = engine.regularized_gradients(
+                &images,
+                &labels,
+                regularization(experiment, step),
+            );
             plan.check_finite("the training loss", loss, step)?;
             let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
             engine.update(&update(&experiment.optimizer, rate));
@@ -217,6 +224,13 @@ fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
         manifest.threads = Some(rayon::current_num_threads());
         manifest.device = Some(device.to_owned());
     })
+}
+
+/// Smoothed labels, and the dropout of a step: its key is a function of seed and step alone,
+/// so that a continued training drops the same values.
+fn regularization(experiment: &Experiment, step: u64) -> Regularization {
+    let dropout_key = seed::stream(experiment.seed, "dropout", step).random();
+    Regularization { label_smoothing: experiment.train.label_smoothing, dropout_key }
 }
 
 fn update(config: &OptimizerConfig, lr: f64) -> Update {

@@ -220,7 +220,8 @@ impl Linear<'_> {
         let [input, output] = self.panels();
         let chunk = self.tokens.chunk();
         let biases = gradients[0].len();
-        let sums = biases + 2 * self.before.sums();
+        // At least one, so that there are as many parts as chunks.
+        let sums = (biases + 2 * self.before.sums()).max(1);
         let partials = self.tokens.chunks() * sums;
         let mut lent = self.spaces.lend([partials, 0, 0]);
         let partial = lent.space.buffers[0].get_mut(partials);
