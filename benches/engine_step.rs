@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use stratagram::engine::{Engine, Update, isa_name};
-use stratagram::net::{Net, NetConfig, Shape, initial_weights};
+use stratagram::net::{Net, NetConfig, Shape, TokenPool, VitConfig, initial_weights};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -42,6 +42,7 @@ fn main() -> Result<()> {
             "resnet18-4",
             "resnet18-8",
             "resnet18-16",
+            "vit-192",
             "cnn5-16-digits",
         ]),
         ref names => table(names),
@@ -58,13 +59,25 @@ struct Case {
 }
 
 impl Case {
-    /// `kind-width`, on CIFAR-sized images, or `kind-width-digits`.
+    /// `kind-width`, on CIFAR-sized images, or `kind-width-digits`; a `vit-dim` has heads of
+    /// 64 channels.
     fn new(name: &str) -> Result<Self> {
         let words: Vec<&str> = name.split('-').collect();
         let width = words.get(1).ok_or("expected NET-WIDTH")?.parse()?;
         let config = match words[0] {
             "cnn5" => NetConfig::Cnn5 { width },
             "resnet18" => NetConfig::Resnet18 { width },
+            "vit" => NetConfig::Vit(VitConfig {
+                patch: 4,
+                dim: width,
+                depth: 6,
+                heads: width / 64,
+                head_dim: 64,
+                mlp_dim: 4 * width,
+                pool: TokenPool::Cls,
+                dropout: 0.0,
+                norm_eps: 1e-5,
+            }),
             other => return Err(format!("no net {other}").into()),
         };
         let input = if words.len() > 2 { DIGITS } else { CIFAR };

@@ -7,7 +7,7 @@ use crate::array_file::NamedArrays;
 use crate::data::{Data, ImageSet};
 use crate::engine::{BatchNormStatistics, Engine};
 use crate::error::{Error, Result};
-use crate::experiment::{BatchNormChoice, Layers};
+use crate::experiment::{BatchNormChoice, Layers, TokenPolicy};
 use crate::net::{Net, Shape};
 
 /// Images of one batch in evaluation. It matters where `BatchNorm` statistics are recomputed:
@@ -24,18 +24,23 @@ pub struct Layer {
     pub name: String,
     /// The node's position in the net.
     pub node: usize,
-    /// Shape of its output for one example.
+    /// Shape of its output for one example; of tokens, what the policy makes of them.
     pub shape: Shape,
 }
 
 /// The layers that `analysis.layers` names, in depth order.
 ///
 /// "all" stands for the net's list of representations; other names are nodes, and `*` in
-/// them stands for any text.
+/// them stands for any text. `tokens` says which features a layer of tokens has, for a
+/// [`Representer`] with the same policy; without one they are all tokens.
 ///
 /// # Errors
 /// If a name or glob matches no node.
-pub fn layers(net: &Net, choice: &Layers) -> Result<Vec<Layer>> {
+pub fn layers(
+    net: &Net,
+    choice: &Layers,
+    tokens: Option<TokenPolicy>,
+) -> Result<Vec<Layer>> {
     let patterns = match choice {
         Layers::One(pattern) => std::slice::from_ref(pattern),
         Layers::Many(patterns) => patterns,
@@ -62,8 +67,41 @@ pub fn layers(net: &Net, choice: &Layers) -> Result<Vec<Layer>> {
     }
     let nodes = net.nodes.iter().enumerate().filter(|(at, _)| wanted[*at]);
     Ok(nodes
-        .map(|(node, n)| Layer { name: n.name.clone(), node, shape: n.shape })
+        .map(|(node, n)| {
+            let shape = match tokens.unwrap_or(TokenPolicy::All) {
+                _ if !net.has_tokens(node) => n.shape,
+                TokenPolicy::All => vector(n.shape.size()),
+                TokenPolicy::Cls | TokenPolicy::Mean => vector(n.shape.channels),
+            };
+            Layer { name: n.name.clone(), node, shape }
+        })
         .collect())
+}
+
+fn vector(features: usize) -> Shape {
+    Shape { channels: features, height: 1, width: 1 }
+}
+
+/// Turns tokens `[n, tokens, channels]`, the class token first, into `[n, features]`; means
+/// are taken in f64.
+fn reduce_tokens(all: Vec<f32>, shape: Shape, policy: TokenPolicy) -> Vec<f32> {
+    let channels = shape.channels;
+    let image = |image: &[f32]| -> Vec<f32> {
+        if policy == TokenPolicy::Cls {
+            return image[..channels].to_vec();
+        }
+        let patches = &image[channels..];
+        let n = (patches.len() / channels) as f64;
+        let mean = |channel: usize| {
+            let values = patches[channel..].iter().step_by(channels);
+            (values.map(|&value| f64::from(value)).sum::<f64>() / n) as f32
+        };
+        (0..channels).map(mean).collect()
+    };
+    match policy {
+        TokenPolicy::All => all,
+        _ => all.chunks(shape.size()).flat_map(image).collect(),
+    }
 }
 
 /// Whether `name` matches `pattern`, in which `*` stands for any text.
@@ -116,6 +154,7 @@ pub fn evaluation_statistics(
 pub struct Representer {
     engine: Engine,
     statistics: BatchNormStatistics,
+    tokens: TokenPolicy,
 }
 
 impl Representer {
@@ -132,13 +171,30 @@ impl Representer {
     ) -> Result<Self> {
         let mut engine = Engine::new(net, weights)?;
         let statistics = evaluation_statistics(&mut engine, train, choice);
-        Ok(Self { engine, statistics })
+        Ok(Self { engine, statistics, tokens: TokenPolicy::All })
+    }
+
+    /// With layers of tokens represented as the policy says; without one, by all tokens.
+    #[must_use]
+    pub fn with_tokens(mut self, policy: Option<TokenPolicy>) -> Self {
+        self.tokens = policy.unwrap_or(TokenPolicy::All);
+        self
     }
 
     /// Outputs of the nodes `wanted` for `images` (`[n, height, width, channels]`), each
-    /// `[n, channels·height·width]` in PyTorch's flattening.
+    /// `[n, channels·height·width]` in PyTorch's flattening, or of tokens what the policy
+    /// makes of them.
     pub fn represent(&mut self, images: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
-        self.engine.evaluate(images, &self.statistics, wanted)
+        let outputs = self.engine.evaluate(images, &self.statistics, wanted);
+        let net = self.engine.net();
+        let reduce = |(output, &node): (Vec<f32>, &usize)| {
+            if net.has_tokens(node) {
+                reduce_tokens(output, net.nodes[node].shape, self.tokens)
+            } else {
+                output
+            }
+        };
+        outputs.into_iter().zip(wanted).map(reduce).collect()
     }
 
     /// Represents inputs `0..n` in blocks: `input` gives the images of a range of positions,
@@ -166,7 +222,7 @@ impl Representer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::NetConfig;
+    use crate::net::{NetConfig, TokenPool, VitConfig, initial_weights};
 
     fn net() -> Net {
         NetConfig::Resnet18 { width: 2 }
@@ -174,7 +230,11 @@ mod tests {
     }
 
     fn names(choice: &Layers) -> Vec<String> {
-        layers(&net(), choice).unwrap().into_iter().map(|layer| layer.name).collect()
+        layers(&net(), choice, None)
+            .unwrap()
+            .into_iter()
+            .map(|layer| layer.name)
+            .collect()
     }
 
     #[test]
@@ -190,7 +250,54 @@ mod tests {
 
     #[test]
     fn an_unknown_layer_is_an_error_that_names_it() {
-        let error = layers(&net(), &Layers::One("conv9".into())).unwrap_err();
+        let error = layers(&net(), &Layers::One("conv9".into()), None).unwrap_err();
         assert!(error.to_string().contains("`conv9`"), "{error}");
+    }
+
+    #[test]
+    fn tokens_become_what_the_policy_says() {
+        // Two images of a class token and two patches with two features.
+        let shape = Shape { channels: 2, height: 3, width: 1 };
+        let all: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let reduced = |policy| reduce_tokens(all.clone(), shape, policy);
+        assert_eq!(reduced(TokenPolicy::Cls), [0.0, 1.0, 6.0, 7.0]);
+        assert_eq!(reduced(TokenPolicy::Mean), [3.0, 4.0, 9.0, 10.0]);
+        assert_eq!(reduced(TokenPolicy::All), all);
+    }
+
+    #[test]
+    fn layers_have_the_shape_that_they_are_represented_in() {
+        let config = VitConfig {
+            patch: 4,
+            dim: 6,
+            depth: 1,
+            heads: 2,
+            head_dim: 3,
+            mlp_dim: 6,
+            pool: TokenPool::Cls,
+            dropout: 0.1,
+            norm_eps: 1e-5,
+        };
+        let input = Shape { channels: 1, height: 8, width: 8 };
+        let net = NetConfig::Vit(config).build(input, 3);
+        let weights = initial_weights(&net, 0);
+        let images: Vec<f32> = (0..2 * 64).map(|i| (i % 7) as f32).collect();
+        for (policy, size) in [
+            (Some(TokenPolicy::Cls), 6),
+            (Some(TokenPolicy::Mean), 6),
+            (Some(TokenPolicy::All), 30),
+            (None, 30),
+        ] {
+            let layers = layers(&net, &Layers::One("all".into()), policy).unwrap();
+            let sizes: Vec<_> = layers.iter().map(|layer| layer.shape.size()).collect();
+            assert_eq!(sizes, [size, size, 6, 3]);
+            let nodes: Vec<_> = layers.iter().map(|layer| layer.node).collect();
+            let mut net =
+                Representer::new(&net, &weights, &[], BatchNormChoice::Running).unwrap();
+            net = net.with_tokens(policy);
+            let outputs = net.represent(&images, &nodes);
+            let found: Vec<_> = outputs.iter().map(|output| output.len() / 2).collect();
+            assert_eq!(found, sizes);
+        }
     }
 }

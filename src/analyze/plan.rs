@@ -39,7 +39,11 @@ impl<'a> Plan<'a> {
     ) -> Result<Self> {
         let experiment = run.experiment();
         let net = experiment.net.build(data.train.shape, data.n_classes);
-        let layers = represent::layers(&net, &experiment.analysis.layers)?;
+        let layers = represent::layers(
+            &net,
+            &experiment.analysis.layers,
+            experiment.analysis.tokens,
+        )?;
         let groups = analysis_examples(experiment, data);
         groups.notes.iter().for_each(|note| observer.note(note));
         let planes = image_planes(experiment, data)?;
@@ -66,7 +70,8 @@ impl<'a> Plan<'a> {
     pub(super) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
         let weights = read_safetensors(&checkpoint.path)?;
         let choice = self.experiment.evaluation.batchnorm;
-        Representer::new(&self.net, &weights, &self.train, choice)
+        let net = Representer::new(&self.net, &weights, &self.train, choice)?;
+        Ok(net.with_tokens(self.experiment.analysis.tokens))
     }
 
     /// The stored probe of a layer at a checkpoint.

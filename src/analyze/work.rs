@@ -40,7 +40,11 @@ impl Work {
     /// If a layer or the planes cannot be chosen.
     pub fn of(experiment: &Experiment, data: &Data) -> Result<Self> {
         let net = experiment.net.build(data.train.shape, data.n_classes);
-        let layers = represent::layers(&net, &experiment.analysis.layers)?;
+        let layers = represent::layers(
+            &net,
+            &experiment.analysis.layers,
+            experiment.analysis.tokens,
+        )?;
         let groups = analysis_examples(experiment, data).members;
         let config = &experiment.analysis;
         let points_per_plane = config.drs.resolution.pow(2);
@@ -96,7 +100,8 @@ fn probe_time(
     let layer = &layers[layers.len() / 2];
     let config = &experiment.analysis.probe;
     let weights = initial_weights(net, experiment.seed);
-    let mut net = Representer::new(net, &weights, &[], BatchNormChoice::Running)?;
+    let mut net = Representer::new(net, &weights, &[], BatchNormChoice::Running)?
+        .with_tokens(experiment.analysis.tokens);
     let features = probe_features(
         &mut net,
         data,

@@ -11,7 +11,7 @@ use crate::data::Data;
 use crate::engine::{Engine, Update};
 use crate::error::Result;
 use crate::experiment::{Experiment, OptimizerKind, steps_per_epoch};
-use crate::net::{NetConfig, initial_weights};
+use crate::net::{NetConfig, VitConfig, initial_weights};
 use crate::train::Fork;
 
 /// Training steps and forward passes that are timed, after one that is not.
@@ -138,9 +138,12 @@ impl Estimate {
 
     fn describe(&self, out: &Path, experiment: &Experiment, data: &Data) -> String {
         let shape = data.train.shape;
-        let (kind, width) = match experiment.net {
-            NetConfig::Cnn5 { width } => ("cnn5", width),
-            NetConfig::Resnet18 { width } => ("resnet18", width),
+        let net = match &experiment.net {
+            NetConfig::Cnn5 { width } => format!("cnn5 of width {width}"),
+            NetConfig::Resnet18 { width } => format!("resnet18 of width {width}"),
+            NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
+                format!("vit of patch {patch}, dim {dim}, depth {depth}")
+            }
         };
         let wrong = (0..data.noisy.len()).filter(|i| data.is_corrupted(*i)).count();
         let work = &self.work;
@@ -163,7 +166,7 @@ impl Estimate {
         line(
             "net",
             format!(
-                "{kind} of width {width}: {} parameters, {:.3} M multiply-adds an image",
+                "{net}: {} parameters, {:.3} M multiply-adds an image",
                 self.parameters,
                 self.macs as f64 / 1e6
             ),

@@ -10,7 +10,7 @@ use super::print_result;
 use crate::array_file::read_npy;
 use crate::error::{Error, Result};
 use crate::experiment::Length;
-use crate::net::NetConfig;
+use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
 use crate::run_dir::RunDir;
 
@@ -66,9 +66,12 @@ fn overview(run: &RunDir, look: Look) -> Result<String> {
 
 fn header(run: &RunDir) -> String {
     let experiment = run.experiment();
-    let net = match experiment.net {
+    let net = match &experiment.net {
         NetConfig::Cnn5 { width } => format!("CNN5 k={width}"),
         NetConfig::Resnet18 { width } => format!("ResNet-18 k={width}"),
+        NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
+            format!("ViT patch={patch} dim={dim} depth={depth}")
+        }
     };
     let kind = serde_json::json!(experiment.data.kind);
     let images = experiment.data.n_train.map_or("all".into(), |n| n.to_string());

@@ -40,7 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 pub(super) fn train(job: &Job, observer: &dyn Observer) -> Result<RunDir> {
     let Job { out, experiment, data, fork, fresh } = *job;
     let net = experiment.net.build(data.train.shape, data.n_classes);
-    represent::layers(&net, &experiment.analysis.layers)?;
+    let analysis = &experiment.analysis;
+    represent::layers(&net, &analysis.layers, analysis.tokens)?;
     image_planes(experiment, data)?;
     check_start(fork, out, experiment, data)?;
     let run = RunDir::create_or_open(out, experiment, fresh)?;

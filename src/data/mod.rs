@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::experiment::{
     Augmentation, DataConfig, DataKind, Experiment, NoiseConfig, Normalize,
 };
-use crate::net::{NetConfig, Shape};
+use crate::net::{NetConfig, Shape, VitConfig};
 
 mod arrays;
 mod augment;
@@ -276,6 +276,16 @@ fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
         )
         .expected("square images for the net \"cnn5\"")
         .fix("make them square with `data.size`, or take another net"));
+    }
+    if let NetConfig::Vit(VitConfig { patch, .. }) = net
+        && (!height.is_multiple_of(*patch) || !width.is_multiple_of(*patch))
+    {
+        return Err(Error::usage(
+            "`data`",
+            format!("has images of {height}×{width} pixels"),
+        )
+        .expected(format!("sides that `net.patch` = {patch} divides"))
+        .fix("change `net.patch`, or resize the images with `data.size`"));
     }
     let largest = chosen.train.labels.iter().chain(&chosen.test.labels).max();
     let n_classes = match experiment.data.kind {

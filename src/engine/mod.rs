@@ -11,9 +11,13 @@
 mod native;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod reference_tokens;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
 use native::{Isa, Network};
 
@@ -42,6 +46,15 @@ pub enum Update {
     Sgd { lr: f64, momentum: f64, weight_decay: f64, nesterov: bool },
     /// `torch.optim.Adam` (decoupled = false) or `AdamW` (decoupled = true).
     Adam { lr: f64, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool },
+}
+
+/// What training adds to the plain loss; the default is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Regularization {
+    /// ε of PyTorch's label smoothing: targets (1 − ε)·onehot + ε/C.
+    pub label_smoothing: f64,
+    /// Decides what this step's dropout drops; nets without dropout ignore it.
+    pub dropout_key: u64,
 }
 
 /// The vector instructions that engines use on this machine: `avx512`, `avx2`, `neon` or
@@ -142,6 +155,21 @@ impl Engine {
     /// If there are no labels, their number is not that of the images, or one is not below
     /// the number of classes.
     pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> f64 {
+        self.regularized_gradients(images, labels, Regularization::default())
+    }
+
+    /// [`Engine::gradients`] of the loss with smoothed labels and the dropout of a key. The
+    /// same key drops the same values of the same positions in the batch, whatever the
+    /// number of threads and the instruction set.
+    ///
+    /// # Panics
+    /// As [`Engine::gradients`].
+    pub fn regularized_gradients(
+        &mut self,
+        images: &[f32],
+        labels: &[u8],
+        regularization: Regularization,
+    ) -> f64 {
         let size = self.net().input().size();
         assert!(!labels.is_empty(), "a batch needs at least one image");
         assert_eq!(
@@ -157,7 +185,7 @@ impl Engine {
         );
         let network = &mut self.network;
         // Inside the pool, so that each of the many small parallel loops starts at once.
-        rayon::scope(|_| network.train(images, labels))
+        rayon::scope(|_| network.train(images, labels, regularization))
     }
 
     /// The gradients of the last [`Engine::gradients`] call, by PyTorch name and layout; frozen
@@ -274,7 +302,7 @@ impl Engine {
 
     /// Evaluation-mode outputs of the `wanted` nodes (positions in the net) for `images`
     /// (`[n, height, width, channels]`), each `[n, channels·height·width]` in PyTorch's
-    /// flattening (channel, row, column). Nodes that no wanted node depends on are not
+    /// flattening (channel, row, column; of tokens: token, channel). Nodes that no wanted node depends on are not
     /// computed. An image's bytes do not depend on the other images.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Regularization;
 use crate::array_file::{NamedArrays, Values};
 use crate::net::{Net, Op, Shape};
 
@@ -14,8 +15,9 @@ pub(super) struct Reference<'a> {
     pub(super) net: &'a Net,
     pub(super) parameters: Parameters,
     pub(super) n: usize,
-    /// Whether BatchNorm uses the batch's statistics.
+    /// Whether BatchNorm uses the batch's statistics, and dropout drops.
     pub(super) training: bool,
+    pub(super) regularization: Regularization,
 }
 
 /// Parameters in f64.
@@ -49,12 +51,18 @@ fn for_each_tap(
     }
 }
 
-impl Reference<'_> {
-    fn parameter(&self, node: usize, suffix: &str) -> &[f64] {
+impl<'a> Reference<'a> {
+    /// For evaluation, without regularization.
+    pub(super) fn new(net: &'a Net, parameters: Parameters, n: usize) -> Self {
+        let regularization = Regularization::default();
+        Self { net, parameters, n, training: false, regularization }
+    }
+
+    pub(super) fn parameter(&self, node: usize, suffix: &str) -> &[f64] {
         &self.parameters[&format!("{}.{suffix}", self.net.nodes[node].name)]
     }
 
-    fn shape(&self, node: usize) -> Shape {
+    pub(super) fn shape(&self, node: usize) -> Shape {
         self.net.nodes[node].shape
     }
 
@@ -65,6 +73,7 @@ impl Reference<'_> {
                 Some(((kernel, stride, padding), bias))
             }
             Op::Linear { .. } => Some(((1, 1, 0), true)),
+            Op::TokenLinear { bias, .. } => Some(((1, 1, 0), bias)),
             _ => None,
         }
     }
@@ -90,7 +99,10 @@ impl Reference<'_> {
                     let mean = |x: &[f64]| x.iter().sum::<f64>() / pixels as f64;
                     inputs[0].chunks(pixels).map(mean).collect()
                 }
-                Op::Conv2d { .. } | Op::Linear { .. } => self.conv(node, inputs[0]),
+                Op::Conv2d { .. } | Op::Linear { .. } | Op::TokenLinear { .. } => {
+                    self.conv(node, inputs[0])
+                }
+                _ => self.token_forward(node, inputs[0]),
             };
             values.push(value);
         }
@@ -246,10 +258,17 @@ impl Reference<'_> {
         let mut gradient = vec![];
         for (z, &label) in logits.chunks(self.net.n_classes()).zip(labels) {
             let sum: f64 = z.iter().map(|z| z.exp()).sum();
-            loss -= (z[usize::from(label)].exp() / sum).ln() / n;
-            gradient.extend(z.iter().enumerate().map(|(c, z)| {
-                (z.exp() / sum - f64::from(u8::from(c == usize::from(label)))) / n
-            }));
+            let smoothing = self.regularization.label_smoothing;
+            let target = |c: usize| {
+                let hit = f64::from(u8::from(c == usize::from(label)));
+                (1.0 - smoothing) * hit + smoothing / z.len() as f64
+            };
+            for (c, z) in z.iter().enumerate() {
+                loss -= target(c) * (z.exp() / sum).ln() / n;
+            }
+            gradient.extend(
+                z.iter().enumerate().map(|(c, z)| (z.exp() / sum - target(c)) / n),
+            );
         }
         (loss, gradient)
     }
@@ -286,6 +305,16 @@ impl Reference<'_> {
                 Op::GlobalAvgPool => {
                     let share = x.len() / dy.len();
                     (0..x.len()).map(|i| dy[i / share] / share as f64).collect()
+                }
+                Op::Embed
+                | Op::LayerNorm { .. }
+                | Op::Gelu
+                | Op::Attention { .. }
+                | Op::Dropout { .. }
+                | Op::TokenPool { .. } => {
+                    let (dx, parameters) = self.token_back(node, x, &dy);
+                    found.extend(parameters);
+                    dx
                 }
                 op => {
                     let [dx, weight, bias] = match op {

@@ -5,29 +5,29 @@ use rand::RngExt;
 use super::reference::{Parameters, Reference, parameters};
 use super::*;
 use crate::array_file::{Array, Values};
-use crate::net::{NetConfig, Node, Op, Shape, initial_weights};
+use crate::net::{NetConfig, Node, Op, Role, Shape, initial_weights};
 use crate::seed;
 
 /// Appends nodes that each read the one before.
-struct Chain(Vec<Node>);
+pub(super) struct Chain(pub(super) Vec<Node>);
 
 impl Chain {
-    fn new(channels: usize, height: usize, width: usize) -> Self {
+    pub(super) fn new(channels: usize, height: usize, width: usize) -> Self {
         let shape = Shape { channels, height, width };
         Self(vec![Node { name: "input".into(), op: Op::Input, inputs: vec![], shape }])
     }
 
-    fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         self.0[self.0.len() - 1].shape
     }
 
-    fn add(mut self, name: &str, op: Op, shape: Shape) -> Self {
+    pub(super) fn add(mut self, name: &str, op: Op, shape: Shape) -> Self {
         let inputs = vec![self.0.len() - 1];
         self.0.push(Node { name: name.into(), op, inputs, shape });
         self
     }
 
-    fn same(self, name: &str, op: Op) -> Self {
+    pub(super) fn same(self, name: &str, op: Op) -> Self {
         let shape = self.shape();
         self.add(name, op, shape)
     }
@@ -48,7 +48,7 @@ impl Chain {
     }
 
     /// Global average pooling and a linear layer end the net.
-    fn end(self, n_classes: usize) -> Net {
+    pub(super) fn end(self, n_classes: usize) -> Net {
         let channels = self.shape().channels;
         let vector = |channels| Shape { channels, height: 1, width: 1 };
         let op = Op::Linear { out_features: n_classes };
@@ -58,11 +58,15 @@ impl Chain {
 }
 
 /// Every parameter of a net, random; BatchNorm's too.
-fn random_weights(net: &Net) -> NamedArrays {
+pub(super) fn random_weights(net: &Net) -> NamedArrays {
     let mut weights = initial_weights(net, 1);
-    for (name, array) in &mut weights.0 {
+    let of_tokens = (0..net.nodes.len()).any(|node| net.has_tokens(node));
+    for ((name, array), parameter) in weights.0.iter_mut().zip(net.parameters()) {
         let mut rng = seed::stream(2, name, 0);
-        if let (Values::F32(values), true) = (&mut array.values, !name.contains("conv")) {
+        // Large weights before a softmax would make it all but a maximum.
+        let is_norm = matches!(parameter.role, Role::Scale | Role::Shift);
+        let keep = name.contains("conv") || of_tokens && !is_norm;
+        if let (Values::F32(values), false) = (&mut array.values, keep) {
             let positive = name.ends_with("var") || name.ends_with("weight");
             for value in values {
                 *value = rng.random_range(if positive { 0.5..1.5 } else { -0.5..0.5 });
@@ -72,7 +76,7 @@ fn random_weights(net: &Net) -> NamedArrays {
     weights
 }
 
-fn batch(net: &Net, n: usize) -> (Vec<f32>, Vec<u8>) {
+pub(super) fn batch(net: &Net, n: usize) -> (Vec<f32>, Vec<u8>) {
     let mut rng = seed::stream(3, "batch", n as u64);
     let size = n * net.input().size();
     let images = (0..size).map(|_| rng.random_range(-1.0..2.0)).collect();
@@ -81,7 +85,7 @@ fn batch(net: &Net, n: usize) -> (Vec<f32>, Vec<u8>) {
 }
 
 /// `actual` is `expected` up to `tolerance` times the largest expected value.
-fn assert_close(what: &str, actual: &[f32], expected: &[f64], tolerance: f64) {
+pub(super) fn assert_close(what: &str, actual: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(actual.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
     let allowed = (tolerance * scale).max(1e-6);
@@ -96,24 +100,37 @@ fn assert_close(what: &str, actual: &[f32], expected: &[f64], tolerance: f64) {
     );
 }
 
-fn floats(array: &Array) -> &[f32] {
+pub(super) fn floats(array: &Array) -> &[f32] {
     match &array.values {
         Values::F32(values) => values,
         other => panic!("not f32: {other:?}"),
     }
 }
 
+/// The reference's `[image][channel][token]` as `[image][token][channel]`.
+fn in_pytorchs_layout(net: &Net, node: usize, values: &[f64]) -> Vec<f64> {
+    if !net.has_tokens(node) {
+        return values.to_vec();
+    }
+    let Shape { channels, height: tokens, .. } = net.nodes[node].shape;
+    let image = |values: &[f64]| -> Vec<f64> {
+        let at = |i: usize| values[i % channels * tokens + i / channels];
+        (0..channels * tokens).map(at).collect()
+    };
+    values.chunks(channels * tokens).flat_map(image).collect()
+}
+
 /// Gradients, loss, running statistics and evaluation of one net on one batch.
-fn check(isa: Isa, net: &Net, n: usize, tolerance: f64) {
+pub(super) fn check(isa: Isa, net: &Net, n: usize, tolerance: f64) {
     let weights = random_weights(net);
     let (images, labels) = batch(net, n);
     let mut engine = Engine::with_isa(isa, net, &weights).unwrap();
     let all: Vec<usize> = (0..net.nodes.len()).collect();
     let statistics = engine.running_statistics();
-    let mut reference =
-        Reference { net, parameters: parameters(&weights), n, training: false };
+    let mut reference = Reference::new(net, parameters(&weights), n);
     let outputs = engine.evaluate(&images, &statistics, &all);
     for (node, expected) in reference.forward(&images).iter().enumerate() {
+        let expected = &in_pytorchs_layout(net, node, expected);
         let name = format!("{} n={n} {}", isa.name(), net.nodes[node].name);
         assert_close(&name, &outputs[node], expected, tolerance);
         let alone = engine.evaluate(&images, &statistics, &[node]);
@@ -131,7 +148,12 @@ fn check(isa: Isa, net: &Net, n: usize, tolerance: f64) {
     check_gradients(&format!("{} n={n}", isa.name()), &engine, &expected, tolerance);
 }
 
-fn check_gradients(what: &str, engine: &Engine, expected: &Parameters, tolerance: f64) {
+pub(super) fn check_gradients(
+    what: &str,
+    engine: &Engine,
+    expected: &Parameters,
+    tolerance: f64,
+) {
     let found = engine.last_gradients().0;
     assert_eq!(found.len(), expected.len());
     for (name, array) in &found {
@@ -144,7 +166,7 @@ fn check_gradients(what: &str, engine: &Engine, expected: &Parameters, tolerance
     }
 }
 
-fn on_every_isa(check: impl Fn(Isa)) {
+pub(super) fn on_every_isa(check: impl Fn(Isa)) {
     for isa in Isa::available() {
         check(isa);
     }
@@ -161,8 +183,8 @@ fn reference_gradients_are_finite_differences() {
         .end(3);
     let (images, labels) = batch(&net, 3);
     let weights = parameters(&random_weights(&net));
-    let mut reference =
-        Reference { net: &net, parameters: weights, n: 3, training: true };
+    let mut reference = Reference::new(&net, weights, 3);
+    reference.training = true;
     let values = reference.forward(&images);
     let gradients = reference.backward(&values, &labels);
     for (name, gradient) in &gradients {
@@ -460,8 +482,8 @@ fn optimizers_follow_torch_optim() {
         let mut values = parameters(&engine.weights());
         let mut memory: Vec<[f64; 2]> = vec![[0.0; 2]; 4];
         for step in 1..=3 {
-            let reference =
-                Reference { net: &net, parameters: values.clone(), n: 2, training: true };
+            let mut reference = Reference::new(&net, values.clone(), 2);
+            reference.training = true;
             let gradients = reference.backward(&reference.forward(&images), &labels);
             let mut memory = memory.iter_mut();
             for name in names {
@@ -561,7 +583,8 @@ fn frozen_nodes_stay_and_the_others_move_as_before() {
 #[test]
 fn gradients_of_a_partly_frozen_net_are_those_of_the_whole() {
     let input = Shape { channels: 1, height: 8, width: 8 };
-    for config in [NetConfig::Cnn5 { width: 3 }, NetConfig::Resnet18 { width: 2 }] {
+    let vit = NetConfig::Vit(super::token_tests::SMALL);
+    for config in [NetConfig::Cnn5 { width: 3 }, NetConfig::Resnet18 { width: 2 }, vit] {
         let net = config.build(input, 10);
         let (images, labels) = batch(&net, 21);
         let with_frozen = |frozen: &[usize]| {

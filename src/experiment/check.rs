@@ -131,6 +131,9 @@ impl Settings<'_> {
         if self.get("data.kind").and_then(Value::as_str) == Some("digits") {
             self.derive_digits()?;
         }
+        if self.get("net.kind").and_then(Value::as_str) == Some("vit") {
+            self.derive_vit()?;
+        }
         match (self.get("train.epochs"), self.get("train.steps")) {
             (None, None) => self.set("train.epochs", Value::Integer(400)),
             (Some(_), Some(_)) if self.is_overridden("train.steps") => {
@@ -164,6 +167,21 @@ impl Settings<'_> {
                 .expected(format!("together at most the {count} digits")));
         }
         self.set_default("data.n_test", Value::Integer(n_test));
+        Ok(())
+    }
+
+    /// Heads share the features of a token; a block's inner layer is as wide as a token.
+    fn derive_vit(&mut self) -> Result<()> {
+        let given = |key| self.get(key).and_then(Value::as_integer);
+        let dim = given("net.dim").unwrap_or(512);
+        let heads = given("net.heads").unwrap_or(8);
+        if given("net.head_dim").is_none() && dim % heads != 0 {
+            let found = format!("is {heads}, which does not divide `net.dim` = {dim}");
+            return Err(Error::usage(self.key("net.heads"), found)
+                .expected("a divisor of `net.dim`, or `net.head_dim`"));
+        }
+        self.set_default("net.head_dim", Value::Integer(dim / heads));
+        self.set_default("net.mlp_dim", Value::Integer(dim));
         Ok(())
     }
 

@@ -127,6 +127,7 @@ mod tests {
         TrainConfig {
             length,
             batch_size: 128,
+            label_smoothing: 0.0,
             history,
             checkpoints,
             save_optimizer: true,

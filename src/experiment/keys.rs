@@ -61,7 +61,9 @@ pub(super) enum Fallback {
 pub(super) const DATA_SETS: &[&str] = &["digits", "arrays"];
 pub(super) const EPOCH_RULES: &[&str] = &["auto", "every", "log-spaced"];
 const NOISES: &[&str] = &["iid", "exact", "exact-per-class", "pair-flip"];
-const NETS: &[&str] = &["cnn5", "resnet18"];
+const NETS: &[&str] = &["cnn5", "resnet18", "vit"];
+const CNNS: &[&str] = &["cnn5", "resnet18"];
+const VIT: &[&str] = &["vit"];
 const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
 const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
@@ -89,7 +91,16 @@ pub(super) const KEYS: &[Key] = &[
     key("noise.rate", FRACTION, Absent),
     key("noise.seed", SEEDS, Absent),
     key("net.kind", Choice(NETS), Required),
-    key("net.width", Integer(1, 4096), Required),
+    key("net.width", Integer(1, 4096), Required).of("net.kind", CNNS),
+    key("net.patch", Integer(1, 1024), Toml("4")).of("net.kind", VIT),
+    key("net.dim", Integer(1, 65_536), Toml("512")).of("net.kind", VIT),
+    key("net.depth", Integer(1, 1000), Toml("6")).of("net.kind", VIT),
+    key("net.heads", Integer(1, 1024), Toml("8")).of("net.kind", VIT),
+    key("net.head_dim", Integer(1, 4096), Absent).of("net.kind", VIT),
+    key("net.mlp_dim", Integer(1, 262_144), Absent).of("net.kind", VIT),
+    key("net.pool", Choice(&["cls", "mean"]), Toml("'cls'")).of("net.kind", VIT),
+    key("net.dropout", BELOW_ONE, Toml("0.1")).of("net.kind", VIT),
+    key("net.norm_eps", POSITIVE, Toml("1e-5")).of("net.kind", VIT),
     key("init.weights", Path, Absent),
     key("optimizer.kind", Choice(OPTIMIZERS), Toml("'sgd'")),
     key("optimizer.lr", NOT_NEGATIVE, Toml("0.02")),
@@ -112,6 +123,7 @@ pub(super) const KEYS: &[Key] = &[
     key("train.epochs", Integer(1, 1_000_000), Absent),
     key("train.steps", Integer(1, MANY), Absent),
     key("train.batch_size", Integer(1, MANY), Toml("128")),
+    key("train.label_smoothing", BELOW_ONE, Toml("0.0")),
     key("train.history", Epochs, Toml("'auto'")),
     key("train.checkpoints", Epochs, Toml("'log-spaced'")),
     key("train.save_optimizer", Bool, Toml("true")),
@@ -126,6 +138,8 @@ pub(super) const KEYS: &[Key] = &[
         Toml("['test', 'train-clean', 'train-corrupted']"),
     ),
     key("analysis.n_examples", Integer(4, 100_000), Toml("512")),
+    key("analysis.tokens", Choice(&["cls", "mean", "all"]), Toml("'cls'"))
+        .of("net.kind", VIT),
     key("analysis.cka.estimator", Choice(&["debiased", "biased"]), Toml("'debiased'")),
     key("analysis.probe.l2", POSITIVE, Toml("1e-3")),
     key("analysis.probe.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),

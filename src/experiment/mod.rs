@@ -210,6 +210,8 @@ pub struct TrainConfig {
     pub length: Length,
     /// Examples a step.
     pub batch_size: usize,
+    /// ε of the training loss's targets, (1 − ε)·onehot + ε/C.
+    pub label_smoothing: f64,
     /// Epochs with a history row, besides all checkpoints.
     pub history: EpochList,
     /// Epochs with a checkpoint.
@@ -293,12 +295,27 @@ pub struct AnalysisConfig {
     pub groups: Vec<Group>,
     /// Examples in each group.
     pub n_examples: usize,
+    /// Which features a layer of tokens has; only for the ViT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenPolicy>,
     /// CKA.
     pub cka: CkaConfig,
     /// Linear probes.
     pub probe: ProbeConfig,
     /// Decision regions.
     pub drs: DrsConfig,
+}
+
+/// How a layer's tokens become a feature vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenPolicy {
+    /// The class token.
+    Cls,
+    /// The mean of the patches' tokens, without the class token.
+    Mean,
+    /// All tokens, one after the other.
+    All,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,15 +2,18 @@
 //! names, which an engine executes. Nothing here computes.
 //!
 //! The architectures are those of Nakkiran et al. 2019 (arXiv:1912.02292), which the paper
-//! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k.
+//! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k; and the
+//! Vision Transformer of dbViz (Somepalli et al. 2022).
 
 mod cnn5;
 mod init;
 mod resnet18;
+mod vit;
 
 use serde::{Deserialize, Serialize};
 
 pub use init::initial_weights;
+pub use vit::{TokenPool, VitConfig};
 
 /// Which net to build: the `[net]` table of an experiment file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub enum NetConfig {
         /// k, at least 1; 64 is the standard ResNet-18.
         width: usize,
     },
+    /// The Vision Transformer.
+    Vit(VitConfig),
 }
 
 /// Channels, height and width of one example's activation; a vector is `[features, 1, 1]`.
@@ -83,6 +88,39 @@ pub enum Op {
     },
     /// Sum of two nodes.
     Add,
+    /// The learned class token, then a map's positions in row-major order as tokens, plus
+    /// learned positions: `cls_token` `[1, 1, dim]`, `pos_embed` `[1, tokens, dim]`.
+    Embed,
+    /// `torch.nn.LayerNorm` over the channels of each token, or of a vector.
+    LayerNorm {
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// `torch.nn.Linear(…, out_features, bias=bias)` on each token.
+    TokenLinear {
+        /// Output features.
+        out_features: usize,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// x·Φ(x), the exact GELU.
+    Gelu,
+    /// softmax(q·kᵀ/√d)·v of each head, without projections; the channels are
+    /// `[3 (q, k, v), heads, d]`, those of the output `[heads, d]`.
+    Attention {
+        /// Heads.
+        heads: usize,
+    },
+    /// `torch.nn.Dropout(p)`: nothing outside training.
+    Dropout {
+        /// Probability of a zero.
+        p: f64,
+    },
+    /// One vector from all tokens.
+    TokenPool {
+        /// Which.
+        pool: TokenPool,
+    },
 }
 
 /// One named step of a net.
@@ -118,9 +156,9 @@ pub enum Role {
         /// Inputs of one output unit.
         fan_in: usize,
     },
-    /// BatchNorm's scale, initially 1.
+    /// A normalization's scale, initially 1.
     Scale,
-    /// BatchNorm's shift, initially 0.
+    /// A normalization's shift, initially 0.
     Shift,
     /// BatchNorm's running mean, initially 0; not trained.
     RunningMean,
@@ -128,6 +166,8 @@ pub enum Role {
     RunningVar,
     /// BatchNorm's count of training batches (i64 scalar), initially 0; not trained.
     BatchesTracked,
+    /// A class token or positions, initially normal with variance 1.
+    Token,
 }
 
 /// One entry of PyTorch's `state_dict`.
@@ -144,7 +184,7 @@ pub struct Parameter {
 impl Role {
     /// Whether the optimizer changes it.
     pub fn is_trained(self) -> bool {
-        matches!(self, Role::Dense { .. } | Role::Scale | Role::Shift)
+        matches!(self, Role::Dense { .. } | Role::Scale | Role::Shift | Role::Token)
     }
 }
 
@@ -152,12 +192,13 @@ impl NetConfig {
     /// The net for images of the given shape.
     ///
     /// # Panics
-    /// If the width is 0, or the images are smaller than 8×8 or (for CNN5) not square: the
-    /// experiment file's check excludes these.
+    /// If the width is 0, or the images are smaller than 8×8 or (for CNN5) not square or
+    /// (for the ViT) not whole patches: the experiment file's check excludes these.
     pub fn build(&self, input: Shape, n_classes: usize) -> Net {
-        match *self {
-            NetConfig::Cnn5 { width } => cnn5::build(width, input, n_classes),
-            NetConfig::Resnet18 { width } => resnet18::build(width, input, n_classes),
+        match self {
+            &NetConfig::Cnn5 { width } => cnn5::build(width, input, n_classes),
+            &NetConfig::Resnet18 { width } => resnet18::build(width, input, n_classes),
+            NetConfig::Vit(config) => vit::build(config, input, n_classes),
         }
     }
 }
@@ -178,9 +219,26 @@ impl Net {
         self.nodes.iter().position(|node| node.name == name)
     }
 
-    /// Every entry of the `state_dict`, in PyTorch's order.
+    /// Every entry of the `state_dict`, in PyTorch's order: a module's own parameters come
+    /// before those of its parts.
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.nodes.iter().flat_map(|node| self.node_parameters(node)).collect()
+        let mut all: Vec<_> =
+            self.nodes.iter().flat_map(|node| self.node_parameters(node)).collect();
+        all.sort_by_key(|parameter| parameter.name.contains('.'));
+        all
+    }
+
+    /// Whether a node's value is a sequence of tokens, `[channels, tokens, 1]`; PyTorch's
+    /// layout of it is `[tokens, channels]`.
+    pub fn has_tokens(&self, node: usize) -> bool {
+        let Node { op, inputs, .. } = &self.nodes[node];
+        match op {
+            Op::Embed | Op::TokenLinear { .. } | Op::Attention { .. } => true,
+            Op::LayerNorm { .. } | Op::Gelu | Op::Dropout { .. } | Op::Add | Op::Relu => {
+                self.has_tokens(inputs[0])
+            }
+            _ => false,
+        }
     }
 
     /// The entries of the `state_dict` that belong to one node.
@@ -218,9 +276,40 @@ impl Net {
                     entry("num_batches_tracked", vec![], Role::BatchesTracked),
                 ]
             }
-            Op::Input | Op::Relu | Op::MaxPool { .. } | Op::GlobalAvgPool | Op::Add => {
-                vec![]
+            Op::TokenLinear { out_features, bias } => {
+                let role = Role::Dense { fan_in: inputs() };
+                let mut entries =
+                    vec![entry("weight", vec![out_features, inputs()], role)];
+                if bias {
+                    entries.push(entry("bias", vec![out_features], role));
+                }
+                entries
             }
+            Op::LayerNorm { .. } => {
+                let channels = vec![node.shape.channels];
+                vec![
+                    entry("weight", channels.clone(), Role::Scale),
+                    entry("bias", channels, Role::Shift),
+                ]
+            }
+            Op::Embed => {
+                let Shape { channels, height, .. } = node.shape;
+                let token = |name: &str, tokens| Parameter {
+                    name: name.into(),
+                    shape: vec![1, tokens, channels],
+                    role: Role::Token,
+                };
+                vec![token("cls_token", 1), token("pos_embed", height)]
+            }
+            Op::Input
+            | Op::Relu
+            | Op::MaxPool { .. }
+            | Op::GlobalAvgPool
+            | Op::Add
+            | Op::Gelu
+            | Op::Attention { .. }
+            | Op::Dropout { .. }
+            | Op::TokenPool { .. } => vec![],
         }
     }
 
@@ -238,8 +327,8 @@ impl Net {
         trained.map(|p| p.shape.iter().product::<usize>()).sum()
     }
 
-    /// Multiply-accumulates of one example's forward pass through convolutions and linear
-    /// layers.
+    /// Multiply-accumulates of one example's forward pass through convolutions, linear
+    /// layers and attention.
     pub fn mac_count(&self) -> usize {
         self.nodes.iter().map(|node| self.node_macs(node)).sum()
     }
@@ -253,6 +342,11 @@ impl Net {
             Op::Linear { out_features } => {
                 out_features * self.nodes[node.inputs[0]].shape.channels
             }
+            Op::TokenLinear { .. } => {
+                node.shape.size() * self.nodes[node.inputs[0]].shape.channels
+            }
+            // Every pair of tokens, once for its score and once for its value.
+            Op::Attention { .. } => 2 * node.shape.height * node.shape.size(),
             _ => 0,
         }
     }
@@ -291,7 +385,25 @@ impl Builder {
             Op::Linear { out_features } => {
                 Shape { channels: out_features, height: 1, width: 1 }
             }
-            Op::Input | Op::BatchNorm | Op::Relu | Op::Add => from,
+            Op::Embed => Shape {
+                channels: from.channels,
+                height: 1 + from.height * from.width,
+                width: 1,
+            },
+            Op::TokenLinear { out_features, .. } => {
+                Shape { channels: out_features, ..from }
+            }
+            Op::Attention { .. } => Shape { channels: from.channels / 3, ..from },
+            Op::TokenPool { .. } => {
+                Shape { channels: from.channels, height: 1, width: 1 }
+            }
+            Op::Input
+            | Op::BatchNorm
+            | Op::Relu
+            | Op::Add
+            | Op::LayerNorm { .. }
+            | Op::Gelu
+            | Op::Dropout { .. } => from,
         };
         self.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec(), shape });
         self.nodes.len() - 1

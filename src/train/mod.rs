@@ -17,9 +17,11 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
+
 use crate::array_file::{read_safetensors, safetensors_bytes};
 use crate::data::{Data, epoch_batches};
-use crate::engine::{Engine, Update, isa_name};
+use crate::engine::{Engine, Regularization, Update, isa_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{
     Experiment, OptimizerConfig, OptimizerKind, TrainLabels, steps_per_epoch,
@@ -27,6 +29,7 @@ use crate::experiment::{
 use crate::net::initial_weights;
 use crate::observer::Observer;
 use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
+use crate::seed;
 
 use history::Evaluator;
 use state::Records;
@@ -133,7 +136,11 @@ fn train_from(
             let augment = &experiment.data.augment;
             let images = data.training_batch(batch, epoch, experiment.seed, augment);
             let labels: Vec<u8> = batch.iter().map(|&i| targets[i]).collect();
-            let loss = engine.gradients(&images, &labels);
+            let loss = engine.regularized_gradients(
+                &images,
+                &labels,
+                regularization(experiment, step),
+            );
             plan.check_finite("the training loss", loss, step)?;
             if let Some(max_norm) = experiment.optimizer.clip_norm {
                 engine.clip_gradients(max_norm);
@@ -276,6 +283,13 @@ fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
         manifest.threads = Some(rayon::current_num_threads());
         manifest.device = Some(device.to_owned());
     })
+}
+
+/// Smoothed labels, and the dropout of a step: its key is a function of seed and step alone,
+/// so that a continued training drops the same values.
+fn regularization(experiment: &Experiment, step: u64) -> Regularization {
+    let dropout_key = seed::stream(experiment.seed, "dropout", step).random();
+    Regularization { label_smoothing: experiment.train.label_smoothing, dropout_key }
 }
 
 fn update(config: &OptimizerConfig, lr: f64) -> Update {

@@ -140,9 +140,52 @@ fn nesterov_and_adamw_give_the_same_bytes_split_anywhere() {
     ]);
 }
 
+/// A transformer of 5 tokens with everything random that training has.
+const VIT: [&str; 4] = [
+    "net={kind='vit', dim=8, depth=2, heads=2, mlp_dim=12, dropout=0.2}",
+    "train.label_smoothing=0.1",
+    "data.augment=[crop, flip]",
+    "optimizer.kind=adamw",
+];
+
+#[test]
+fn a_transformer_with_dropout_gives_the_same_bytes_split_anywhere() {
+    assert_same_bytes_split_anywhere(&VIT);
+    let mut sgd = VIT;
+    sgd[3] = "optimizer.nesterov=true";
+    assert_same_bytes_split_anywhere(&sgd);
+}
+
+#[test]
+fn smoothing_and_dropout_change_training_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let train = |name: &str, dropout: &str, smoothing: &str| {
+        let mut overrides = VIT.to_vec();
+        overrides.extend([dropout, smoothing]);
+        let root = directory.path().join(name);
+        train_in(&root, &experiment(&overrides), &Silent).unwrap();
+        let text = fs::read_to_string(root.join("history.csv")).unwrap();
+        let lines: Vec<String> = text.lines().map(String::from).collect();
+        lines
+    };
+    let both = train("both", "net.dropout=0.2", "train.label_smoothing=0.1");
+    let dropout = train("dropout", "net.dropout=0.2", "train.label_smoothing=0");
+    let smoothing = train("smoothing", "net.dropout=0", "train.label_smoothing=0.1");
+    // The row of epoch 0 is plain cross-entropy without dropout.
+    assert_eq!(both[1], dropout[1]);
+    assert_eq!(both[1], smoothing[1]);
+    assert_ne!(both[2], dropout[2]);
+    assert_ne!(both[2], smoothing[2]);
+}
+
 #[test]
 fn threads_change_no_bytes() {
-    let experiment = experiment(&["net.width=4"]);
+    threads_change_no_bytes_of(&["net.width=4"]);
+    threads_change_no_bytes_of(&VIT);
+}
+
+fn threads_change_no_bytes_of(overrides: &[&str]) {
+    let experiment = experiment(overrides);
     let directory = tempfile::tempdir().unwrap();
     let mut expected = None;
     for threads in [1, 2, 3, 4, 8] {

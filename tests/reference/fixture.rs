@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use stratagram::array_file::{Array, NamedArrays, Values};
 use stratagram::engine::{BatchNormStatistics, ChannelStatistics, Engine, Update};
-use stratagram::net::{Net, NetConfig, Node, Op, Shape};
+use stratagram::net::{Net, NetConfig, Node, Op, Shape, TokenPool, VitConfig};
 
 const REGENERATE: &str = "python tests/reference/make_engine_fixtures.py";
 
@@ -16,6 +16,7 @@ const REGENERATE: &str = "python tests/reference/make_engine_fixtures.py";
 #[derive(Deserialize)]
 pub(crate) struct Cases {
     pub(crate) steps: usize,
+    pub(crate) label_smoothing: f64,
     pub(crate) optimizers: BTreeMap<String, Optimizer>,
     #[serde(rename = "cases")]
     all: Vec<Case>,
@@ -25,7 +26,9 @@ pub(crate) struct Cases {
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) kind: String,
+    #[serde(default)]
     width: usize,
+    vit: Option<VitConfig>,
     shape: [usize; 3],
     pub(crate) trajectories: bool,
 }
@@ -81,14 +84,32 @@ pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
     read_cases().all.into_iter().map(Fixture::read)
 }
 
-pub(crate) fn build(
+/// The net whose initialization is recorded.
+pub(crate) fn initialized(kind: &str, width: usize, shape: [usize; 3]) -> Net {
+    let config = VitConfig {
+        patch: 4,
+        dim: width,
+        depth: 1,
+        heads: 2,
+        head_dim: 4,
+        mlp_dim: 8,
+        pool: TokenPool::Cls,
+        dropout: 0.0,
+        norm_eps: 1e-5,
+    };
+    build(kind, width, Some(config), shape)
+}
+
+fn build(
     kind: &str,
     width: usize,
+    vit: Option<VitConfig>,
     [channels, height, side]: [usize; 3],
 ) -> Net {
     let config = match kind {
         "cnn5" => NetConfig::Cnn5 { width },
         "resnet18" => NetConfig::Resnet18 { width },
+        "vit" => NetConfig::Vit(vit.expect("a ViT has settings")),
         _ => panic!("no net {kind}"),
     };
     config.build(Shape { channels, height, width: side }, 10)
@@ -127,7 +148,7 @@ impl Fixture {
         };
         let tensors =
             file.iter().map(|(name, view)| (name.to_string(), tensor(&view))).collect();
-        let net = build(&case.kind, case.width, case.shape);
+        let net = build(&case.kind, case.width, case.vit, case.shape);
         Self { case, net, tensors }
     }
 

@@ -6,11 +6,13 @@
 
 Weights, images and statistics are float32 values read into float64. Every case records
 
-    weights/NAME          state_dict before the step (BatchNorm not the identity)
+    weights/NAME          state_dict before the step (no normalization is the identity)
     images, labels        [n, c, h, w] float32, [n] int64
     batch_mean|var/BN     mean and biased variance of the batch at every BatchNorm
     train/NODE            train-mode output of every node, [n, features]
     loss                  mean cross-entropy of that pass
+    smoothed/loss         ViT: the same with label smoothing SMOOTHING
+    smoothed/gradient/N   its gradient with respect to the head
     gradient/NAME         its gradient with respect to every trained parameter
     after/NAME            running statistics after that pass
     running/NODE          eval-mode output of every node with those running statistics
@@ -65,10 +67,25 @@ OPTIMIZERS = {
 }
 
 
+SMOOTHING = 0.1
+
+
 def case(kind, width, shape, n, seed, trajectories=False, wide=False):
     name = f"{kind}-k{width}-{'x'.join(map(str, shape))}"
     return {"name": name, "kind": kind, "width": width, "shape": shape, "n": n, "seed": seed,
             "trajectories": trajectories, "wide": wide}
+
+
+def vit(shape, n, seed, trajectories=False, wide=False, **settings):
+    config = {"patch": 4, "dim": 12, "depth": 2, "heads": 3, "head_dim": 4, "mlp_dim": 24,
+              "pool": "cls", "dropout": 0.0, "norm_eps": 1e-5, **settings}
+    name = f"vit-{config['dim']}-{config['pool']}-{'x'.join(map(str, shape))}"
+    return {"name": name, "kind": "vit", "vit": config, "shape": shape, "n": n, "seed": seed,
+            "trajectories": trajectories, "wide": wide}
+
+
+def config_of(case):
+    return case["vit"] if case["kind"] == "vit" else case["width"]
 
 
 CASES = [
@@ -79,6 +96,11 @@ CASES = [
     case("cnn5", 16, [1, 8, 8], 37, seed=166, wide=True),
     case("cnn5", 16, [1, 28, 28], 4, seed=102, wide=True),
     case("resnet18", 8, [3, 32, 32], 3, seed=191, wide=True),
+    vit([1, 8, 8], 8, seed=35, trajectories=True),
+    vit([1, 8, 8], 8, seed=35, trajectories=True, pool="mean"),
+    vit([3, 16, 16], 5, seed=15),
+    vit([3, 16, 8], 17, seed=25, wide=True, dim=28, depth=3, heads=5, head_dim=6, mlp_dim=40,
+        pool="mean", norm_eps=1e-6),
 ]
 
 
@@ -91,9 +113,9 @@ def optimizer(settings, parameters):
 
 
 def start(case, dtype):
-    """The net of a case: default initialization, then every BatchNorm moved away from the
+    """The net of a case: default initialization, then every normalization moved away from the
     identity, all rounded to float32."""
-    net = build(case["kind"], case["width"], case["shape"], case["seed"], torch.float32)
+    net = build(case["kind"], config_of(case), case["shape"], case["seed"], torch.float32)
     draw = torch.Generator().manual_seed(case["seed"] + 1000)
 
     def uniform(low, high, like):
@@ -106,6 +128,9 @@ def start(case, dtype):
             module.running_mean = uniform(-0.3, 0.3, module.running_mean)
             module.running_var = uniform(0.5, 1.5, module.running_var)
             module.num_batches_tracked += 3
+        if isinstance(module, torch.nn.LayerNorm):
+            module.weight.data = uniform(0.5, 1.5, module.weight)
+            module.bias.data = uniform(-0.3, 0.3, module.bias)
     if case["wide"]:
         for parameter in net.parameters():
             parameter.data = quantized(parameter.data)[0]
@@ -146,14 +171,14 @@ def closest(nodes):
         if kind.startswith("relu"):
             before = nodes[f"{stem}.{kind.replace('relu', 'bn')}".lstrip(".")]
             distances.append(before.abs().min() / before.abs().max())
-        if kind.startswith("pool"):
+        if kind[:4] == "pool" and kind[4:]:
             before = nodes[name.replace("pool", "relu")]
             side = before.shape[-1] // value.shape[-1]
             windows = functional.unfold(before.flatten(0, 1).unsqueeze(1), side, stride=side)
             top = windows.topk(2, dim=1).values
             gap = (top[:, 0] - top[:, 1])[top[:, 0] > 0]
             distances.append(gap.min() / before.abs().max())
-    return min(distances).item()
+    return min(distances).item() if distances else float("inf")
 
 
 def flat(nodes):
@@ -192,12 +217,18 @@ def record(case, dtype):
     for hook in hooks:
         hook.remove()
     loss = functional.cross_entropy(logits, labels)
-    loss.backward()
+    loss.backward(retain_graph=True)
     out |= moments
     out |= {f"train/{k}": v for k, v in flat(nodes).items()}
     distance = closest({k: v.detach() for k, v in nodes.items()})
     out["loss"] = loss.detach().to(torch.float64).reshape(1)
     out |= {f"gradient/{k}": p.grad.clone() for k, p in net.named_parameters()}
+    if case["kind"] == "vit":
+        smoothed = functional.cross_entropy(logits, labels, label_smoothing=SMOOTHING)
+        found = torch.autograd.grad(smoothed, net.head.parameters())
+        out["smoothed/loss"] = smoothed.detach().to(torch.float64).reshape(1)
+        names = [name for name, _ in net.head.named_parameters()]
+        out |= {f"smoothed/gradient/head.{k}": g for k, g in zip(names, found)}
     out |= {f"after/{k}": v for k, v in statistics_of(net).items()}
 
     net.eval()
@@ -208,7 +239,8 @@ def record(case, dtype):
         out |= {f"recomputed/{k}": v for k, v in statistics_of(net).items()}
         net.eval()
         nodes = net(images.to(dtype))[1]
-        kept = [k for k in nodes if "." not in k or k.count(".") == 1 and k[-1].isdigit()]
+        kept = [k for k in nodes if "." not in k and k != "pool" or
+                k.count(".") == 1 and k[-1].isdigit()]
         out |= {f"evaluated/{k}": v for k, v in flat(nodes).items() if k in kept}
 
     for name, settings in OPTIMIZERS.items() if trajectory else []:
@@ -306,7 +338,10 @@ def initialization():
     """What PyTorch's default initialization gives: every entry of the state_dict in order,
     with its shape and, over 200 nets, the largest magnitude and the standard deviation."""
     out = {}
-    for kind, width, shape in [("cnn5", 8, [1, 8, 8]), ("resnet18", 4, [3, 32, 32])]:
+    small = {"patch": 4, "dim": 8, "depth": 1, "heads": 2, "head_dim": 4, "mlp_dim": 8,
+             "pool": "cls", "dropout": 0.0, "norm_eps": 1e-5}
+    for kind, width, shape in [("cnn5", 8, [1, 8, 8]), ("resnet18", 4, [3, 32, 32]),
+                               ("vit", small, [1, 8, 8])]:
         states = [build(kind, width, shape, seed).state_dict() for seed in range(200)]
         entries = []
         for name, first in states[0].items():
@@ -314,7 +349,8 @@ def initialization():
             entries.append({"name": name, "shape": list(first.shape),
                             "max": values.abs().max().item(),
                             "std": values.square().mean().sqrt().item()})
-        out[f"{kind} {width} {' '.join(map(str, shape))}"] = entries
+        size = width["dim"] if kind == "vit" else width
+        out[f"{kind} {size} {' '.join(map(str, shape))}"] = entries
     return out
 
 
@@ -350,7 +386,7 @@ def main():
         assert not dead_parameters(double), dead_parameters(double)
         save_file(stored(case, double), OUT / f"{case['name']}.safetensors")
     cases = {"torch": torch.__version__.split("+")[0], "steps": STEPS,
-             "optimizers": OPTIMIZERS, "cases": CASES}
+             "label_smoothing": SMOOTHING, "optimizers": OPTIMIZERS, "cases": CASES}
     lines = json.dumps(initialization()).replace('{"name"', '\n{"name"')
     (OUT / "initialization.json").write_text(lines + "\n")
     (OUT / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")

@@ -1,6 +1,7 @@
-"""The two nets of the engine fixtures, written with torch.nn alone.
+"""The nets of the engine fixtures, written with torch.nn alone.
 
-`Cnn5` and `ResNet18` follow Nakkiran et al. 2019 (arXiv:1912.02292, appendix B.1). Their
+`Cnn5` and `ResNet18` follow Nakkiran et al. 2019 (arXiv:1912.02292, appendix B.1), `Vit` the
+ViT4 of dbViz (lucidrains' vit.py) under timm's names. Their
 state_dict names are the names of stratagram's parameters; `forward` returns the logits and
 a dictionary with the output of every node that stratagram names.
 """
@@ -88,10 +89,99 @@ class ResNet18(nn.Module):
         return x, nodes
 
 
-KINDS = {"cnn5": Cnn5, "resnet18": ResNet18}
+class Attention(nn.Module):
+    """softmax(q k^T / sqrt(d)) v of each head, then a projection."""
+
+    def __init__(self, dim, heads, head_dim):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * heads * head_dim, bias=False)
+        self.proj = nn.Linear(heads * head_dim, dim)
+
+    def forward(self, x, name, nodes):
+        batch, tokens, _ = x.shape
+        qkv = nodes[f"{name}.qkv"] = self.qkv(x)
+        parts = qkv.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = parts
+        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
+        x = nodes[name] = (weights @ v).transpose(1, 2).reshape(batch, tokens, -1)
+        x = nodes[f"{name}.proj"] = self.proj(x)
+        return x
 
 
-def build(kind, width, shape, seed, dtype=torch.float64):
-    """A net with PyTorch's default initialization under `seed`, drawn in float32."""
+class Mlp(nn.Module):
+    def __init__(self, dim, inner):
+        super().__init__()
+        self.fc1 = nn.Linear(dim, inner)
+        self.fc2 = nn.Linear(inner, dim)
+
+    def forward(self, x, name, nodes):
+        x = nodes[f"{name}.fc1"] = self.fc1(x)
+        x = nodes[f"{name}.act"] = functional.gelu(x)
+        x = nodes[f"{name}.fc2"] = self.fc2(x)
+        return x
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm: x + attention(norm1(x)), then + mlp(norm2(.))."""
+
+    def __init__(self, dim, heads, head_dim, mlp_dim, eps):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=eps)
+        self.attn = Attention(dim, heads, head_dim)
+        self.norm2 = nn.LayerNorm(dim, eps=eps)
+        self.mlp = Mlp(dim, mlp_dim)
+
+    def forward(self, x, name, nodes):
+        norm1 = nodes[f"{name}.norm1"] = self.norm1(x)
+        x = nodes[f"{name}.sum"] = self.attn(norm1, f"{name}.attn", nodes) + x
+        norm2 = nodes[f"{name}.norm2"] = self.norm2(x)
+        nodes[name] = self.mlp(norm2, f"{name}.mlp", nodes) + x
+        return nodes[name]
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, channels, dim, patch):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, dim, patch, stride=patch)
+
+
+class Vit(nn.Module):
+    """Patches, class token, positions, blocks, pooling, LayerNorm, linear layer."""
+
+    def __init__(self, config, shape, n_classes=10):
+        super().__init__()
+        dim, patch = config["dim"], config["patch"]
+        tokens = 1 + (shape[1] // patch) * (shape[2] // patch)
+        self.pool = config["pool"]
+        self.cls_token = nn.Parameter(torch.randn(1, 1, dim))
+        self.pos_embed = nn.Parameter(torch.randn(1, tokens, dim))
+        self.patch_embed = PatchEmbed(shape[0], dim, patch)
+        inner = [config[key] for key in ["heads", "head_dim", "mlp_dim", "norm_eps"]]
+        self.blocks = nn.ModuleList(
+            EncoderBlock(dim, *inner) for _ in range(config["depth"]))
+        self.norm = nn.LayerNorm(dim, eps=config["norm_eps"])
+        self.head = nn.Linear(dim, n_classes)
+
+    def forward(self, x):
+        nodes = {}
+        x = nodes["patch_embed.proj"] = self.patch_embed.proj(x)
+        x = x.flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+        x = nodes["embed"] = x + self.pos_embed
+        for number, block in enumerate(self.blocks):
+            x = block(x, f"blocks.{number}", nodes)
+        x = nodes["pool"] = x.mean(1) if self.pool == "mean" else x[:, 0]
+        x = nodes["norm"] = self.norm(x)
+        x = nodes["head"] = self.head(x)
+        return x, nodes
+
+
+KINDS = {"cnn5": Cnn5, "resnet18": ResNet18, "vit": Vit}
+
+
+def build(kind, config, shape, seed, dtype=torch.float64):
+    """A net with PyTorch's default initialization under `seed`, drawn in float32; `config` is
+    the width, or the settings of a ViT."""
     torch.manual_seed(seed)
-    return KINDS[kind](width, shape).to(dtype)
+    return KINDS[kind](config, shape).to(dtype)

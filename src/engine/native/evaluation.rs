@@ -10,11 +10,13 @@ use rayon::prelude::*;
 use super::batchnorm::{Affine, BatchNorm};
 use super::conv::{Epilogue, GatherPlan};
 use super::elementwise;
-use super::network::{Network, pixels};
+use super::network::{Network, activation_size, pixels};
 use super::plan::{Kind, Program, Step, lower};
 use super::pool::{GlobalAvgPool, MaxPool};
 use super::tensor::{Batch, Buffer, pack_images, unpack};
+use super::tokens::Tokens;
 use crate::engine::BatchNormStatistics;
+use crate::net::Shape;
 
 /// Pixels of an image above which a chunk has fewer blocks.
 const SMALL_IMAGE: usize = 400;
@@ -95,8 +97,7 @@ impl Network {
         let net = &self.net;
         let steps = lower(net, wanted, wanted, true);
         let program = Program::forward(net, steps, wanted, |node| {
-            let shape = net.nodes[node].shape;
-            batch.size(shape.channels, pixels(shape))
+            activation_size(self.isa, net, node, batch)
         });
         let plan = |conv: &Option<super::network::Conv>| {
             conv.as_ref().map(|conv| conv.forward.plan(batch))
@@ -128,8 +129,14 @@ impl Network {
             chunk.run(step, images, affines);
         }
         for (&node, out) in wanted.iter().zip(outputs) {
-            let shape = self.net.nodes[node].shape;
-            unpack(chunk.value(node), shape.channels, pixels(shape), batch, out);
+            let Shape { channels, height, width } = self.net.nodes[node].shape;
+            let value = chunk.value(node);
+            if self.net.has_tokens(node) {
+                let tokens = Tokens { isa: self.isa, batch, tokens: height };
+                tokens.unpack(value, channels, out);
+            } else {
+                unpack(value, channels, height * width, batch, out);
+            }
         }
         free().push(chunk.buffers);
     }
@@ -146,15 +153,14 @@ struct Chunk<'a> {
 impl Chunk<'_> {
     fn value(&self, node: usize) -> &[f32] {
         let buffer = self.plan.program.value[node].expect("is stored");
-        let shape = self.network.net.nodes[node].shape;
-        self.buffers[buffer].get(self.batch.size(shape.channels, pixels(shape)))
+        self.buffers[buffer].get(self.network.size(self.batch, node))
     }
 
     fn run(&mut self, step: &Step, images: &[f32], affines: &[Option<Affine>]) {
         let buffer = self.plan.program.value[step.output].expect("is stored");
         let shape = self.network.net.nodes[step.output].shape;
         let mut output = std::mem::take(&mut self.buffers[buffer]);
-        let out = output.get_mut(self.batch.size(shape.channels, pixels(shape)));
+        let out = output.get_mut(self.network.size(self.batch, step.output));
         if step.kind == Kind::Input {
             pack_images(images, shape.channels, pixels(shape), self.batch, out);
         } else {
@@ -198,6 +204,7 @@ impl Chunk<'_> {
             }
             Kind::Add { other } => elementwise::add(input, self.value(other), out),
             Kind::Input => unreachable!("has no input"),
+            _ => network.token_step(step, batch, &|node| self.value(node), out),
         }
     }
 }

@@ -5,22 +5,33 @@
 // that enables the set; its loops name the registers of a tile by index.
 #![allow(clippy::inline_always, clippy::needless_range_loop)]
 
+mod attention;
 mod batchnorm;
 mod batchnorm_pool;
 mod conv;
 mod conv_weights;
+mod dropout;
 mod elementwise;
 mod evaluation;
+mod gelu;
 mod geometry;
 mod isa;
+mod layernorm;
+mod linear;
+mod linear_weights;
 mod loss;
 mod network;
 mod optimizer;
 mod plan;
 mod pool;
+mod special;
 mod step;
 mod tensor;
+mod token_steps;
+mod tokens;
 
+#[cfg(test)]
+pub(in crate::engine) use dropout::Dropout;
 pub(in crate::engine) use isa::Isa;
 pub(in crate::engine) use network::Network;
 pub(in crate::engine) use optimizer::State;

@@ -12,7 +12,10 @@ use super::optimizer::State;
 use super::plan::{Back, Kind, Program, Step, Target, lower};
 use super::pool::{GlobalAvgPool, MaxPool};
 use super::tensor::{Batch, Buffer, pack_images};
+use super::token_steps::TokenLayer;
+use super::tokens::{Tokens, Workspaces};
 use super::{elementwise, loss};
+use crate::engine::Regularization;
 use crate::net::{Net, Op, Parameter, Shape};
 
 /// Weight of the newest batch in the running statistics.
@@ -87,10 +90,19 @@ pub(super) fn pixels(shape: Shape) -> usize {
     shape.height * shape.width
 }
 
+/// Values of a node's activation.
+pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) -> usize {
+    let shape = net.nodes[node].shape;
+    if net.has_tokens(node) {
+        return Tokens { isa, batch, tokens: shape.height }.size(shape.channels);
+    }
+    batch.size(shape.channels, pixels(shape))
+}
+
 /// What a training or statistics pass needs for batches of one number of blocks.
 #[derive(Debug)]
 pub(super) struct Plan {
-    program: Program,
+    pub(super) program: Program,
     /// Forward and backward columns of each convolution, by node.
     gathers: Vec<Option<[GatherPlan; 2]>>,
 }
@@ -112,6 +124,9 @@ pub(in crate::engine) struct Network {
     pub(super) state: State,
     /// Convolutions by node.
     pub(super) convs: Vec<Option<Conv>>,
+    /// Linear layers on tokens by node.
+    pub(super) token_layers: Vec<Option<TokenLayer>>,
+    pub(super) spaces: Workspaces,
     /// Position of a node's first parameter.
     pub(super) first_parameter: Vec<usize>,
     /// BatchNorm nodes.
@@ -121,7 +136,10 @@ pub(in crate::engine) struct Network {
     /// Plans by number of blocks and whether they train.
     pub(super) plans: BTreeMap<(usize, bool), Plan>,
     buffers: Vec<Buffer>,
-    scratch: Buffer,
+    pub(super) scratch: Buffer,
+    /// What a linear layer on tokens reads, in its backward pass.
+    pub(super) inner: Buffer,
+    pub(super) dropout_key: u64,
     pub(super) evaluation: super::evaluation::Cache,
 }
 
@@ -135,14 +153,12 @@ impl Network {
         batches_tracked: Vec<i64>,
     ) -> Self {
         let parameters = net.parameters();
-        let mut first_parameter = vec![];
-        for node in &net.nodes {
-            let prefix = format!("{}.", node.name);
-            let owned = |p: &Parameter| {
-                p.name.strip_prefix(&prefix).is_some_and(|suffix| !suffix.contains('.'))
-            };
-            first_parameter.push(parameters.iter().position(owned).unwrap_or(0));
-        }
+        let first = |node| {
+            let own = net.node_parameters(node);
+            let is_first = |p: &Parameter| own.first() == Some(p);
+            parameters.iter().position(is_first).unwrap_or(0)
+        };
+        let first_parameter: Vec<usize> = net.nodes.iter().map(first).collect();
         let conv = |node| Conv::new(isa, net, node, first_parameter[node]);
         let gradient = |p: &Parameter| {
             vec![0.0; if p.role.is_trained() { p.shape.iter().product() } else { 0 }]
@@ -152,6 +168,10 @@ impl Network {
             isa,
             gradients: parameters.iter().map(gradient).collect(),
             convs: (0..net.nodes.len()).map(conv).collect(),
+            token_layers: (0..net.nodes.len())
+                .map(|node| TokenLayer::new(isa, net, node, first_parameter[node]))
+                .collect(),
+            spaces: Workspaces::default(),
             batchnorms: (0..net.nodes.len()).filter(is_batchnorm).collect(),
             saved: vec![vec![]; net.nodes.len()],
             net: net.clone(),
@@ -165,6 +185,8 @@ impl Network {
             plans: BTreeMap::new(),
             buffers: vec![],
             scratch: Buffer::default(),
+            inner: Buffer::default(),
+            dropout_key: 0,
             evaluation: super::evaluation::Cache::default(),
         }
     }
@@ -209,11 +231,20 @@ impl Network {
                 conv.pack(&self.values[conv.weight], inputs, backward);
             }
         }
+        for layer in self.token_layers.iter_mut().flatten() {
+            layer.pack(&self.values, backward);
+        }
         self.packed[direction] = true;
     }
 
     /// Loss and gradients; see `Engine::gradients`.
-    pub(in crate::engine) fn train(&mut self, images: &[f32], labels: &[u8]) -> f64 {
+    pub(in crate::engine) fn train(
+        &mut self,
+        images: &[f32],
+        labels: &[u8],
+        regularization: Regularization,
+    ) -> f64 {
+        self.dropout_key = regularization.dropout_key;
         let batch = Batch::new(self.isa, labels.len());
         self.prepare(batch, true);
         self.pack(false);
@@ -221,11 +252,12 @@ impl Network {
         let plan = self.plans.remove(&(batch.blocks, true)).expect("was prepared");
         self.forward(&plan, batch, images);
         self.move_running_statistics(batch);
-        let loss = self.loss(&plan, batch, labels);
+        let loss = self.loss(&plan, batch, labels, regularization.label_smoothing);
         for back in &plan.program.backward {
             self.step_back(&plan, batch, back);
         }
         self.plans.insert((batch.blocks, true), plan);
+        self.clear_frozen_gradients();
         loss
     }
 
@@ -256,10 +288,7 @@ impl Network {
             return;
         }
         let net = &self.net;
-        let size = |node: usize| {
-            let shape = net.nodes[node].shape;
-            batch.size(shape.channels, pixels(shape))
-        };
+        let size = |node: usize| activation_size(self.isa, net, node, batch);
         let program = if training {
             let root = [net.nodes.len() - 1];
             let trains = self.nodes_with_trained_ancestors();
@@ -281,16 +310,18 @@ impl Network {
         for conv in self.convs.iter().flatten().filter(|_| training) {
             self.scratch.reserve(conv.weights.scratch_size(batch.blocks));
         }
+        if training {
+            self.reserve_token_space(batch);
+        }
         self.plans.insert(key, Plan { program, gathers });
     }
 
-    fn size(&self, batch: Batch, node: usize) -> usize {
-        let shape = self.net.nodes[node].shape;
-        batch.size(shape.channels, pixels(shape))
+    pub(super) fn size(&self, batch: Batch, node: usize) -> usize {
+        activation_size(self.isa, &self.net, node, batch)
     }
 
     /// The value of a node.
-    fn value(&self, plan: &Plan, batch: Batch, node: usize) -> &[f32] {
+    pub(super) fn value(&self, plan: &Plan, batch: Batch, node: usize) -> &[f32] {
         let buffer = plan.program.value[node].expect("is stored");
         self.buffers[buffer].get(self.size(batch, node))
     }
@@ -363,6 +394,7 @@ impl Network {
                 elementwise::add(input, self.value(plan, batch, other), out);
             }
             Kind::Input | Kind::BatchNorm { .. } => unreachable!("changes state"),
+            _ => self.token_step(step, batch, &|node| self.value(plan, batch, node), out),
         }
     }
 
@@ -376,13 +408,15 @@ impl Network {
         GlobalAvgPool { isa: self.isa, batch, pixels }
     }
 
-    fn loss(&mut self, plan: &Plan, batch: Batch, labels: &[u8]) -> f64 {
+    fn loss(&mut self, plan: &Plan, batch: Batch, labels: &[u8], smoothing: f64) -> f64 {
         let root = self.net.nodes.len() - 1;
         let buffer = plan.program.backward[0].gradient;
         let mut gradient = std::mem::take(&mut self.buffers[buffer]);
         let logits = self.value(plan, batch, root);
         let out = gradient.get_mut(self.size(batch, root));
-        let loss = loss::cross_entropy(logits, labels, self.net.n_classes(), batch, out);
+        let targets =
+            loss::Targets { labels, n_classes: self.net.n_classes(), smoothing };
+        let loss = loss::cross_entropy(logits, targets, batch, out);
         self.buffers[buffer] = gradient;
         loss
     }
@@ -442,13 +476,14 @@ impl Network {
                 );
             }
             Kind::Input => {}
+            _ => self.token_back(plan, batch, back, dy),
         }
         self.hand_over(back.other, dy);
         self.buffers[back.gradient] = own;
     }
 
     /// Runs with the buffer that the target names, and whether to add to it.
-    fn with_target(
+    pub(super) fn with_target(
         &mut self,
         target: Target,
         size: usize,
@@ -465,7 +500,7 @@ impl Network {
     }
 
     /// Passes a gradient on unchanged.
-    fn hand_over(&mut self, target: Target, dy: &[f32]) {
+    pub(super) fn hand_over(&mut self, target: Target, dy: &[f32]) {
         self.with_target(target, dy.len(), |_, to, add| {
             if add {
                 elementwise::accumulate(dy, to);
@@ -546,10 +581,6 @@ impl Network {
             });
         }
         self.saved[node] = saved;
-        if self.frozen[first] {
-            gamma.fill(0.0);
-            beta.fill(0.0);
-        }
         self.gradients[first] = gamma;
         self.gradients[first + 1] = beta;
     }

@@ -1,13 +1,14 @@
 //! From a net's nodes to the steps that are run, and to the buffers they use.
 //!
 //! Steps are fused nodes: a convolution with the sum, and in evaluation the BatchNorm and
-//! `ReLU`, that follow it; a BatchNorm with its `ReLU`. Buffers are shared between values whose
+//! `ReLU`, that follow it; a BatchNorm with its `ReLU`; a token's linear layer with the
+//! LayerNorm or GELU before it and the sum that follows. Buffers are shared between values whose
 //! lifetimes do not overlap.
 
 use crate::net::{Net, Op};
 
 /// What a step computes. Nodes are positions in the net.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// The images.
     Input,
@@ -32,10 +33,43 @@ pub(super) enum Kind {
     Add {
         other: usize,
     },
+    /// A linear layer on tokens, with what stands before it and a sum behind it.
+    TokenLinear {
+        node: usize,
+        before: Option<usize>,
+        add: Option<usize>,
+    },
+    /// Class token and positions.
+    Embed {
+        node: usize,
+    },
+    LayerNorm,
+    Gelu,
+    Attention {
+        heads: usize,
+    },
+    Dropout {
+        node: usize,
+        p: f64,
+    },
+    TokenPool {
+        mean: bool,
+    },
+}
+
+impl Kind {
+    /// The other term of the step's sum.
+    fn other(self) -> Option<usize> {
+        match self {
+            Kind::Conv { add, .. } | Kind::TokenLinear { add, .. } => add,
+            Kind::Add { other } => Some(other),
+            _ => None,
+        }
+    }
 }
 
 /// One step: reads the value of node `input` and leaves the value of node `output`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Step {
     pub(super) kind: Kind,
     pub(super) input: usize,
@@ -53,7 +87,7 @@ pub(super) fn lower(
     let mut lowering = Lowering::new(net, roots, kept);
     let mut steps = vec![];
     for node in 0..net.nodes.len() {
-        if lowering.needed[node] && !lowering.absorbed[node] {
+        if lowering.needed[node] && !lowering.absorbed[node] && !lowering.joins(node) {
             steps.push(lowering.step(node, evaluation));
         }
     }
@@ -116,9 +150,17 @@ impl<'a> Lowering<'a> {
         Some(size)
     }
 
+    /// Whether a node is computed inside the linear layer that follows.
+    fn joins(&self, node: usize) -> bool {
+        matches!(self.op(node), Op::LayerNorm { .. } | Op::Gelu)
+            && self
+                .follower(node)
+                .is_some_and(|next| matches!(self.op(next), Op::TokenLinear { .. }))
+    }
+
     fn step(&mut self, node: usize, evaluation: bool) -> Step {
         let inputs = &self.net.nodes[node].inputs;
-        let input = inputs.first().copied().unwrap_or(node);
+        let mut input = inputs.first().copied().unwrap_or(node);
         let mut output = node;
         let kind = match *self.op(node) {
             Op::Input => Kind::Input,
@@ -147,8 +189,44 @@ impl<'a> Lowering<'a> {
             Op::MaxPool { size } => Kind::MaxPool { size },
             Op::GlobalAvgPool => Kind::GlobalAvgPool,
             Op::Add => Kind::Add { other: inputs[1] },
+            Op::TokenLinear { .. } => {
+                let before = Some(input).filter(|&node| self.joins(node));
+                if before.is_some() {
+                    input = self.net.nodes[input].inputs[0];
+                }
+                if evaluation {
+                    self.dropout(&mut output);
+                }
+                Kind::TokenLinear { node, before, add: self.sum(&mut output) }
+            }
+            Op::Embed | Op::Gelu => {
+                if evaluation {
+                    self.dropout(&mut output);
+                }
+                if *self.op(node) == Op::Gelu { Kind::Gelu } else { Kind::Embed { node } }
+            }
+            Op::LayerNorm { .. } => Kind::LayerNorm,
+            Op::Attention { heads } => Kind::Attention { heads },
+            // Outside training it is a copy, where it could not join the step before.
+            Op::Dropout { p } => {
+                Kind::Dropout { node, p: if evaluation { 0.0 } else { p } }
+            }
+            Op::TokenPool { pool } => {
+                Kind::TokenPool { mean: pool == crate::net::TokenPool::Mean }
+            }
         };
         Step { kind, input, output }
+    }
+
+    /// Takes the dropout that follows, outside training, into the step.
+    fn dropout(&mut self, output: &mut usize) {
+        let follower = self.follower(*output);
+        let follower =
+            follower.filter(|&next| matches!(self.op(next), Op::Dropout { .. }));
+        if let Some(dropout) = follower {
+            self.absorbed[dropout] = true;
+            *output = dropout;
+        }
     }
 
     /// Takes the sum that follows a convolution into its step, if the other term is ready;
@@ -259,7 +337,11 @@ impl Program {
             }
             let in_place = matches!(
                 step.kind,
-                Kind::BatchNorm { pool: None, .. } | Kind::Relu | Kind::Add { .. }
+                Kind::BatchNorm { pool: None, .. }
+                    | Kind::Relu
+                    | Kind::Add { .. }
+                    | Kind::Gelu
+                    | Kind::Dropout { .. }
             );
             let mut target = |node: usize, in_place: bool, arrays: &mut Vec<Lifetime>| {
                 if !trains[node] {
@@ -279,7 +361,10 @@ impl Program {
             };
             let input = target(step.input, in_place, &mut arrays);
             let other = match step.kind {
-                Kind::Conv { add: Some(other), .. } => target(other, true, &mut arrays),
+                Kind::Conv { add: Some(other), .. }
+                | Kind::TokenLinear { add: Some(other), .. } => {
+                    target(other, true, &mut arrays)
+                }
                 Kind::Add { other } => {
                     target(other, input != Target::InPlace, &mut arrays)
                 }
@@ -322,12 +407,7 @@ fn values(
     let mut arrays: Vec<Lifetime> = vec![];
     let mut value = vec![None; net.nodes.len()];
     for (time, step) in steps.iter().enumerate() {
-        let other = match step.kind {
-            Kind::Conv { add, .. } => add,
-            Kind::Add { other } => Some(other),
-            _ => None,
-        };
-        for node in [Some(step.input), other].into_iter().flatten() {
+        for node in [Some(step.input), step.kind.other()].into_iter().flatten() {
             if let Some(array) = value[node] {
                 let array: &mut Lifetime = &mut arrays[array];
                 array.end = time;

@@ -23,8 +23,7 @@ impl Network {
         self.packed = [false; 2];
     }
 
-    /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero: none is ever
-    /// computed.
+    /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero.
     pub(in crate::engine) fn clip(&mut self, max_norm: f64) -> f64 {
         let gradients = &mut self.gradients;
         rayon::scope(|_| {
@@ -42,15 +41,23 @@ impl Network {
     /// See `Engine::freeze`; `frozen` says it of each parameter.
     pub(in crate::engine) fn freeze(&mut self, frozen: Vec<bool>) {
         assert_eq!(frozen.len(), self.parameters.len(), "one mark for each parameter");
-        for (gradient, _) in self.gradients.iter_mut().zip(&frozen).filter(|(_, f)| **f) {
-            gradient.fill(0.0);
-        }
         self.frozen = frozen;
+        self.clear_frozen_gradients();
         // Where the backward pass ends may have changed.
         self.plans.clear();
     }
 
-    /// Whether a parameter that moves is in a node or before it.
+    /// Zeroes the gradients of frozen parameters, some of which are by-products of others.
+    pub(super) fn clear_frozen_gradients(&mut self) {
+        for (gradient, _) in
+            self.gradients.iter_mut().zip(&self.frozen).filter(|(_, f)| **f)
+        {
+            gradient.fill(0.0);
+        }
+    }
+
+    /// Whether a parameter that moves is in a node or before it. Nodes of tokens count
+    /// always: their backward steps recompute what they read while they pass gradients on.
     pub(super) fn nodes_with_trained_ancestors(&self) -> Vec<bool> {
         let mut trains = vec![false; self.net.nodes.len()];
         for (node, description) in self.net.nodes.iter().enumerate() {
@@ -60,6 +67,7 @@ impl Network {
                 p.role.is_trained() && at.is_some_and(|at| !self.frozen[at])
             };
             trains[node] = own.iter().any(moves)
+                || self.net.has_tokens(node)
                 || description.inputs.iter().any(|&input| trains[input]);
         }
         trains
