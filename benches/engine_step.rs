@@ -49,7 +49,7 @@ fn main() -> Result<(), stratagram::Error> {
     let digits = Shape { channels: 1, height: 8, width: 8 };
     let mut cases =
         vec![("cnn5-16-digits".to_string(), NetConfig::Cnn5 { width: 16 }, digits)];
-    for width in [4, 8, 16] {
+    for width in [4, 8, 16, 64] {
         cases.push((format!("cnn5-{width}"), NetConfig::Cnn5 { width }, cifar));
         cases.push((format!("resnet18-{width}"), NetConfig::Resnet18 { width }, cifar));
     }
