@@ -7,6 +7,7 @@
 
 mod batchnorm;
 mod conv;
+mod conv_pass;
 mod conv_weights;
 mod elementwise;
 mod evaluation;
@@ -18,6 +19,7 @@ mod optimizer;
 mod plan;
 mod pool;
 mod tensor;
+mod winograd;
 
 pub(in crate::engine) use isa::Isa;
 pub(in crate::engine) use network::Network;
