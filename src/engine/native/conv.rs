@@ -23,7 +23,7 @@ use super::tensor::Batch;
 const MAX_TILE: usize = 8;
 
 /// Terms that one f32 sum may have before it is added to a total.
-const MAX_TERMS: usize = 1024;
+pub(super) const MAX_TERMS: usize = 1024;
 
 /// Columns that a task should have at least, to keep tiles full and weights in use.
 const GROUP_COLUMNS: usize = 192;
@@ -67,6 +67,51 @@ pub(super) struct Epilogue<'a> {
     pub(super) affine: Option<&'a super::batchnorm::Affine>,
     /// max(x, 0).
     pub(super) relu: bool,
+}
+
+impl Epilogue<'_> {
+    /// What to store at positions `to` of a channel's part of the destination, `row`, which
+    /// starts at `first` in the whole activation. All are read before any is written.
+    #[inline(always)]
+    pub(super) fn finish<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        [channel, first]: [usize; 2],
+        row: &[S::f32s],
+        to: &[u32; N],
+        mut values: [S::f32s; N],
+    ) -> [S::f32s; N] {
+        if self.accumulate {
+            for i in 0..N {
+                values[i] = simd.add_f32s(values[i], row[to[i] as usize]);
+            }
+        }
+        if let Some(add) = self.add {
+            let add = &vectors::<S>(add)[first..];
+            for i in 0..N {
+                values[i] = simd.add_f32s(values[i], add[to[i] as usize]);
+            }
+        }
+        if let Some(affine) = self.affine {
+            for i in 0..N {
+                values[i] = affine.apply(simd, channel, values[i]);
+            }
+        }
+        if self.relu {
+            let zero = simd.splat_f32s(0.0);
+            for i in 0..N {
+                let negative = simd.less_than_f32s(values[i], zero);
+                values[i] = simd.select_f32s(negative, zero, values[i]);
+            }
+        }
+        values
+    }
+
+    /// A channel's bias, or zero.
+    #[inline(always)]
+    pub(super) fn bias<S: Simd>(&self, simd: S, channel: usize) -> S::f32s {
+        simd.splat_f32s(self.bias.map_or(0.0, |bias| bias[channel]))
+    }
 }
 
 impl Gather {
@@ -339,34 +384,20 @@ impl Task<'_> {
         destinations: &[u32; W],
     ) {
         let epilogue = self.epilogue;
-        let zero = simd.splat_f32s(0.0);
         let first = self.first_block * self.gather.pixels[1];
         for i in 0..H {
             let channel = self.first_channel + i;
             if channel == self.gather.to_channels {
                 break;
             }
-            let bias = simd.splat_f32s(epilogue.bias.map_or(0.0, |bias| bias[channel]));
+            let bias = epilogue.bias(simd, channel);
             let row = vectors_mut::<S>(self.rows[i]);
-            // A last tile repeats columns: all are read before any is written.
             let mut values = sums[i];
-            for (value, &to) in values.iter_mut().zip(destinations) {
+            for value in &mut values {
                 *value = simd.add_f32s(*value, bias);
-                if epilogue.accumulate {
-                    *value = simd.add_f32s(*value, row[to as usize]);
-                }
-                if let Some(add) = epilogue.add {
-                    let at = channel * self.strides[1] + first + to as usize;
-                    *value = simd.add_f32s(*value, vectors::<S>(add)[at]);
-                }
-                if let Some(affine) = epilogue.affine {
-                    *value = affine.apply(simd, channel, *value);
-                }
-                if epilogue.relu {
-                    *value =
-                        simd.select_f32s(simd.less_than_f32s(*value, zero), zero, *value);
-                }
             }
+            let place = [channel, channel * self.strides[1] + first];
+            let values = epilogue.finish(simd, place, row, destinations, values);
             for (&value, &to) in values.iter().zip(destinations) {
                 row[to as usize] = value;
             }

@@ -100,7 +100,7 @@ impl Network {
             activation_size(self.isa, net, node, batch)
         });
         let plan = |conv: &Option<super::network::Conv>| {
-            conv.as_ref().map(|conv| conv.forward.plan(batch))
+            conv.as_ref().and_then(|conv| conv.forward.plan(batch))
         };
         let gathers = self.convs.iter().map(plan).collect();
         self.evaluation.plans.insert(key, Plan { program, gathers });
@@ -178,7 +178,7 @@ impl Chunk<'_> {
         match step.kind {
             Kind::Conv { node, add, batchnorm, relu } => {
                 let conv = network.convs[node].as_ref().expect("is a convolution");
-                let gather = self.plan.gathers[node].as_ref().expect("is a convolution");
+                let gather = self.plan.gathers[node].as_ref();
                 let epilogue = Epilogue {
                     bias: conv.bias.then(|| &network.values[conv.weight + 1][..]),
                     add: add.map(|other| self.value(other)),

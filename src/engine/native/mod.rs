@@ -9,6 +9,7 @@ mod attention;
 mod batchnorm;
 mod batchnorm_pool;
 mod conv;
+mod conv_pass;
 mod conv_weights;
 mod dropout;
 mod elementwise;
@@ -29,6 +30,7 @@ mod step;
 mod tensor;
 mod token_steps;
 mod tokens;
+mod winograd;
 
 #[cfg(test)]
 pub(in crate::engine) use dropout::Dropout;

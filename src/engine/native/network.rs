@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::batchnorm::{BatchNorm, Saved};
 use super::batchnorm_pool::BatchNormPool;
-use super::conv::{Epilogue, Gather, GatherPlan};
+use super::conv::{Epilogue, GatherPlan};
+use super::conv_pass::Pass;
 use super::conv_weights::{WeightGradient, bias_gradient};
 use super::geometry::Windows;
 use super::isa::Isa;
@@ -24,8 +25,8 @@ const MOMENTUM: f64 = 0.1;
 /// A convolution or linear layer.
 #[derive(Debug)]
 pub(super) struct Conv {
-    pub(super) forward: Gather,
-    pub(super) backward: Gather,
+    pub(super) forward: Pass,
+    pub(super) backward: Pass,
     weights: WeightGradient,
     /// Position of the weight among the parameters; the bias follows it.
     pub(super) weight: usize,
@@ -52,8 +53,8 @@ impl Conv {
         let windows = Windows { kernel, stride, padding, from: sides[0], to: sides[1] };
         let [inputs, outputs] = [from.channels, to.channels];
         Some(Self {
-            forward: Gather::forward(isa, &windows, inputs, outputs),
-            backward: Gather::backward(isa, &windows, inputs, outputs),
+            forward: Pass::forward(isa, &windows, inputs, outputs),
+            backward: Pass::backward(isa, &windows, inputs, outputs),
             weights: WeightGradient::new(isa, &windows, inputs, outputs),
             weight,
             bias,
@@ -65,14 +66,14 @@ impl Conv {
     /// Packs the weights for one direction.
     fn pack(&mut self, weights: &[f32], inputs: usize, backward: bool) {
         let [input, output] = [self.taps, self.taps * inputs];
-        let (gather, strides) = if backward {
+        let (pass, strides) = if backward {
             (&self.backward, [output, input])
         } else {
             (&self.forward, [input, output])
         };
         let packed = &mut self.packed[usize::from(backward)];
-        packed.reserve(gather.packed_size());
-        gather.pack(weights, strides, packed.get_mut(gather.packed_size()));
+        packed.reserve(pass.packed_size());
+        pass.pack(weights, strides, packed.get_mut(pass.packed_size()));
     }
 
     /// The weights as the forward kernel reads them.
@@ -104,7 +105,7 @@ pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) ->
 pub(super) struct Plan {
     pub(super) program: Program,
     /// Forward and backward columns of each convolution, by node.
-    gathers: Vec<Option<[GatherPlan; 2]>>,
+    gathers: Vec<[Option<GatherPlan>; 2]>,
 }
 
 /// A net with weights that runs on the CPU.
@@ -297,8 +298,9 @@ impl Network {
             Program::forward(net, lower(net, &self.batchnorms, &[], false), &[], size)
         };
         let gathers = self.convs.iter().map(|conv| {
-            let conv = conv.as_ref()?;
-            Some([conv.forward.plan(batch), conv.backward.plan(batch)])
+            conv.as_ref().map_or([None, None], |conv| {
+                [conv.forward.plan(batch), conv.backward.plan(batch)]
+            })
         });
         let gathers = gathers.collect();
         if self.buffers.len() < program.buffers.len() {
@@ -376,14 +378,14 @@ impl Network {
         match step.kind {
             Kind::Conv { node, add, .. } => {
                 let conv = self.convs[node].as_ref().expect("is a convolution");
-                let gather = plan.gathers[node].as_ref().expect("is a convolution");
+                let [gather, _] = &plan.gathers[node];
                 let epilogue = Epilogue {
                     bias: conv.bias.then(|| &self.values[conv.weight + 1][..]),
                     add: add.map(|other| self.value(plan, batch, other)),
                     ..Epilogue::default()
                 };
                 let sources = [conv.packed_forward(), input];
-                conv.forward.run(&gather[0], batch, sources, epilogue, out);
+                conv.forward.run(gather.as_ref(), batch, sources, epilogue, out);
             }
             Kind::Relu => elementwise::relu(input, out),
             Kind::MaxPool { size } => {
@@ -537,10 +539,10 @@ impl Network {
         let size = self.size(batch, input);
         self.with_target(back.input, size, |own, dx, accumulate| {
             let conv = own.convs[node].as_ref().expect("is a convolution");
-            let gather = plan.gathers[node].as_ref().expect("is a convolution");
+            let [_, gather] = &plan.gathers[node];
             let epilogue = Epilogue { accumulate, ..Epilogue::default() };
             conv.backward.run(
-                &gather[1],
+                gather.as_ref(),
                 batch,
                 [conv.packed_backward(), dy],
                 epilogue,

@@ -1,0 +1,507 @@
+//! 3×3 convolutions of stride 1 and padding 1 with fewer products: Winograd's minimal
+//! filtering F(2×2, 3×3) (Lavin & Gray 2016, arXiv:1509.09308, section 4.1).
+//!
+//! ```text
+//! U = G w Gᵀ    V = Bᵀ d B    M[o] = Σ_c U[o, c] ⊙ V[c]    y = Aᵀ M A
+//!
+//!      1   0   0           1  0 −1  0
+//! G =  ½   ½   ½     Bᵀ =  0  1  1  0     Aᵀ = 1  1  1  0
+//!      ½  −½   ½           0 −1  1  0          0  1 −1 −1
+//!      0   0   1           0  1  0 −1
+//! ```
+//!
+//! 4×4 input pixels `d` give 2×2 output pixels `y` with 16 products instead of 36. With
+//! images in the lanes the transforms of `d` and `M` are sums of vectors, and pixels beyond
+//! the border are zero vectors; tiles at the end of odd sides are computed whole and stored
+//! in part. The gradient of the input is the same operation with turned weights.
+
+use std::cell::RefCell;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::conv::{Epilogue, MAX_TERMS};
+use super::geometry::Windows;
+use super::isa::{Isa, mul_add, vectors, vectors_mut};
+use super::tensor::{Batch, Buffer};
+
+/// Positions of a transformed tile.
+const POSITIONS: usize = 16;
+
+/// Columns of a register tile; a column is one tile of one block of images.
+const WIDTH: usize = 3;
+
+/// Vectors of a channel of transformed tiles, `[position][column]`. Odd, so that channels do
+/// not fall on the same sets of the cache.
+const CHANNEL: usize = POSITIONS * WIDTH + 1;
+
+/// Rows of tiles that a task covers: a multiple of [`WIDTH`], so that the tiles fill
+/// register tiles.
+const TASK_ROWS: usize = WIDTH;
+
+/// Products below which a call is not worth distributing.
+const SERIAL_PRODUCTS: usize = 1 << 16;
+
+thread_local! {
+    /// Transformed tiles of the task that the thread runs.
+    static SCRATCH: RefCell<Buffer> = RefCell::default();
+}
+
+/// One direction of a 3×3 convolution: what does not depend on the batch.
+#[derive(Debug, Clone)]
+pub(super) struct Winograd {
+    isa: Isa,
+    /// Source and destination channels.
+    channels: [usize; 2],
+    /// Height and width of the image.
+    sides: [usize; 2],
+    /// Whether kernels are turned by 180°, as the gradient of the input asks.
+    turned: bool,
+    /// Destination channels in a register tile.
+    height: usize,
+    /// The tiles of an image.
+    columns: Vec<Column>,
+}
+
+impl Winograd {
+    /// Whether fewer products are worth the transforms. Their costs are in cycles of one
+    /// tile, as measured on Zen 5; below the crossover the direct algorithm stays.
+    pub(super) fn suits(
+        isa: Isa,
+        windows: &Windows,
+        [sources, destinations]: [usize; 2],
+    ) -> bool {
+        let Windows { kernel, stride, padding, from, to } = *windows;
+        if (kernel, stride, padding) != (3, 1, 1) || sources > MAX_TERMS {
+            return false;
+        }
+        let valid =
+            |axis| (0..3).map(|tap| windows.valid(axis, tap).len()).sum::<usize>();
+        let tiles = from[0].div_ceil(2) * to[1].div_ceil(2);
+        let products = (valid(0) * valid(1)) as f64 / tiles as f64;
+        // With few registers the direct kernel finds its operands half as fast.
+        let product = if isa.registers() >= 32 { 0.58 } else { 1.0 };
+        let saved = product * products - 0.58 * POSITIONS as f64;
+        let [sources, destinations] = [sources as f64, destinations as f64];
+        saved * sources * destinations > 50.0 * sources + 33.0 * destinations
+    }
+
+    pub(super) fn new(
+        isa: Isa,
+        channels: [usize; 2],
+        sides: [usize; 2],
+        turned: bool,
+    ) -> Self {
+        let most = if isa.registers() >= 32 { 8 } else { 4 };
+        let height = channels[1].div_ceil(channels[1].div_ceil(most));
+        let [down, across] = sides.map(|side: usize| side.div_ceil(2));
+        let column = |tile: usize| Column::new(sides, [tile / across, tile % across]);
+        let columns = (0..down * across).map(column).collect();
+        Self { isa, channels, sides, turned, height, columns }
+    }
+
+    /// Tiles of an image, down and across.
+    fn tiles(&self) -> [usize; 2] {
+        self.sides.map(|side| side.div_ceil(2))
+    }
+
+    /// Register tiles that cover the destination channels.
+    fn heights(&self) -> usize {
+        self.channels[1].div_ceil(self.height)
+    }
+
+    /// Length of the packed weights.
+    pub(super) fn packed_size(&self) -> usize {
+        self.heights() * self.height * POSITIONS * self.channels[0]
+    }
+
+    /// Transforms weights and lays them out as
+    /// `[register tile][position][source channel][channel of the tile]`; `strides` are the
+    /// distances between source channels and between destination channels in PyTorch's
+    /// layout.
+    pub(super) fn pack(&self, weights: &[f32], strides: [usize; 2], packed: &mut [f32]) {
+        let [sources, destinations] = self.channels;
+        let height = self.height;
+        let pack_tile = |(t, tile): (usize, &mut [f32])| {
+            for (i, o) in (t * height..(t + 1) * height).enumerate() {
+                for c in 0..sources {
+                    let mut kernel = [0.0; 9];
+                    if o < destinations {
+                        let at = c * strides[0] + o * strides[1];
+                        kernel.copy_from_slice(&weights[at..at + 9]);
+                    }
+                    if self.turned {
+                        kernel.reverse();
+                    }
+                    for (position, value) in transform(&kernel).into_iter().enumerate() {
+                        tile[(position * sources + c) * height + i] = value;
+                    }
+                }
+            }
+        };
+        let size = POSITIONS * sources * height;
+        if packed.len() < SERIAL_PRODUCTS {
+            packed.chunks_exact_mut(size).enumerate().for_each(pack_tile);
+        } else {
+            packed.par_chunks_exact_mut(size).enumerate().for_each(pack_tile);
+        }
+    }
+
+    /// First pixel of a row of tiles, counted over all blocks.
+    fn first_pixel(&self, row: usize) -> usize {
+        let [height, width] = self.sides;
+        let [down, _] = self.tiles();
+        (row / down * height + 2 * (row % down)) * width
+    }
+
+    /// Computes the whole destination.
+    pub(super) fn run(
+        &self,
+        batch: Batch,
+        [packed, from]: [&[f32]; 2],
+        epilogue: Epilogue<'_>,
+        to: &mut [f32],
+    ) {
+        let [sources, destinations] = self.channels;
+        let [down, across] = self.tiles();
+        let all = batch.blocks * down;
+        let step = TASK_ROWS;
+        let tasks = all.div_ceil(step);
+        let mut windows: Vec<&mut [f32]> = vec![];
+        windows.resize_with(tasks * destinations, Default::default);
+        let row = batch.row(self.sides[0] * self.sides[1]);
+        for (channel, mut row) in to.chunks_mut(row).take(destinations).enumerate() {
+            for task in 0..tasks {
+                let [first, end] = [task, task + 1]
+                    .map(|task| self.first_pixel(all.min(task * step)) * batch.lanes);
+                let window;
+                (window, row) = row.split_at_mut(end - first);
+                windows[task * destinations + channel] = window;
+            }
+        }
+        let run = |(task, windows): (usize, &mut [&mut [f32]])| {
+            let rows = [task * step, all.min((task + 1) * step)];
+            SCRATCH.with_borrow_mut(|buffer| {
+                let size = self.scratch_size(batch.lanes);
+                buffer.reserve(size);
+                let scratch = buffer.get_mut(size);
+                let task = Task {
+                    of: self,
+                    batch,
+                    packed,
+                    from,
+                    epilogue,
+                    rows,
+                    windows,
+                    scratch,
+                };
+                self.isa.run(task);
+            });
+        };
+        let products = POSITIONS * sources * destinations * all * across * batch.lanes;
+        if batch.serial || products < SERIAL_PRODUCTS {
+            windows.chunks_mut(destinations).enumerate().for_each(run);
+        } else {
+            windows.par_chunks_mut(destinations).enumerate().for_each(run);
+        }
+    }
+
+    /// Length of the transformed source and destination of a register tile.
+    fn scratch_size(&self, lanes: usize) -> usize {
+        let channels = self.channels[0] + self.heights() * self.height;
+        (channels * CHANNEL + self.sides[1]) * lanes
+    }
+}
+
+/// G w Gᵀ.
+fn transform(kernel: &[f32; 9]) -> [f32; POSITIONS] {
+    let line = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
+    let rows = [0, 1, 2].map(|i| line([0, 1, 2].map(|j| f64::from(kernel[3 * i + j]))));
+    let columns = [0, 1, 2, 3].map(|j| line([rows[0][j], rows[1][j], rows[2][j]]));
+    std::array::from_fn(|position| columns[position % 4][position / 4] as f32)
+}
+
+/// All destination channels of some rows of tiles.
+struct Task<'a, 'b> {
+    of: &'a Winograd,
+    batch: Batch,
+    packed: &'a [f32],
+    from: &'a [f32],
+    epilogue: Epilogue<'a>,
+    /// First row of tiles and the one behind the last, counted over all blocks.
+    rows: [usize; 2],
+    /// The rows' part of each destination channel.
+    windows: &'a mut [&'b mut [f32]],
+    /// Zeros, V and M.
+    scratch: &'a mut [f32],
+}
+
+/// A tile of an image: one column of a register tile.
+#[derive(Debug, Clone, Copy, Default)]
+struct Column {
+    /// First output pixel.
+    pixel: u32,
+    /// First pixels of the 4 lines that it reads, and the 4 columns; the nearest ones where
+    /// it reads outside the image.
+    reads: [[u32; 4]; 2],
+    /// Whether these lines and columns lie inside the image.
+    inside: [[bool; 4]; 2],
+    /// Whether all of them do.
+    interior: bool,
+}
+
+impl Column {
+    fn new(sides: [usize; 2], tile: [usize; 2]) -> Self {
+        let [y, x] = tile.map(|at| 2 * at);
+        let width = sides[1];
+        let mut column = Self { pixel: (y * width + x) as u32, ..Self::default() };
+        for k in 0..4 {
+            for (axis, first) in [y, x].into_iter().enumerate() {
+                let at = (first + k).clamp(1, sides[axis]);
+                column.inside[axis][k] = at == first + k;
+                column.reads[axis][k] = ((at - 1) * [width, 1][axis]) as u32;
+            }
+        }
+        column.interior = column.inside == [[true; 4]; 2];
+        column
+    }
+}
+
+impl WithSimd for Task<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let [_, across] = self.of.tiles();
+        let [sources, destinations] = self.of.channels;
+        let scratch = vectors_mut::<S>(std::mem::take(&mut self.scratch));
+        let (zeros, scratch) = scratch.split_at_mut(self.of.sides[1]);
+        zeros.fill(simd.splat_f32s(0.0));
+        let scratch = scratch.as_chunks_mut::<CHANNEL>().0;
+        let (v, m) = scratch.split_at_mut(sources);
+        let [first, end] = self.rows.map(|row| row * across);
+        let tiles = self.of.columns.len();
+        let pixels = self.of.sides[0] * self.of.sides[1];
+        for tile in (first..end).step_by(WIDTH) {
+            let mut columns = [(&self.of.columns[0], 0); WIDTH];
+            for (j, column) in columns.iter_mut().enumerate() {
+                let tile = (tile + j).min(end - 1);
+                *column = (&self.of.columns[tile % tiles], tile / tiles * pixels);
+            }
+            self.transform_source(simd, &columns, zeros, v);
+            match self.of.height {
+                1 => self.multiply::<S, 1>(simd, v, m),
+                2 => self.multiply::<S, 2>(simd, v, m),
+                3 => self.multiply::<S, 3>(simd, v, m),
+                4 => self.multiply::<S, 4>(simd, v, m),
+                5 => self.multiply::<S, 5>(simd, v, m),
+                6 => self.multiply::<S, 6>(simd, v, m),
+                7 => self.multiply::<S, 7>(simd, v, m),
+                8 => self.multiply::<S, 8>(simd, v, m),
+                other => unreachable!("no kernel for tiles of {other}"),
+            }
+            let columns = &columns[..WIDTH.min(end - tile)];
+            self.transform_destination(simd, columns, &m[..destinations]);
+        }
+    }
+}
+
+impl Task<'_, '_> {
+    /// V of every channel.
+    #[inline(always)]
+    fn transform_source<S: Simd>(
+        &self,
+        simd: S,
+        columns: &[(&Column, usize); WIDTH],
+        zeros: &[S::f32s],
+        v: &mut [[S::f32s; CHANNEL]],
+    ) {
+        let [height, width] = self.of.sides;
+        let stride = self.batch.stride(height * width);
+        let from = vectors::<S>(self.from);
+        for (from, v) in from.chunks(stride).zip(v) {
+            for j in 0..WIDTH {
+                let (column, block) = columns[j];
+                let from = &from[block..];
+                let lines = if column.interior {
+                    interior_lines(simd, from, column, width)
+                } else {
+                    border_lines(simd, from, column, zeros)
+                };
+                for k in 0..4 {
+                    let line = [lines[0][k], lines[1][k], lines[2][k], lines[3][k]];
+                    let line = source_line(simd, line);
+                    for l in 0..4 {
+                        v[(4 * k + l) * WIDTH + j] = line[l];
+                    }
+                }
+            }
+        }
+    }
+
+    /// M of every channel.
+    #[inline(always)]
+    fn multiply<S: Simd, const H: usize>(
+        &self,
+        simd: S,
+        v: &[[S::f32s; CHANNEL]],
+        m: &mut [[S::f32s; CHANNEL]],
+    ) {
+        let weights = self.packed.as_chunks::<H>().0;
+        let m = m.as_chunks_mut::<H>().0;
+        for position in 0..POSITIONS {
+            for (t, m) in m.iter_mut().enumerate() {
+                let first = (t * POSITIONS + position) * v.len();
+                let sums = dot(simd, &weights[first..][..v.len()], v, position);
+                for i in 0..H {
+                    m[i][position * WIDTH..][..WIDTH].copy_from_slice(&sums[i]);
+                }
+            }
+        }
+    }
+
+    /// The destination's pixels.
+    #[inline(always)]
+    fn transform_destination<S: Simd>(
+        &mut self,
+        simd: S,
+        columns: &[(&Column, usize)],
+        m: &[[S::f32s; CHANNEL]],
+    ) {
+        let [height, width] = self.of.sides;
+        let stride = self.batch.stride(height * width);
+        let first = self.of.first_pixel(self.rows[0]);
+        let epilogue = self.epilogue;
+        for (channel, (m, window)) in m.iter().zip(&mut *self.windows).enumerate() {
+            let bias = epilogue.bias(simd, channel);
+            let window = vectors_mut::<S>(window);
+            let place = [channel, channel * stride + first];
+            for (j, &(column, block)) in columns.iter().enumerate() {
+                let sums = destination_tile(simd, m, j, bias);
+                let at = (block + column.pixel as usize - first) as u32;
+                let to = [at, at + 1, at + width as u32, at + width as u32 + 1];
+                let [right, below] = [column.inside[1][2], column.inside[0][2]];
+                if right && below {
+                    let sums = epilogue.finish(simd, place, window, &to, sums);
+                    for i in 0..4 {
+                        window[to[i] as usize] = sums[i];
+                    }
+                } else {
+                    for (i, stored) in [true, right, below, false].into_iter().enumerate()
+                    {
+                        if stored {
+                            let at = to[i] as usize;
+                            let sum = [sums[i]];
+                            let sum = epilogue.finish(simd, place, window, &[to[i]], sum);
+                            window[at] = sum[0];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Bᵀ d of each of the 4 columns of a tile's source pixels `d`.
+#[inline(always)]
+fn interior_lines<S: Simd>(
+    simd: S,
+    from: &[S::f32s],
+    column: &Column,
+    width: usize,
+) -> [[S::f32s; 4]; 4] {
+    let first = (column.reads[0][0] + column.reads[1][0]) as usize;
+    let from = &from[first..][..3 * width + 4];
+    let [b, c, d] =
+        [&from[width..][..4], &from[2 * width..][..4], &from[3 * width..][..4]];
+    [
+        source_line(simd, [from[0], b[0], c[0], d[0]]),
+        source_line(simd, [from[1], b[1], c[1], d[1]]),
+        source_line(simd, [from[2], b[2], c[2], d[2]]),
+        source_line(simd, [from[3], b[3], c[3], d[3]]),
+    ]
+}
+
+/// The same at the border, where pixels outside the image are zeros.
+#[inline(always)]
+fn border_lines<S: Simd>(
+    simd: S,
+    from: &[S::f32s],
+    column: &Column,
+    zeros: &[S::f32s],
+) -> [[S::f32s; 4]; 4] {
+    let mut rows = [zeros; 4];
+    for k in 0..4 {
+        if column.inside[0][k] {
+            rows[k] = &from[column.reads[0][k] as usize..][..zeros.len()];
+        }
+    }
+    let mut lines = [[simd.splat_f32s(0.0); 4]; 4];
+    for l in 0..4 {
+        if column.inside[1][l] {
+            let x = column.reads[1][l] as usize;
+            let d = [rows[0][x], rows[1][x], rows[2][x], rows[3][x]];
+            lines[l] = source_line(simd, d);
+        }
+    }
+    lines
+}
+
+/// Aᵀ M A plus a bias, for one column.
+#[inline(always)]
+fn destination_tile<S: Simd>(
+    simd: S,
+    m: &[S::f32s; CHANNEL],
+    j: usize,
+    bias: S::f32s,
+) -> [S::f32s; 4] {
+    let mut lines = [[simd.splat_f32s(0.0); 2]; 4];
+    for l in 0..4 {
+        let m = |k: usize| m[(4 * k + l) * WIDTH + j];
+        lines[l] = destination_line(simd, [m(0), m(1), m(2), m(3)]);
+    }
+    let [[a, e], [b, f], [c, g], [d, h]] = lines;
+    let [[a, b], [c, d]] =
+        [destination_line(simd, [a, b, c, d]), destination_line(simd, [e, f, g, h])];
+    [
+        simd.add_f32s(a, bias),
+        simd.add_f32s(b, bias),
+        simd.add_f32s(c, bias),
+        simd.add_f32s(d, bias),
+    ]
+}
+
+/// Bᵀ d.
+#[inline(always)]
+fn source_line<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    let [sum, difference] = [simd.add_f32s(b, c), simd.sub_f32s(c, b)];
+    [simd.sub_f32s(a, c), sum, difference, simd.sub_f32s(b, d)]
+}
+
+/// Aᵀ m.
+#[inline(always)]
+fn destination_line<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    let [sum, difference] = [simd.add_f32s(b, c), simd.sub_f32s(b, c)];
+    [simd.add_f32s(a, sum), simd.sub_f32s(difference, d)]
+}
+
+/// Σ_c weights[c] · v[c] of one position, for a register tile.
+#[inline(always)]
+fn dot<S: Simd, const H: usize>(
+    simd: S,
+    weights: &[[f32; H]],
+    v: &[[S::f32s; CHANNEL]],
+    position: usize,
+) -> [[S::f32s; WIDTH]; H] {
+    let mut sums = [[simd.splat_f32s(0.0); WIDTH]; H];
+    for (weights, v) in weights.iter().zip(v) {
+        let v = &v[position * WIDTH..][..WIDTH];
+        for i in 0..H {
+            let weight = simd.splat_f32s(weights[i]);
+            for j in 0..WIDTH {
+                sums[i][j] = mul_add(simd, weight, v[j], sums[i][j]);
+            }
+        }
+    }
+    sums
+}
