@@ -245,8 +245,10 @@ impl Reference<'_> {
         let mut loss = 0.0;
         let mut gradient = vec![];
         for (z, &label) in logits.chunks(self.net.n_classes()).zip(labels) {
+            let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let z: Vec<f64> = z.iter().map(|z| z - largest).collect();
             let sum: f64 = z.iter().map(|z| z.exp()).sum();
-            loss -= (z[usize::from(label)].exp() / sum).ln() / n;
+            loss += (sum.ln() - z[usize::from(label)]) / n;
             gradient.extend(z.iter().enumerate().map(|(c, z)| {
                 (z.exp() / sum - f64::from(u8::from(c == usize::from(label)))) / n
             }));
