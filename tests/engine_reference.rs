@@ -176,6 +176,10 @@ fn check_trajectory(fixture: &Fixture, name: &str, optimizer: &Optimizer, steps:
     let batches = fixture.names("trajectory/images").len();
     let mut report = fixture.report();
     let mut engine = fixture.engine();
+    let frozen: Vec<usize> =
+        optimizer.freeze.iter().filter_map(|node| fixture.net.position(node)).collect();
+    assert_eq!(frozen.is_empty(), optimizer.freeze.is_empty());
+    engine.freeze(&frozen);
     let losses = &fixture.get(&format!("{name}/losses")).values;
     assert_eq!(losses.len(), steps);
     for (step, loss) in losses.iter().enumerate() {

@@ -101,14 +101,18 @@ fn a_fork_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     let root = directory.path();
     let expected = promised(&root.join("p/run"));
     let again = "train --from p/run@1 --out c/run";
-    for kill in 0..12 {
+    // Ever later, until a whole fork is there: kills while it is made and after.
+    let state = root.join("c/run/state/last.safetensors");
+    let mut kills = 0;
+    while !state.exists() || kills < 12 {
         let mut child = command(root, again).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + 4 * kill));
+        std::thread::sleep(Duration::from_millis(5 + 4 * kills));
         child.kill().unwrap();
         child.wait().unwrap();
+        kills += 1;
     }
     // A fork that was begun needs --from until its first state is there, and never again.
-    fs::remove_file(root.join("c/run/state/last.safetensors")).ok();
+    fs::remove_file(state).unwrap();
     let output =
         command(root, "train p/run/experiment.toml --out c/run").output().unwrap();
     assert!(

@@ -257,6 +257,8 @@ impl<'a> Reference<'a> {
         let mut loss = 0.0;
         let mut gradient = vec![];
         for (z, &label) in logits.chunks(self.net.n_classes()).zip(labels) {
+            let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let z: Vec<f64> = z.iter().map(|z| z - largest).collect();
             let sum: f64 = z.iter().map(|z| z.exp()).sum();
             let smoothing = self.regularization.label_smoothing;
             let target = |c: usize| {
@@ -264,7 +266,7 @@ impl<'a> Reference<'a> {
                 (1.0 - smoothing) * hit + smoothing / z.len() as f64
             };
             for (c, z) in z.iter().enumerate() {
-                loss -= target(c) * (z.exp() / sum).ln() / n;
+                loss += target(c) * (sum.ln() - z) / n;
             }
             gradient.extend(
                 z.iter().enumerate().map(|(c, z)| (z.exp() / sum - target(c)) / n),

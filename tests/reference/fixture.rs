@@ -49,6 +49,9 @@ pub(crate) struct Optimizer {
     weight_decay: f64,
     /// The argument of `torch.nn.utils.clip_grad_norm_`.
     pub(crate) clip_norm: Option<f64>,
+    /// Nodes that do not move; each net has some of them.
+    #[serde(default)]
+    pub(crate) freeze: Vec<String>,
 }
 
 /// An array of a fixture, in float64.

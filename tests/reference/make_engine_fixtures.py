@@ -62,6 +62,9 @@ OPTIMIZERS = {
     "sgd-plain": {**SGD, "momentum": 0.0},
     "sgd-nesterov": {**SGD, "nesterov": True},
     "sgd-clipped": {**SGD, "clip_norm": CLIP_NORM},
+    # At the front, in the middle and at the end; each net has some of these.
+    "sgd-frozen": {**SGD, "freeze": ["conv1", "bn1", "layer1.0.bn1", "bn3", "layer3.1.conv2",
+                                     "layer2.0.bn2", "fc"]},
     "adam": ADAM,
     "adamw": {**ADAM, "kind": "adamw", "weight_decay": 1e-2},
 }
@@ -108,6 +111,7 @@ def optimizer(settings, parameters):
     settings = dict(settings)
     kind = settings.pop("kind")
     settings.pop("clip_norm", None)
+    settings.pop("freeze", None)
     make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return make[kind](parameters, **settings)
 
@@ -250,8 +254,20 @@ def record(case, dtype):
     return out, distance
 
 
+def freeze(net, names):
+    """Keeps modules as they are: no gradients and, of a BatchNorm, no new statistics."""
+    for name, module in net.named_modules():
+        if name in names:
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 0.0
+                module.num_batches_tracked = torch.full((), -STEPS) + module.num_batches_tracked
+
+
 def train(case, dtype, settings, batches):
     net = start(case, dtype).train()
+    freeze(net, settings.get("freeze", []))
     update = optimizer(settings, net.parameters())
     losses = []
     norms = []
