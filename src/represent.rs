@@ -230,7 +230,11 @@ mod tests {
     }
 
     fn names(choice: &Layers) -> Vec<String> {
-        layers(&net(), choice, None).unwrap().into_iter().map(|layer| layer.name).collect()
+        layers(&net(), choice, None)
+            .unwrap()
+            .into_iter()
+            .map(|layer| layer.name)
+            .collect()
     }
 
     #[test]

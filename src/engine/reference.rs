@@ -266,9 +266,9 @@ impl<'a> Reference<'a> {
             for (c, z) in z.iter().enumerate() {
                 loss -= target(c) * (z.exp() / sum).ln() / n;
             }
-            gradient.extend(z.iter().enumerate().map(|(c, z)| {
-                (z.exp() / sum - target(c)) / n
-            }));
+            gradient.extend(
+                z.iter().enumerate().map(|(c, z)| (z.exp() / sum - target(c)) / n),
+            );
         }
         (loss, gradient)
     }

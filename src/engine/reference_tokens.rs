@@ -36,8 +36,8 @@ impl Head<'_> {
         let scale = 1.0 / (self.features as f64).sqrt();
         let row = |t: usize| {
             let score = |s: usize| {
-                let terms =
-                    (0..self.features).map(|d| q[d * self.tokens + t] * k[d * self.tokens + s]);
+                let terms = (0..self.features)
+                    .map(|d| q[d * self.tokens + t] * k[d * self.tokens + s]);
                 (terms.sum::<f64>() * scale).exp()
             };
             let row: Vec<f64> = (0..self.tokens).map(score).collect();
@@ -229,7 +229,12 @@ impl Reference<'_> {
     }
 
     /// dx, dγ and dβ of a `LayerNorm`.
-    fn norm_back(&self, node: usize, x: &[f64], dy: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    fn norm_back(
+        &self,
+        node: usize,
+        x: &[f64],
+        dy: &[f64],
+    ) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let shape = self.shape(node);
         let moments = self.token_moments(node, x);
         let gamma = self.parameter(node, "weight");

@@ -148,7 +148,12 @@ pub(super) fn check(isa: Isa, net: &Net, n: usize, tolerance: f64) {
     check_gradients(&format!("{} n={n}", isa.name()), &engine, &expected, tolerance);
 }
 
-pub(super) fn check_gradients(what: &str, engine: &Engine, expected: &Parameters, tolerance: f64) {
+pub(super) fn check_gradients(
+    what: &str,
+    engine: &Engine,
+    expected: &Parameters,
+    tolerance: f64,
+) {
     let found = engine.last_gradients().0;
     assert_eq!(found.len(), expected.len());
     for (name, array) in &found {

@@ -28,7 +28,11 @@ impl Chain {
     /// Images of one row as tokens.
     fn embed(self) -> Self {
         let Shape { channels, height, width } = self.shape();
-        self.add("embed", Op::Embed, Shape { channels, height: 1 + height * width, width: 1 })
+        self.add(
+            "embed",
+            Op::Embed,
+            Shape { channels, height: 1 + height * width, width: 1 },
+        )
     }
 
     fn linear(self, name: &str, out_features: usize, bias: bool) -> Self {
@@ -156,7 +160,12 @@ fn transformers_match_the_reference() {
         for (config, channels, sides, n) in [
             (SMALL, 1, [8, 8], 5),
             (VitConfig { pool: TokenPool::Mean, ..SMALL }, 3, [16, 8], 33),
-            (VitConfig { patch: 2, dim: 5, heads: 1, head_dim: 3, ..SMALL }, 3, [8, 8], 1),
+            (
+                VitConfig { patch: 2, dim: 5, heads: 1, head_dim: 3, ..SMALL },
+                3,
+                [8, 8],
+                1,
+            ),
             (VitConfig { patch: 8, depth: 6, mlp_dim: 1, ..SMALL }, 1, [16, 16], 17),
         ] {
             check(isa, &vit(config, channels, sides), n, 3e-5);
@@ -183,11 +192,8 @@ fn dropout_and_smoothing_match_the_reference() {
             reference.regularization = Regularization { label_smoothing, dropout_key };
             let values = reference.forward(&images);
             let expected = reference.backward(&values, &labels);
-            let found = engine.regularized_gradients(
-                &images,
-                &labels,
-                reference.regularization,
-            );
+            let found =
+                engine.regularized_gradients(&images, &labels, reference.regularization);
             let loss = reference.loss(&values[root], &labels).0;
             assert!((found - loss).abs() <= 1e-5 * loss, "{found} {loss}");
             check_gradients(isa.name(), &engine, &expected, 3e-5);

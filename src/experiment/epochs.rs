@@ -123,7 +123,13 @@ mod tests {
     use super::*;
 
     fn train(length: Length, history: EpochList, checkpoints: EpochList) -> TrainConfig {
-        TrainConfig { length, batch_size: 128, label_smoothing: 0.0, history, checkpoints }
+        TrainConfig {
+            length,
+            batch_size: 128,
+            label_smoothing: 0.0,
+            history,
+            checkpoints,
+        }
     }
 
     #[test]

@@ -177,12 +177,7 @@ mod tests {
 
     #[test]
     fn macs_count_attention() {
-        let config = VitConfig {
-            dim: 192,
-            heads: 3,
-            mlp_dim: 768,
-            ..VIT4
-        };
+        let config = VitConfig { dim: 192, heads: 3, mlp_dim: 768, ..VIT4 };
         let net = build(&config, Shape { channels: 3, height: 32, width: 32 }, 10);
         let token = 192 * 576 + 192 * 192 + 2 * 192 * 768;
         let expected = 64 * 48 * 192 + 6 * (65 * token + 2 * 65 * 65 * 192) + 1920;

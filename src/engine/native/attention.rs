@@ -110,7 +110,7 @@ impl Part {
     }
 }
 
-/// `scores[s][t]` = scale · Σ_d q[d][t]·k[d][s] of `G` panels of queries from `first` with
+/// `scores[s][t]` = `scale · Σ_d q[d][t]·k[d][s]` of `G` panels of queries from `first` with
 /// all keys; `Q` = 3·`G`.
 #[inline(always)]
 fn products<S: Simd, const G: usize, const Q: usize>(
@@ -145,11 +145,7 @@ fn products<S: Simd, const G: usize, const Q: usize>(
 
 /// Softmax over the first `tokens` keys; the others get 0.
 #[inline(always)]
-fn softmax<S: Simd, const Q: usize>(
-    simd: S,
-    tokens: usize,
-    scores: &mut [[S::f32s; Q]],
-) {
+fn softmax<S: Simd, const Q: usize>(simd: S, tokens: usize, scores: &mut [[S::f32s; Q]]) {
     let (scores, rest) = scores.split_at_mut(tokens);
     rest.fill([simd.splat_f32s(0.0); Q]);
     let mut most = scores[0];
@@ -174,7 +170,7 @@ fn softmax<S: Simd, const Q: usize>(
     }
 }
 
-/// `out[d][t]` of `G` panels from `first` = Σ_s weights[s][t]·v[d][s], added where asked;
+/// `out[d][t]` of `G` panels from `first` = `Σ_s weights[s][t]·v[d][s]`, added where asked;
 /// `D` features at a time.
 #[inline(always)]
 fn combine<S: Simd, const G: usize, const Q: usize, const D: usize>(
@@ -186,7 +182,8 @@ fn combine<S: Simd, const G: usize, const Q: usize, const D: usize>(
 ) {
     let whole = value.features / D * D;
     for feature in (0..whole).step_by(D) {
-        let part = |part: Part, n| Part { first: part.first + feature, features: n, ..part };
+        let part =
+            |part: Part, n| Part { first: part.first + feature, features: n, ..part };
         let values = (values, part(value, D));
         combine_features::<S, G, Q, D>(
             simd,
@@ -241,7 +238,7 @@ fn combine_features<S: Simd, const G: usize, const Q: usize, const D: usize>(
     }
 }
 
-/// `out[d][s]` += Σ_t weights[s][t]·x[d][t] of `G` panels from `first`.
+/// `out[d][s]` += `Σ_t weights[s][t]·x[d][t]` of `G` panels from `first`.
 #[inline(always)]
 fn spread<S: Simd, const G: usize, const Q: usize>(
     simd: S,
@@ -312,7 +309,7 @@ impl Forward<'_> {
         let y = vectors_mut::<S>(self.y).as_chunks_mut::<PANEL>().0;
         let [query, key, value] = [0, 1, 2].map(|which| (x, of.part(which, head)));
         products::<S, G, Q>(simd, query, key, (first, of.scale()), scores);
-        softmax(simd, of.tokens.tokens, scores);
+        softmax(simd, of.tokens.count, scores);
         let out = (y, of.output(head));
         combine::<S, G, Q, D>(simd, scores, value, out, (first, false));
     }
@@ -365,7 +362,7 @@ impl Backward<'_> {
         let [query, key, value] = [0, 1, 2].map(|which| (x, of.part(which, head)));
         let out = (dy, of.output(head));
         products::<S, G, Q>(simd, query, key, (first, of.scale()), p);
-        softmax(simd, of.tokens.tokens, p);
+        softmax(simd, of.tokens.count, p);
         products::<S, G, Q>(simd, out, value, (first, 1.0), ds);
         through_softmax(simd, p, ds, of.scale());
         combine::<S, G, Q, D>(simd, ds, key, (&mut *dx, query.1), (first, true));

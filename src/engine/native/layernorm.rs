@@ -137,8 +137,7 @@ impl LayerNorm<'_> {
     ) {
         let moments = &self.moments(simd, x);
         let share = self.share(simd);
-        for (((x, dy), sums), &gamma) in
-            x.iter().zip(&mut *dy).zip(sums).zip(self.gamma)
+        for (((x, dy), sums), &gamma) in x.iter().zip(&mut *dy).zip(sums).zip(self.gamma)
         {
             let x_hat = normalized(simd, moments, *x);
             for j in 0..PANEL {

@@ -355,11 +355,8 @@ impl WithSimd for Backward<'_> {
             }
             for (dx, dz) in dx.iter_mut().zip(&*dz) {
                 for j in 0..PANEL {
-                    dx[j] = if self.accumulate {
-                        simd.add_f32s(dx[j], dz[j])
-                    } else {
-                        dz[j]
-                    };
+                    dx[j] =
+                        if self.accumulate { simd.add_f32s(dx[j], dz[j]) } else { dz[j] };
                 }
             }
         }

@@ -10,8 +10,8 @@ use super::isa::Isa;
 use super::optimizer::{self, State};
 use super::plan::{Back, Kind, Program, Step, Target, lower};
 use super::pool::{GlobalAvgPool, MaxPool};
-use super::token_steps::TokenLayer;
 use super::tensor::{Batch, Buffer, pack_images};
+use super::token_steps::TokenLayer;
 use super::tokens::{Tokens, Workspaces};
 use super::{elementwise, loss};
 use crate::engine::{Regularization, Update};
@@ -93,7 +93,7 @@ pub(super) fn pixels(shape: Shape) -> usize {
 pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) -> usize {
     let shape = net.nodes[node].shape;
     if net.has_tokens(node) {
-        return Tokens { isa, batch, tokens: shape.height }.size(shape.channels);
+        return Tokens { isa, batch, count: shape.height }.size(shape.channels);
     }
     batch.size(shape.channels, pixels(shape))
 }
@@ -407,19 +407,14 @@ impl Network {
         GlobalAvgPool { isa: self.isa, batch, pixels }
     }
 
-    fn loss(
-        &mut self,
-        plan: &Plan,
-        batch: Batch,
-        labels: &[u8],
-        smoothing: f64,
-    ) -> f64 {
+    fn loss(&mut self, plan: &Plan, batch: Batch, labels: &[u8], smoothing: f64) -> f64 {
         let root = self.net.nodes.len() - 1;
         let buffer = plan.program.backward[0].gradient;
         let mut gradient = std::mem::take(&mut self.buffers[buffer]);
         let logits = self.value(plan, batch, root);
         let out = gradient.get_mut(self.size(batch, root));
-        let targets = loss::Targets { labels, n_classes: self.net.n_classes(), smoothing };
+        let targets =
+            loss::Targets { labels, n_classes: self.net.n_classes(), smoothing };
         let loss = loss::cross_entropy(logits, targets, batch, out);
         self.buffers[buffer] = gradient;
         loss

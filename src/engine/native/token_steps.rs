@@ -47,7 +47,7 @@ impl TokenLayer {
 
 impl Network {
     fn tokens(&self, node: usize, batch: Batch) -> Tokens {
-        Tokens { isa: self.isa, batch, tokens: self.net.nodes[node].shape.height }
+        Tokens { isa: self.isa, batch, count: self.net.nodes[node].shape.height }
     }
 
     fn norm(&self, node: usize) -> LayerNorm<'_> {
@@ -65,10 +65,11 @@ impl Network {
 
     fn linear(&self, node: usize, before: Option<usize>, batch: Batch) -> Linear<'_> {
         let layer = self.token_layers[node].as_ref().expect("is a linear layer");
-        let before = before.map_or(Before::Nothing, |node| match self.net.nodes[node].op {
-            Op::Gelu => Before::Gelu,
-            _ => Before::Norm(self.norm(node)),
-        });
+        let before =
+            before.map_or(Before::Nothing, |node| match self.net.nodes[node].op {
+                Op::Gelu => Before::Gelu,
+                _ => Before::Norm(self.norm(node)),
+            });
         let tokens = self.tokens(node, batch);
         let [forward, backward] = &layer.packed;
         Linear { tokens, before, packed: [forward, backward], spaces: &self.spaces }
