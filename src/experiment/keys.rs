@@ -138,7 +138,7 @@ pub(super) const KEYS: &[Key] = &[
         Toml("['test', 'train-clean', 'train-corrupted']"),
     ),
     key("analysis.n_examples", Integer(4, 100_000), Toml("512")),
-    key("analysis.tokens", Choice(&["cls", "mean", "all"]), Toml("'cls'"))
+    key("analysis.tokens", Choice(&["mean", "cls", "all"]), Toml("'mean'"))
         .of("net.kind", VIT),
     key("analysis.cka.estimator", Choice(&["debiased", "biased"]), Toml("'debiased'")),
     key("analysis.probe.l2", POSITIVE, Toml("1e-3")),

@@ -19,6 +19,8 @@ mod parse;
 mod schedule;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vit_tests;
 
 pub use crate::similarity::Estimator;
 pub use difference::Difference;

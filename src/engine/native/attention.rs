@@ -110,7 +110,7 @@ impl Part {
     }
 }
 
-/// `scores[s][t]` = scale · Σ_d q[d][t]·k[d][s] of `G` panels of queries from `first` with
+/// `scores[s][t]` = `scale · Σ_d q[d][t]·k[d][s]` of `G` panels of queries from `first` with
 /// all keys; `Q` = 3·`G`.
 #[inline(always)]
 fn products<S: Simd, const G: usize, const Q: usize>(
@@ -170,7 +170,7 @@ fn softmax<S: Simd, const Q: usize>(simd: S, tokens: usize, scores: &mut [[S::f3
     }
 }
 
-/// `out[d][t]` of `G` panels from `first` = Σ_s weights[s][t]·v[d][s], added where asked;
+/// `out[d][t]` of `G` panels from `first` = `Σ_s weights[s][t]·v[d][s]`, added where asked;
 /// `D` features at a time.
 #[inline(always)]
 fn combine<S: Simd, const G: usize, const Q: usize, const D: usize>(
@@ -238,7 +238,7 @@ fn combine_features<S: Simd, const G: usize, const Q: usize, const D: usize>(
     }
 }
 
-/// `out[d][s]` += Σ_t weights[s][t]·x[d][t] of `G` panels from `first`.
+/// `out[d][s]` += `Σ_t weights[s][t]·x[d][t]` of `G` panels from `first`.
 #[inline(always)]
 fn spread<S: Simd, const G: usize, const Q: usize>(
     simd: S,
@@ -309,7 +309,7 @@ impl Forward<'_> {
         let y = vectors_mut::<S>(self.y).as_chunks_mut::<PANEL>().0;
         let [query, key, value] = [0, 1, 2].map(|which| (x, of.part(which, head)));
         products::<S, G, Q>(simd, query, key, (first, of.scale()), scores);
-        softmax(simd, of.tokens.tokens, scores);
+        softmax(simd, of.tokens.count, scores);
         let out = (y, of.output(head));
         combine::<S, G, Q, D>(simd, scores, value, out, (first, false));
     }
@@ -362,7 +362,7 @@ impl Backward<'_> {
         let [query, key, value] = [0, 1, 2].map(|which| (x, of.part(which, head)));
         let out = (dy, of.output(head));
         products::<S, G, Q>(simd, query, key, (first, of.scale()), p);
-        softmax(simd, of.tokens.tokens, p);
+        softmax(simd, of.tokens.count, p);
         products::<S, G, Q>(simd, out, value, (first, 1.0), ds);
         through_softmax(simd, p, ds, of.scale());
         combine::<S, G, Q, D>(simd, ds, key, (&mut *dx, query.1), (first, true));

@@ -132,7 +132,7 @@ impl Network {
             let Shape { channels, height, width } = self.net.nodes[node].shape;
             let value = chunk.value(node);
             if self.net.has_tokens(node) {
-                let tokens = Tokens { isa: self.isa, batch, tokens: height };
+                let tokens = Tokens { isa: self.isa, batch, count: height };
                 tokens.unpack(value, channels, out);
             } else {
                 unpack(value, channels, height * width, batch, out);

@@ -95,7 +95,7 @@ pub(super) fn pixels(shape: Shape) -> usize {
 pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) -> usize {
     let shape = net.nodes[node].shape;
     if net.has_tokens(node) {
-        return Tokens { isa, batch, tokens: shape.height }.size(shape.channels);
+        return Tokens { isa, batch, count: shape.height }.size(shape.channels);
     }
     batch.size(shape.channels, pixels(shape))
 }

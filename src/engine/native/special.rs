@@ -14,7 +14,7 @@ const LOWEST: f32 = -87.0;
 const ROUNDING: f32 = 12_582_912.0;
 
 /// ln 2 in two parts, the first with trailing zeros, so that its multiples are exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 /// (e^r − 1 − r)/r² on |r| ≤ ln 2/2, relative error of e^r 3·10⁻⁹.
 const EXP: [f32; 5] =

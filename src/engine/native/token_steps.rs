@@ -47,7 +47,7 @@ impl TokenLayer {
 
 impl Network {
     fn tokens(&self, node: usize, batch: Batch) -> Tokens {
-        Tokens { isa: self.isa, batch, tokens: self.net.nodes[node].shape.height }
+        Tokens { isa: self.isa, batch, count: self.net.nodes[node].shape.height }
     }
 
     fn norm(&self, node: usize) -> LayerNorm<'_> {

@@ -29,13 +29,13 @@ pub(super) struct Tokens {
     pub(super) isa: Isa,
     pub(super) batch: Batch,
     /// Tokens of an image.
-    pub(super) tokens: usize,
+    pub(super) count: usize,
 }
 
 impl Tokens {
     /// Panels of a block.
     pub(super) fn panels(&self) -> usize {
-        self.tokens.div_ceil(PANEL)
+        self.count.div_ceil(PANEL)
     }
 
     /// Panels of the batch.
@@ -112,7 +112,7 @@ impl Tokens {
         });
         class.copy_from_slice(&positions[..channels]);
         let Some((map, accumulate)) = map else { return };
-        let pixels = self.tokens - 1;
+        let pixels = self.count - 1;
         let lanes = self.batch.lanes;
         let rows = map.par_chunks_mut(self.batch.row(pixels)).enumerate();
         rows.for_each(|(channel, row)| {
@@ -135,7 +135,7 @@ impl Tokens {
     pub(super) fn pool(&self, mean: bool, x: &[f32], y: &mut [f32]) {
         let channels = x.len() / self.size(1);
         let rows = y.par_chunks_mut(self.batch.row(1)).enumerate();
-        rows.with_min_len(self.min_tasks(self.tokens)).for_each(|(channel, y)| {
+        rows.with_min_len(self.min_tasks(self.count)).for_each(|(channel, y)| {
             self.isa.run(Pool { of: *self, mean, channels, channel, x, y });
         });
     }
@@ -160,7 +160,7 @@ impl Tokens {
     /// Copies tokens to `[n, tokens·channels]`, token by token as PyTorch flattens them.
     pub(super) fn unpack(&self, x: &[f32], channels: usize, out: &mut [f32]) {
         let lanes = self.batch.lanes;
-        let width = self.tokens * channels;
+        let width = self.count * channels;
         for (image, out) in out.chunks_mut(width).enumerate() {
             let (block, lane) = (image / lanes, image % lanes);
             for (i, to) in out.iter_mut().enumerate() {
@@ -185,7 +185,7 @@ impl WithSimd for Embed<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (channels, tokens) = (self.class.len(), self.of.tokens);
+        let (channels, tokens) = (self.class.len(), self.of.count);
         let block = self.index / self.of.panels();
         let first = self.index % self.of.panels() * PANEL;
         let stride = self.of.batch.stride(tokens - 1);
@@ -241,7 +241,7 @@ impl WithSimd for Pool<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let x = vectors::<S>(self.x);
-        let count = if self.mean { self.of.tokens } else { 1 };
+        let count = if self.mean { self.of.count } else { 1 };
         let scale = simd.splat_f32s((1.0 / count as f64) as f32);
         let y = vectors_mut::<S>(self.y);
         for (block, y) in y.iter_mut().enumerate() {
@@ -271,7 +271,7 @@ impl WithSimd for Spread<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let tokens = if self.mean { self.of.tokens } else { 1 };
+        let tokens = if self.mean { self.of.count } else { 1 };
         let scale = simd.splat_f32s((1.0 / tokens as f64) as f32);
         let block = self.index / self.of.panels();
         let first = self.index % self.of.panels() * PANEL;
