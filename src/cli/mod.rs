@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 mod analyze;
 mod data;
 mod doctor;
+mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
@@ -27,6 +28,10 @@ mod train;
 #[derive(Debug, Parser)]
 #[command(name = "stratagram", version, max_term_width = 100)]
 struct Arguments {
+    /// Look for data sets in this directory first [default: `STRATAGRAM_DATA`, then the user's
+    /// cache].
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<std::path::PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -55,6 +60,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(directory) = &arguments.data {
+        crate::data::use_data_directory(directory);
+    }
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Analyze(arguments) => analyze::run(&arguments),
