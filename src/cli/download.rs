@@ -352,7 +352,7 @@ mod tests {
         let (url, _) = serve(&[Answer::Whole, Answer::Endless, Answer::Status(404)]);
         let (_folder, path) = target();
         let other = RemoteFile { sha256: "00", ..remote() };
-        let mut refused = |file: &RemoteFile| {
+        let refused = |file: &RemoteFile| {
             let error = download(file, &url, &path, &Silent).unwrap_err();
             assert!(!path.exists() && !part_of(&path).exists(), "{error}");
             assert!(error.to_string().starts_with(&url), "{error}");

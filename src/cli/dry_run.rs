@@ -114,7 +114,8 @@ impl Estimate {
         line(
             "data",
             format!(
-                "{} training images of {}×{}×{}, {wrong} with a wrong label; {} test images",
+                "{}: {} training images of {}×{}×{}, {wrong} with a wrong label; {} test images",
+                data.name,
                 data.noisy.len(),
                 shape.channels,
                 shape.height,

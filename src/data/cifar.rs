@@ -211,3 +211,179 @@ const fn fetch_name(kind: Cifar) -> &'static str {
         Cifar::Hundred => "cifar100",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// `n` records with labels that go round and pixels that tell image and position.
+    fn records(kind: Cifar, n: usize, first: usize) -> Vec<u8> {
+        let (_, n_labels, n_classes) = kind.layout();
+        let record = |i: usize| {
+            let mut labels = vec![(i % usize::from(n_classes)) as u8];
+            if n_labels == 2 {
+                labels.insert(0, (i % 20) as u8);
+            }
+            labels.into_iter().chain((0..PIXELS).map(move |at| (at * 3 + i) as u8))
+        };
+        (first..first + n).flat_map(record).collect()
+    }
+
+    /// All files of a data set, three records each.
+    fn files(kind: Cifar) -> Vec<(String, Vec<u8>)> {
+        let (train, test) = kind.files();
+        let names = train.iter().chain([&test]).enumerate();
+        names.map(|(i, name)| ((*name).to_owned(), records(kind, 3, 3 * i))).collect()
+    }
+
+    fn header(name: &str, size: usize, kind: u8) -> Vec<u8> {
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = kind;
+        header[257..262].copy_from_slice(b"ustar");
+        let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        header
+    }
+
+    fn member(name: &str, content: &[u8], kind: u8) -> Vec<u8> {
+        let mut bytes = header(name, content.len(), kind);
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    /// The official archive with small files.
+    fn archive(kind: Cifar) -> Vec<u8> {
+        let folder = kind.archive().1;
+        let mut bytes = member(&format!("{folder}/"), b"", b'5');
+        bytes.extend(member(&format!("{folder}/readme.html"), &[b'x'; 700], b'0'));
+        for (name, content) in files(kind) {
+            bytes.extend(member(&format!("{folder}/{name}"), &content, b'0'));
+        }
+        bytes.resize(bytes.len() + 1024, 0);
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn load_bytes(kind: Cifar, bytes: &[u8]) -> Result<(ImageSet, ImageSet)> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        load_archive(kind, file.path())
+    }
+
+    #[test]
+    fn files_and_archive_hold_the_same_images() {
+        for kind in [Cifar::Ten, Cifar::Hundred] {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, content) in files(kind) {
+                std::fs::write(folder.path().join(name), content).unwrap();
+            }
+            let (train, test) = load_folder(kind, folder.path()).unwrap();
+            let n_train = 3 * kind.files().0.len();
+            assert_eq!((train.len(), test.len()), (n_train, 3));
+            assert_eq!(train.labels[1], 1);
+            assert_eq!(usize::from(test.labels[0]), n_train % kind.layout().2 as usize);
+            let Pixels::U8 { values, .. } = &train.pixels else { panic!("bytes") };
+            assert_eq!(values[2 * PIXELS..][..3], [2, 5, 8]);
+            let packed = load_bytes(kind, &gzip(&archive(kind))).unwrap();
+            assert_eq!(packed, (train, test));
+        }
+    }
+
+    #[test]
+    fn damaged_files_are_named_with_their_offset() {
+        let kind = Cifar::Ten;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data_batch_1.bin");
+        let refused = |bytes: &[u8], part: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let message = load_file(kind, &path).unwrap_err().to_string();
+            assert!(message.contains("data_batch_1.bin"), "{message}");
+            assert!(message.contains(part), "{message}");
+        };
+        let whole = records(kind, 3, 0);
+        refused(
+            &whole[..whole.len() - 1],
+            "has 9218 bytes; expected CIFAR-10 records of 3073",
+        );
+        refused(b"", "has 0 bytes");
+        refused(
+            &records(Cifar::Hundred, 3073, 0)[..3073 * 3],
+            "at byte 3073: record 1 has",
+        );
+        let mut wrong = whole;
+        wrong[2 * 3073] = 10;
+        refused(&wrong, "at byte 6146: record 2 has label 10; expected labels below 10");
+    }
+
+    #[test]
+    fn hostile_archives_are_refused() {
+        let kind = Cifar::Ten;
+        let folder = kind.archive().1;
+        let refused = |bytes: &[u8], part: &str| {
+            let start = std::time::Instant::now();
+            let message = load_bytes(kind, bytes).unwrap_err().to_string();
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+            assert!(start.elapsed().as_secs() < 2, "{message}");
+        };
+        let tar = archive(kind);
+        let packed = gzip(&tar);
+        refused(b"not gzip", "cannot be read");
+        refused(&packed[..packed.len() / 2], "at byte");
+        refused(&gzip(&tar[..tar.len() / 2]), "the file ends");
+        refused(&gzip(&[7; 2048]), "a header with a wrong checksum");
+        let end = [0; 1024];
+        refused(&gzip(&end), "does not hold `cifar-10-batches-bin/data_batch_1.bin`");
+        let name = format!("{folder}/data_batch_1.bin");
+        let content = records(kind, 1, 0);
+        let twice =
+            [member(&name, &content, b'0'), member(&name, &content, b'0')].concat();
+        refused(&gzip(&twice), "twice");
+        refused(&gzip(&member(&name, b"", b'2')), "as no regular file");
+        refused(&gzip(&member(&name, &content[1..], b'0')), "has 3072 bytes");
+        // Names that lead elsewhere are never opened or made.
+        let outside = ["../../data_batch_1.bin", "/tmp/data_batch_1.bin"]
+            .map(|name| [member(name, &content, b'0'), end.to_vec()].concat());
+        outside.iter().for_each(|bytes| refused(&gzip(bytes), "does not hold"));
+        // Sizes: 8 GiB claimed, and a member of zeros without end.
+        refused(&gzip(&header("x", 0o77777777777, b'0')), "impossible size");
+        refused(
+            &gzip(&header(&name, 3073 * 1_000_001, b'0')),
+            "expected CIFAR-10 records",
+        );
+    }
+
+    #[test]
+    fn a_subset_knows_its_positions() {
+        use crate::array_file::{Array, npy_bytes};
+        let folder = tempfile::tempdir().unwrap();
+        let [train, test, index] =
+            ["train.bin", "test.bin", "index.npy"].map(|name| folder.path().join(name));
+        std::fs::write(&train, records(Cifar::Ten, 3, 0)).unwrap();
+        std::fs::write(&test, records(Cifar::Ten, 1, 0)).unwrap();
+        let with = |positions: &[i64]| {
+            let array = Array::i64(&[positions.len()], positions.to_vec());
+            std::fs::write(&index, npy_bytes(&array)).unwrap();
+            load_subset(&train, &test, &index).map(|(.., positions)| positions)
+        };
+        assert_eq!(with(&[4, 7, 49_999]).unwrap(), [4, 7, 49_999]);
+        for (positions, part) in [
+            (&[1, 2][..], "has shape [2]; expected [3]"),
+            (&[1, 2, 50_000], "names image 50000"),
+            (&[1, 1, 2], "does not rise after entry 0"),
+        ] {
+            let message = with(positions).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

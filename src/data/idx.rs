@@ -131,3 +131,117 @@ fn body<R: Read>(
     source.expect_end()?;
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn images(n: u32, side: u32) -> Vec<u8> {
+        let mut bytes: Vec<u8> =
+            [IMAGES, n, side, side].into_iter().flat_map(u32::to_be_bytes).collect();
+        bytes.extend((0..n * side * side).map(|i| (i % 253) as u8));
+        bytes
+    }
+
+    fn labels(n: u32) -> Vec<u8> {
+        let mut bytes: Vec<u8> =
+            [LABELS, n].into_iter().flat_map(u32::to_be_bytes).collect();
+        bytes.extend((0..n).map(|i| (i % 10) as u8));
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A folder with 12 training and 5 test images of 8×8 pixels.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for ([image_file, label_file], n) in FILES.into_iter().zip([12, 5]) {
+            std::fs::write(folder.path().join(image_file), images(n, 8)).unwrap();
+            std::fs::write(folder.path().join(label_file), labels(n)).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn plain_and_compressed_files_are_the_same() {
+        let folder = folder();
+        let (train, test) = load(folder.path(), 10).unwrap();
+        assert_eq!((train.len(), test.len(), train.shape.height), (12, 5, 8));
+        assert_eq!(train.labels[..3], [0, 1, 2]);
+        let Pixels::U8 { values, .. } = &train.pixels else { panic!("bytes") };
+        assert_eq!(values[64..68], [64, 65, 66, 67]);
+        for name in FILES.into_iter().flatten() {
+            let path = folder.path().join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(folder.path().join(format!("{name}.gz")), gzip(&bytes))
+                .unwrap();
+            std::fs::remove_file(path).unwrap();
+        }
+        assert_eq!(load(folder.path(), 10).unwrap(), (train, test));
+    }
+
+    #[test]
+    fn damage_is_named_with_its_offset() {
+        let folder = folder();
+        let [image_file, label_file] = FILES[0].map(|name| folder.path().join(name));
+        let refused = |file: &Path, bytes: &[u8], part: &str| {
+            let before = std::fs::read(file).unwrap();
+            std::fs::write(file, bytes).unwrap();
+            let message = load(folder.path(), 10).unwrap_err().to_string();
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+            assert!(message.contains(&file.display().to_string()), "{message}");
+            std::fs::write(file, before).unwrap();
+        };
+        let whole = images(12, 8);
+        refused(&image_file, b"ab", "at byte 2: the file ends 2 bytes into the magic");
+        refused(
+            &image_file,
+            &labels(12),
+            "at byte 0: magic number 0x00000801; expected 0x00",
+        );
+        refused(
+            &image_file,
+            &whole[..whole.len() - 1],
+            "lengths of 768 bytes in a file of 783",
+        );
+        let mut huge = whole.clone();
+        huge[4..8].fill(0xff);
+        refused(&image_file, &huge, "at byte 4: 4294967295 images");
+        huge[4..16].copy_from_slice(&[0, 0x10, 0, 0, 0, 0, 16, 0, 0, 0, 16, 0]);
+        refused(&image_file, &huge, "lengths of 17592186044416 bytes");
+        refused(
+            &label_file,
+            &labels(11),
+            "at byte 4: 11 labels; expected 12, one an image",
+        );
+        let mut wrong = labels(12);
+        wrong[8 + 7] = 10;
+        refused(&label_file, &wrong, "at byte 15: label 10; expected labels below 10");
+        std::fs::remove_file(&label_file).unwrap();
+        let message = load(folder.path(), 10).unwrap_err().to_string();
+        assert!(message.contains("does not hold `train-labels-idx1-ubyte`"), "{message}");
+    }
+
+    #[test]
+    fn compressed_files_that_claim_more_than_they_hold_cost_nothing() {
+        let folder = folder();
+        let mut huge = images(12, 8);
+        huge[4..16].copy_from_slice(&[0, 0x10, 0, 0, 0, 0, 16, 0, 0, 0, 16, 0]);
+        let name = FILES[0][0];
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+        let path = folder.path().join(format!("{name}.gz"));
+        std::fs::write(&path, gzip(&huge)).unwrap();
+        let message = load(folder.path(), 10).unwrap_err().to_string();
+        assert!(message.contains("the file ends"), "{message}");
+        let packed = gzip(&images(12, 8));
+        std::fs::write(&path, &packed[..packed.len() - 20]).unwrap();
+        let message = load(folder.path(), 10).unwrap_err().to_string();
+        assert!(message.contains("cannot be read"), "{message}");
+    }
+}
