@@ -28,6 +28,12 @@ pub(super) fn describe(runs: &[(PathBuf, Experiment)]) -> Result<String> {
     Ok(text)
 }
 
+/// The estimated time of one run, at the speed of the present threads.
+pub(super) fn time_of(experiment: &Experiment) -> Result<Duration> {
+    let data = Data::load(experiment)?;
+    Ok(Estimate::new(experiment, &data)?.time())
+}
+
 /// What one run costs: counts from the experiment, speeds measured here and now.
 struct Estimate {
     parameters: usize,
@@ -179,7 +185,7 @@ fn threads() -> usize {
 }
 
 /// A duration as a person would say it.
-fn rounded(duration: Duration) -> String {
+pub(super) fn rounded(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().ceil() as u64;
     match seconds {
         0..120 => format!("{seconds} s"),

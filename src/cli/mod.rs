@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod show;
 mod similarity;
+mod sweep;
 mod train;
 
 /// Shows how a deep network's representations evolve over its training.
@@ -39,6 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Arguments),
+    Sweep(sweep::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
     Report(report::Arguments),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Phases(arguments) => phases::run(&arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Similarity(arguments) => similarity::run(&arguments),
+        Verb::Sweep(arguments) => sweep::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Train(arguments) => train::run(&arguments),
     };

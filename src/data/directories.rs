@@ -16,6 +16,11 @@ pub fn use_data_directory(directory: &Path) {
     let _ = CHOSEN.set(std::path::absolute(directory).unwrap_or(directory.to_owned()));
 }
 
+/// The directory that [`use_data_directory`] named.
+pub(crate) fn chosen_data_directory() -> Option<&'static Path> {
+    CHOSEN.get().map(PathBuf::as_path)
+}
+
 /// The directories in which data sets are looked for, in this order: the one of `--data`,
 /// that of the variable `STRATAGRAM_DATA`, the user's cache, the system's data sets.
 pub fn data_directories() -> Vec<PathBuf> {
