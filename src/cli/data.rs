@@ -1,14 +1,19 @@
 //! `stratagram data`: the data sets.
 
+use super::download::{Outcome, download};
 use super::print_result;
-use crate::data::{DataSet, data_sets};
-use crate::error::Result;
+use super::progress::Terminal;
+use crate::data::{
+    DataSet, Verified, data_directories, data_sets, fetch_directory, verify,
+};
+use crate::error::{Error, Result};
 
-/// Say which data sets this build reads, and where it looks for them.
+/// Say which data sets this build reads, where it looks for them, and get or check one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     stratagram data list\n  \
-    stratagram data list --json")]
+    stratagram data fetch fashion-mnist\n  \
+    stratagram data verify cifar10 --data /shared/data")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -16,8 +21,24 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List the data sets: name, images, where they are looked for, whether they are there.
+    /// List the data sets: name, images, where they are, how to get them.
     List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a data set, or what is missing of it, and check it.
+    Fetch {
+        /// Its name, as in `data list`.
+        name: String,
+        /// Get the files from this address (`http://…/FOLDER`) instead of their authors'.
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+    },
+    /// Read a data set with all checks, and compare its files' checksums.
+    Verify {
+        /// Its name, as in `data list`.
+        name: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -25,21 +46,28 @@ enum Action {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let Action::List { json } = arguments.action;
-    let sets = data_sets();
-    if json {
-        let text =
-            serde_json::to_string_pretty(&sets).expect("plain text has a JSON form");
-        return print_result(&(text + "\n"));
+    match &arguments.action {
+        Action::List { json: true } => print_json(&data_sets()),
+        Action::List { json: false } => print_result(&list(&data_sets())),
+        Action::Fetch { name, from } => fetch(name, from.as_deref()),
+        Action::Verify { name, json } => {
+            let verified = verify(name)?;
+            if *json { print_json(&verified) } else { print_result(&describe(&verified)) }
+        }
     }
-    print_result(&list(&sets))
 }
 
-/// A table with one data set a line.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("plain text has a JSON form");
+    print_result(&(text + "\n"))
+}
+
+/// A table with one data set a line, and where they are looked for.
 fn list(sets: &[DataSet]) -> String {
     let head = ["NAME", "STATUS", "IMAGES", "WHERE"];
-    let row =
-        |set: &DataSet| [set.name, set.status, &set.images, set.place].map(str::to_owned);
+    let row = |set: &DataSet| {
+        [set.name, set.status, set.images.as_str(), set.place.as_str()].map(str::to_owned)
+    };
     let rows: Vec<_> =
         std::iter::once(head.map(str::to_owned)).chain(sets.iter().map(row)).collect();
     let width = |column: usize| {
@@ -50,7 +78,71 @@ fn list(sets: &[DataSet]) -> String {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    rows.iter().map(line).collect::<Vec<_>>().concat()
+    let directories: Vec<String> =
+        data_directories().iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "{}\ndata directories, in this order: {}\n\"fetch it\": stratagram data fetch NAME\n",
+        rows.iter().map(line).collect::<Vec<_>>().concat(),
+        directories.join(", ")
+    )
+}
+
+/// Downloads what is missing, then reads the data set with all checks.
+fn fetch(name: &str, from: Option<&str>) -> Result<()> {
+    let sets = data_sets();
+    let set = sets.iter().find(|set| set.name == name && !set.files.is_empty());
+    let set = set.ok_or_else(|| {
+        let names: Vec<&str> =
+            sets.iter().filter(|set| !set.files.is_empty()).map(|set| set.name).collect();
+        Error::usage(format!("data set `{}`", name.escape_debug()), "cannot be fetched")
+            .expected(format!("one of {}", names.join(", ")))
+    })?;
+    let folder = fetch_directory().map(|directory| directory.join(set.folder));
+    let folder = folder.ok_or_else(|| {
+        Error::usage("`--data`", "is missing, and there is no home directory")
+            .expected("a directory for data sets")
+    })?;
+    let terminal = Terminal::new(&format!("stratagram data fetch {name}"));
+    for file in set.files {
+        let url = from.map_or_else(
+            || file.url.to_owned(),
+            |base| format!("{}/{}", base.trim_end_matches('/'), file.name),
+        );
+        let path = folder.join(file.name);
+        let outcome = download(file, &url, &path, &terminal)?;
+        let done = match outcome {
+            Outcome::There => "was there",
+            Outcome::Got => "downloaded",
+        };
+        print_result(&format!("{} {done}, SHA-256 as published\n", path.display()))?;
+    }
+    drop(terminal);
+    print_result(&describe(&verify(name)?))
+}
+
+fn describe(verified: &Verified) -> String {
+    let place = verified.place.as_ref().map_or_else(
+        || "in this program".to_owned(),
+        |place| place.display().to_string(),
+    );
+    let files = match verified.original_files.as_slice() {
+        [] => {
+            "none is the authors' own, bit for bit (another packing or form)".to_owned()
+        }
+        names => format!("as published: {}", names.join(", ")),
+    };
+    format!(
+        "{}: {}, readable, all checks passed\n\
+         where     {place}\n\
+         images    {} + {}\n\
+         files     {files}\n\
+         sha256    {} (pixels and labels)\n",
+        verified.name,
+        verified.title,
+        verified.counts[0],
+        verified.counts[1],
+        verified.sha256
+    )
 }
 
 #[cfg(test)]
@@ -59,15 +151,21 @@ mod tests {
 
     #[test]
     fn the_list_names_every_set_with_its_status() {
-        let text = list(&data_sets());
+        let sets = data_sets();
+        let text = list(&sets);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3);
         assert!(
-            lines[1].starts_with("digits  ready         1797 of [1, 8, 8]"),
+            lines[1].split_whitespace().collect::<Vec<_>>().join(" ").starts_with(
+                "digits ready 1797 of [1, 8, 8], 10 classes in this program"
+            ),
             "{text}"
         );
+        for (line, set) in lines[1..].iter().zip(&sets) {
+            assert!(line.starts_with(set.name) && line.contains(set.status), "{line}");
+        }
         let column =
             |line: &str, word: &str| line[..line.find(word).unwrap()].chars().count();
-        assert_eq!(column(lines[0], "WHERE"), column(lines[2], "`data.path`"));
+        assert_eq!(column(lines[0], "WHERE"), column(lines[1], "in this"));
+        assert!(text.contains("data directories, in this order: "));
     }
 }

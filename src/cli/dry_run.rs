@@ -52,6 +52,12 @@ pub(super) fn describe(planned: &Planned) -> Result<String> {
     Ok(text)
 }
 
+/// The estimated time of one run, at the speed of the present threads.
+pub(super) fn time_of(experiment: &Experiment) -> Result<Duration> {
+    let data = Data::load(experiment)?;
+    Ok(Estimate::new(experiment, &data, 0)?.time())
+}
+
 /// What one run costs: counts from the experiment, speeds measured here and now.
 struct Estimate {
     parameters: usize,
@@ -155,7 +161,8 @@ impl Estimate {
         line(
             "data",
             format!(
-                "{} training images of {}×{}×{}, {wrong} with a wrong label; {} test images",
+                "{}: {} training images of {}×{}×{}, {wrong} with a wrong label; {} test images",
+                data.name,
                 data.noisy.len(),
                 shape.channels,
                 shape.height,
@@ -229,7 +236,7 @@ fn threads() -> usize {
 }
 
 /// A duration as a person would say it.
-fn rounded(duration: Duration) -> String {
+pub(super) fn rounded(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().ceil() as u64;
     match seconds {
         0..120 => format!("{seconds} s"),

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 mod analyze;
 mod data;
 mod doctor;
+mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
@@ -22,12 +23,17 @@ mod report;
 mod run;
 mod show;
 mod similarity;
+mod sweep;
 mod train;
 
 /// Shows how a deep network's representations evolve over its training.
 #[derive(Debug, Parser)]
 #[command(name = "stratagram", version, max_term_width = 100)]
 struct Arguments {
+    /// Look for data sets in this directory first [default: `STRATAGRAM_DATA`, then the user's
+    /// cache].
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<std::path::PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -35,6 +41,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Arguments),
+    Sweep(sweep::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
     Report(report::Arguments),
@@ -56,6 +63,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(directory) = &arguments.data {
+        crate::data::use_data_directory(directory);
+    }
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Analyze(arguments) => analyze::run(&arguments),
@@ -65,6 +75,7 @@ pub fn main() -> ExitCode {
         Verb::Phases(arguments) => phases::run(&arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Similarity(arguments) => similarity::run(&arguments),
+        Verb::Sweep(arguments) => sweep::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Train(arguments) => train::run(&arguments),
     };

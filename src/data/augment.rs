@@ -67,16 +67,19 @@ impl Placement {
         let inside = |at: usize, shift: isize, length: usize| {
             at.checked_add_signed(shift).filter(|&source| source < length)
         };
-        for (i, output) in output.chunks_exact_mut(channels).enumerate() {
-            let (row, column) = (i / width, i % width);
-            let column = if self.flipped { width - 1 - column } else { column };
-            let source =
-                inside(row, self.down, height).zip(inside(column, self.right, width));
-            for (channel, output) in output.iter_mut().enumerate() {
-                *output = match source {
-                    Some((row, column)) => pixel(channel, row * width + column),
-                    None => padding[channel],
-                };
+        let mut outputs = output.chunks_exact_mut(channels);
+        for row in 0..height {
+            let row = inside(row, self.down, height).map(|row| row * width);
+            for (column, output) in (0..width).zip(&mut outputs) {
+                let column = if self.flipped { width - 1 - column } else { column };
+                match row.zip(inside(column, self.right, width)) {
+                    Some((row, column)) => {
+                        for (channel, output) in output.iter_mut().enumerate() {
+                            *output = pixel(channel, row + column);
+                        }
+                    }
+                    None => output.copy_from_slice(padding),
+                }
             }
         }
     }

@@ -5,36 +5,46 @@
 //! training labels with their noise. All randomness is in streams named by their use, so a
 //! run that continues draws what it would have drawn.
 
-use std::path::Path;
-
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::experiment::{
-    Augmentation, DataConfig, DataKind, Experiment, NoiseConfig, Normalize,
-};
+use crate::experiment::{Augmentation, DataKind, Experiment, NoiseKind, Normalize};
 use crate::net::{NetConfig, Shape, VitConfig};
 
 mod arrays;
 mod augment;
 mod batches;
 mod catalogue;
+mod choose;
+mod cifar;
+mod classes;
 mod digits;
+mod directories;
+mod folder;
 mod groups;
+mod idx;
 mod image_set;
+mod label_file;
 mod label_noise;
+mod parquet;
+mod picture;
 mod resize;
 mod sample;
+mod stored;
+mod tar;
+mod verify;
 
 pub use batches::epoch_batches;
-pub use catalogue::{DataSet, data_sets};
+pub use catalogue::{DataSet, RemoteFile, data_sets};
 pub(crate) use digits::DIGITS_COUNT;
+pub(crate) use directories::chosen_data_directory;
+pub use directories::{data_directories, fetch_directory, use_data_directory};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
+pub use verify::{Verified, verify};
 
 use augment::Placement;
-use sample::permutation;
+use choose::Chosen;
 
 /// The images of one experiment: training and test set after subset, split and resizing, the
 /// channel normalization, and the training labels with their noise.
@@ -58,17 +68,13 @@ pub struct Data {
     pub std: Vec<f32>,
     /// Training labels with noise: what the net is trained on.
     pub noisy: Vec<u8>,
+    /// Test labels that errors are measured against: the true ones, or with noise where
+    /// `noise.test` asks for it.
+    pub noisy_test: Vec<u8>,
+    /// What the images are, such as "CIFAR-10 (JPEG)".
+    pub name: String,
     /// SHA-256 of pixels and labels of the whole data set as stored, in hexadecimal.
     pub sha256: String,
-}
-
-/// Images of a data set after subset and split, as they are stored.
-struct Chosen {
-    train: ImageSet,
-    test: ImageSet,
-    train_index: Vec<usize>,
-    test_index: Vec<usize>,
-    sha256: String,
 }
 
 impl Data {
@@ -90,10 +96,7 @@ impl Data {
     /// ```
     pub fn load(experiment: &Experiment) -> Result<Self> {
         let config = &experiment.data;
-        let mut chosen = match config.kind {
-            DataKind::Digits => choose_digits(config)?,
-            DataKind::Arrays => choose_arrays(config)?,
-        };
+        let mut chosen = choose::choose(config)?;
         if let Some(size) = config.size {
             chosen.train = resize::to_side(chosen.train, size);
             chosen.test = resize::to_side(chosen.test, size);
@@ -106,10 +109,22 @@ impl Data {
                 (vec![0.0; channels], vec![1.0; channels])
             }
         };
-        let noisy = noisy_labels(&chosen, n_classes, &experiment.noise);
+        let noisy = noisy_labels(experiment, &chosen, n_classes)?;
+        let noisy_test = if experiment.noise.test {
+            label_noise::corrupt_test(
+                &chosen.test.labels,
+                &chosen.test_index,
+                n_classes,
+                &experiment.noise,
+            )
+        } else {
+            chosen.test.labels.clone()
+        };
+        let mut class_names = chosen.class_names;
+        class_names.extend((class_names.len()..n_classes).map(|class| class.to_string()));
         Ok(Self {
             n_classes,
-            class_names: (0..n_classes).map(|class| class.to_string()).collect(),
+            class_names,
             train: chosen.train,
             test: chosen.test,
             train_index: chosen.train_index,
@@ -117,6 +132,8 @@ impl Data {
             mean,
             std,
             noisy,
+            noisy_test,
+            name: chosen.name,
             sha256: chosen.sha256,
         })
     }
@@ -124,6 +141,12 @@ impl Data {
     /// Whether the training label of example `i` is wrong.
     pub fn is_corrupted(&self, i: usize) -> bool {
         self.noisy[i] != self.train.labels[i]
+    }
+
+    /// The fraction of training labels that are wrong: what `noise.rate` became.
+    pub fn noise_rate(&self) -> f64 {
+        let wrong = (0..self.noisy.len()).filter(|&i| self.is_corrupted(i)).count();
+        wrong as f64 / self.noisy.len() as f64
     }
 
     /// Normalized images `indices` of `set`: (x − mean)/std of its channel.
@@ -196,66 +219,6 @@ impl Data {
     }
 }
 
-/// The split of the digits: all are shuffled, the first are for training, the next for
-/// testing.
-fn choose_digits(config: &DataConfig) -> Result<Chosen> {
-    let all = digits::load();
-    let n_train = config.n_train.unwrap_or(1000);
-    let n_test = config.n_test.unwrap_or(DIGITS_COUNT.saturating_sub(n_train));
-    if n_train + n_test > DIGITS_COUNT {
-        return Err(Error::usage("`data.n_train`", format!("is {n_train}")).expected(
-            format!("with {n_test} test images at most {DIGITS_COUNT} digits together"),
-        ));
-    }
-    let mut order = permutation(config.seed, "data/split", DIGITS_COUNT);
-    order.truncate(n_train + n_test);
-    let test_index = order.split_off(n_train);
-    Ok(Chosen {
-        train: all.select(&order),
-        test: all.select(&test_index),
-        train_index: order,
-        test_index,
-        sha256: checksum(&[&all]),
-    })
-}
-
-/// The stored sets, or shuffled subsets of them.
-fn choose_arrays(config: &DataConfig) -> Result<Chosen> {
-    let path = config.path.as_deref().ok_or_else(|| {
-        Error::usage("`data.path`", "is missing").expected("an .npz file")
-    })?;
-    let (train, test) = arrays::load(path)?;
-    let sha256 = checksum(&[&train, &test]);
-    let (train, train_index) = subset(train, config.n_train, config.seed, "train", path)?;
-    let (test, test_index) = subset(test, config.n_test, config.seed, "test", path)?;
-    Ok(Chosen { train, test, train_index, test_index, sha256 })
-}
-
-/// A shuffled subset of `n` images, or all in stored order; with their positions.
-fn subset(
-    set: ImageSet,
-    n: Option<usize>,
-    seed: u64,
-    name: &str,
-    path: &Path,
-) -> Result<(ImageSet, Vec<usize>)> {
-    let Some(n) = n else {
-        let all = (0..set.len()).collect();
-        return Ok((set, all));
-    };
-    if n > set.len() {
-        return Err(Error::usage(format!("`data.n_{name}`"), format!("is {n}"))
-            .expected(format!(
-                "at most the {} images of {}",
-                set.len(),
-                path.display()
-            )));
-    }
-    let mut index = permutation(seed, &format!("data/{name}"), set.len());
-    index.truncate(n);
-    Ok((set.select(&index), index))
-}
-
 /// What can be checked only when the data is there; gives the number of classes.
 fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
     let shape = chosen.train.shape;
@@ -288,10 +251,8 @@ fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
         .fix("change `net.patch`, or resize the images with `data.size`"));
     }
     let largest = chosen.train.labels.iter().chain(&chosen.test.labels).max();
-    let n_classes = match experiment.data.kind {
-        DataKind::Digits => 10,
-        DataKind::Arrays => largest.map_or(0, |&label| usize::from(label) + 1),
-    };
+    let n_labels = largest.map_or(0, |&label| usize::from(label) + 1);
+    let n_classes = n_labels.max(chosen.class_names.len());
     if n_classes < 2 {
         return Err(Error::usage("`data`", "has a single class").expected("two or more"));
     }
@@ -305,8 +266,41 @@ fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
     Ok(n_classes)
 }
 
-fn noisy_labels(chosen: &Chosen, n_classes: usize, noise: &NoiseConfig) -> Vec<u8> {
-    label_noise::corrupt(&chosen.train.labels, &chosen.train_index, n_classes, noise)
+/// The training labels with the experiment's noise.
+fn noisy_labels(
+    experiment: &Experiment,
+    chosen: &Chosen,
+    n_classes: usize,
+) -> Result<Vec<u8>> {
+    let noise = &experiment.noise;
+    match noise.kind {
+        NoiseKind::Labels => {
+            let path = noise.path.as_deref().ok_or_else(|| {
+                Error::usage("`noise.path`", "is missing").expected("a file of labels")
+            })?;
+            let n = chosen.n_positions;
+            let labels = label_file::load(path, noise.name.as_deref(), n, n_classes)?;
+            return Ok(chosen.train_index.iter().map(|&i| labels[i]).collect());
+        }
+        NoiseKind::Asymmetric => check_asymmetric(experiment.data.kind, n_classes)?,
+        _ => {}
+    }
+    let (labels, index) = (&chosen.train.labels, &chosen.train_index);
+    Ok(label_noise::corrupt(labels, index, n_classes, noise))
+}
+
+/// That the classes may be those of CIFAR-10, which the map of `asymmetric` is about.
+fn check_asymmetric(kind: DataKind, n_classes: usize) -> Result<()> {
+    let other = matches!(
+        kind,
+        DataKind::Digits | DataKind::Cifar100 | DataKind::Mnist | DataKind::FashionMnist
+    );
+    if !other && n_classes == 10 {
+        return Ok(());
+    }
+    Err(Error::usage("`noise.kind`", "is \"asymmetric\", a map of CIFAR-10's classes")
+        .expected("a data set with these ten classes")
+        .fix("take \"pair-flip\" (y → y+1), or another kind"))
 }
 
 /// Mean and population standard deviation of each channel over all images and positions, in
@@ -336,17 +330,6 @@ fn channel_statistics(set: &ImageSet) -> Result<(Vec<f32>, Vec<f32>)> {
         stds.push(variance.sqrt() as f32);
     }
     Ok((means, stds))
-}
-
-/// SHA-256 of shapes, pixels and labels.
-fn checksum(sets: &[&ImageSet]) -> String {
-    let mut hash = Sha256::new();
-    for set in sets {
-        set.hash(&mut hash);
-    }
-    let hexadecimal: Vec<String> =
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    hexadecimal.concat()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::*;
 use crate::array_file::{Array, NamedArrays, npz_bytes};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::keys::{Fallback, KEYS, Key, Kind, nearest};
+use super::keys::{Fallback, KEYS, Key, Kind, UNNAMED_SETS, nearest};
 use super::parse::Settings;
 use super::{Experiment, Length, OptimizerKind, steps_per_epoch};
 use crate::data::DIGITS_COUNT;
@@ -124,12 +124,21 @@ impl Settings<'_> {
 
     /// Defaults that depend on whether other keys are given.
     fn derive_before_defaults(&mut self) -> Result<()> {
-        let rate = if self.get("noise").is_some() { 0.2 } else { 0.0 };
-        self.set_default("noise.rate", Value::Float(rate));
-        let data_seed = self.get("data.seed").cloned().unwrap_or(Value::Integer(1));
-        self.set_default("noise.seed", data_seed);
-        if self.get("data.kind").and_then(Value::as_str) == Some("digits") {
-            self.derive_digits()?;
+        if self.get("noise.kind").and_then(Value::as_str) != Some("labels") {
+            let rate = if self.get("noise").is_some() { 0.2 } else { 0.0 };
+            self.set_default("noise.rate", Value::Float(rate));
+            let data_seed = self.get("data.seed").cloned().unwrap_or(Value::Integer(1));
+            self.set_default("noise.seed", data_seed);
+        }
+        match self.get("data.kind").and_then(Value::as_str) {
+            Some("digits") => self.derive_digits()?,
+            Some(kind)
+                if UNNAMED_SETS.contains(&kind) && self.get("data.path").is_none() =>
+            {
+                return Err(Error::usage(self.key("data.path"), "is missing")
+                    .expected(format!("a path for data.kind = \"{kind}\"")));
+            }
+            _ => {}
         }
         if self.get("net.kind").and_then(Value::as_str) == Some("vit") {
             self.derive_vit()?;

@@ -3,7 +3,9 @@
 use serde::ser::{Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::{Experiment, OptimizerConfig, OptimizerKind, Schedule};
+use super::{
+    Experiment, NoiseConfig, NoiseKind, OptimizerConfig, OptimizerKind, Schedule,
+};
 
 /// One key in which two experiments differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,37 @@ impl Serialize for OptimizerConfig {
             clip_norm: self.clip_norm,
             warmup_steps: self.warmup_steps,
             schedule: &self.schedule,
+        };
+        table.serialize(serializer)
+    }
+}
+
+/// The noise's table without the settings of the other kinds.
+#[derive(serde::Serialize)]
+struct NoiseTable<'a> {
+    kind: NoiseKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a std::path::Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+impl Serialize for NoiseConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let drawn = self.kind != NoiseKind::Labels;
+        let table = NoiseTable {
+            kind: self.kind,
+            rate: drawn.then_some(self.rate),
+            seed: drawn.then_some(self.seed),
+            test: drawn.then_some(self.test),
+            path: self.path.as_deref(),
+            name: self.name.as_deref(),
         };
         table.serialize(serializer)
     }

@@ -5,7 +5,8 @@ use toml::Value;
 
 use Fallback::{Absent, Required, Toml};
 use Kind::{
-    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes, Number, Path,
+    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes, Number,
+    Path, Text,
 };
 
 /// One key of an experiment file.
@@ -34,6 +35,8 @@ pub(super) enum Kind {
     Choices(&'static [&'static str], usize),
     /// A path, relative to the experiment file.
     Path,
+    /// Any text but none.
+    Text,
     /// Two numbers from 0 to below 1.
     Betas,
     /// Rising positive numbers.
@@ -58,9 +61,27 @@ pub(super) enum Fallback {
 }
 
 /// The data sets this build reads.
-pub(super) const DATA_SETS: &[&str] = &["digits", "arrays"];
+pub(super) const DATA_SETS: &[&str] = &[
+    "digits",
+    "cifar10",
+    "cifar10-subset",
+    "cifar100",
+    "mnist",
+    "fashion-mnist",
+    "arrays",
+    "folder",
+    "parquet",
+];
+/// Data sets that only `data.path` can find.
+pub(super) const UNNAMED_SETS: &[&str] = &["arrays", "folder", "parquet"];
+/// All but the embedded one may be somewhere else.
+const STORED_SETS: &[&str] = DATA_SETS.split_at(1).1;
 pub(super) const EPOCH_RULES: &[&str] = &["auto", "every", "log-spaced"];
-const NOISES: &[&str] = &["iid", "exact", "exact-per-class", "pair-flip"];
+const NOISES: &[&str] =
+    &["iid", "exact", "exact-per-class", "pair-flip", "asymmetric", "labels"];
+/// The kinds that draw their wrong labels.
+const DRAWN_NOISES: &[&str] = NOISES.split_at(5).0;
+const LABELS: &[&str] = &["labels"];
 const NETS: &[&str] = &["cnn5", "resnet18", "vit"];
 const CNNS: &[&str] = &["cnn5", "resnet18"];
 const VIT: &[&str] = &["vit"];
@@ -80,7 +101,7 @@ const MANY: i64 = 1_000_000_000;
 pub(super) const KEYS: &[Key] = &[
     key("seed", SEEDS, Toml("0")),
     key("data.kind", Choice(DATA_SETS), Required),
-    key("data.path", Path, Required).of("data.kind", &["arrays"]),
+    key("data.path", Path, Absent).of("data.kind", STORED_SETS),
     key("data.seed", SEEDS, Toml("1")),
     key("data.n_train", Integer(2, MANY), Absent),
     key("data.n_test", Integer(1, MANY), Absent),
@@ -88,8 +109,11 @@ pub(super) const KEYS: &[Key] = &[
     key("data.normalize", Choice(&["channel", "none"]), Toml("'channel'")),
     key("data.augment", Choices(&["crop", "flip"], 0), Toml("[]")),
     key("noise.kind", Choice(NOISES), Toml("'iid'")),
-    key("noise.rate", FRACTION, Absent),
-    key("noise.seed", SEEDS, Absent),
+    key("noise.rate", FRACTION, Absent).of("noise.kind", DRAWN_NOISES),
+    key("noise.seed", SEEDS, Absent).of("noise.kind", DRAWN_NOISES),
+    key("noise.test", Bool, Toml("false")).of("noise.kind", DRAWN_NOISES),
+    key("noise.path", Path, Required).of("noise.kind", LABELS),
+    key("noise.name", Text, Absent).of("noise.kind", LABELS),
     key("net.kind", Choice(NETS), Required),
     key("net.width", Integer(1, 4096), Required).of("net.kind", CNNS),
     key("net.patch", Integer(1, 1024), Toml("4")).of("net.kind", VIT),
@@ -179,6 +203,7 @@ impl Kind {
                 format!("a list of one or more of {}, without repeats", quoted(names))
             }
             Path => "a path".into(),
+            Text => "a name".into(),
             Betas => "a list of two numbers from 0 to below 1".into(),
             Milestones => "a rising list of epochs above 0".into(),
             Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
@@ -203,7 +228,7 @@ impl Kind {
                     && list.iter().all(|item| one_of(names, item))
                     && (1..list.len()).all(|i| !list[..i].contains(&list[i]))
             }),
-            Path => value.as_str().is_some_and(|s| !s.is_empty()),
+            Path | Text => value.as_str().is_some_and(|s| !s.is_empty()),
             Names => {
                 let is_name = |v: &Value| v.as_str().is_some_and(|s| !s.is_empty());
                 is_name(value)

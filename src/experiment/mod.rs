@@ -56,7 +56,8 @@ pub struct Experiment {
 pub struct DataConfig {
     /// Which data set.
     pub kind: DataKind,
-    /// File of `arrays`.
+    /// Where the set is: always given for `arrays`, `folder` and `parquet`; a named set
+    /// without it is looked for in the data directories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Seed of subset, split, analysis examples and triplets.
@@ -82,7 +83,14 @@ pub struct DataConfig {
 #[allow(missing_docs)]
 pub enum DataKind {
     Digits,
+    Cifar10,
+    Cifar10Subset,
+    Cifar100,
+    Mnist,
+    FashionMnist,
     Arrays,
+    Folder,
+    Parquet,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,14 +110,28 @@ pub enum Augmentation {
 }
 
 /// `[noise]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Settings of the other kinds keep a neutral value and are not written to TOML.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NoiseConfig {
     /// Which convention.
     pub kind: NoiseKind,
-    /// Fraction of wrong labels.
+    /// Fraction of wrong labels; 0 for `labels`.
+    #[serde(default)]
     pub rate: f64,
     /// Seed; `data.seed` by default.
+    #[serde(default)]
     pub seed: u64,
+    /// Whether the test labels that errors are measured against are noisy too.
+    #[serde(default)]
+    pub test: bool,
+    /// File of `labels`.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Which array or column of that file; not needed where there is one.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +142,8 @@ pub enum NoiseKind {
     Exact,
     ExactPerClass,
     PairFlip,
+    Asymmetric,
+    Labels,
 }
 
 /// `[init]`.

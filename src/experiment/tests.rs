@@ -30,7 +30,14 @@ fn every_default_is_that_of_the_documentation() {
         (Some(1000), Some(797), None)
     );
     assert_eq!((e.data.normalize, e.data.augment.len()), (Normalize::Channel, 0));
-    let none = NoiseConfig { kind: NoiseKind::Iid, rate: 0.0, seed: 1 };
+    let none = NoiseConfig {
+        kind: NoiseKind::Iid,
+        rate: 0.0,
+        seed: 1,
+        test: false,
+        path: None,
+        name: None,
+    };
     assert_eq!(e.noise, none);
     assert_eq!(e.net, NetConfig::Cnn5 { width: 16 });
     assert_eq!(e.init, None);
@@ -173,7 +180,7 @@ fn unknown_keys_get_the_nearest_name_or_all_names() {
     assert_eq!(refusal(&["noise.size=16"]).1, "did you mean `data.size`?");
     assert_eq!(refusal(&["optimiser.lr=1"]).1, "did you mean `optimizer`?");
     let (message, _) = refusal(&["noise.zzzzzz=1"]);
-    assert!(message.ends_with("; expected `kind`, `rate`, `seed`"), "{message}");
+    assert!(message.ends_with("`rate`, `seed`, `test`, `path`, `name`"), "{message}");
     let (message, _) = refusal(&["zzzzzz=1"]);
     assert!(message.contains("`seed` or a table of `data`, `noise`"), "{message}");
 }
@@ -204,7 +211,7 @@ fn wrong_types_name_what_was_found_and_what_is_allowed() {
             "seed=2020-01-01",
             "is 2020-01-01 (a date); expected a whole number of at least 0",
         ),
-        ("data.kind=7", "expected one of \"digits\", \"arrays\""),
+        ("data.kind=7", "expected one of \"digits\", \"cifar10\""),
     ];
     for (override_, expected) in cases {
         let (message, _) = refusal(&[override_]);
@@ -283,8 +290,28 @@ fn keys_of_another_kind_are_refused_in_a_file_and_dropped_by_an_override() {
     assert_eq!(error.to_string(), message);
     let both = ["optimizer.kind=adam", "optimizer.momentum=0.5"];
     assert!(refusal(&both).0.contains("`optimizer.momentum` belongs to"));
-    assert!(refusal(&["data.path=x"]).0.contains("belongs to data.kind = \"arrays\""));
+    assert!(refusal(&["data.path=x"]).0.contains("belongs to data.kind = \"cifar10\""));
     assert!(refusal(&["optimizer.schedule.gamma=0.5"]).0.contains("kind = \"step\""));
+}
+
+#[test]
+fn labels_from_a_file_have_no_rate_and_sets_without_a_name_need_a_path() {
+    let labels = ["noise.kind=labels", "noise.path=l.npz", "noise.name=worse"];
+    let e = least(&labels);
+    assert_eq!(e.noise.kind, NoiseKind::Labels);
+    assert_eq!(e.noise.path.as_deref(), Some(Path::new("/base/l.npz")));
+    assert!(!e.to_toml().contains("rate"), "{}", e.to_toml());
+    let again = Experiment::parse("again", &e.to_toml(), Path::new("/"), &[]).unwrap();
+    assert_eq!(again, e);
+    // An override of the kind drops the file's settings of the others.
+    let file = format!("{LEAST}[noise]\nrate = 0.3\nseed = 4\n");
+    assert_eq!(parse(&file, &labels).unwrap(), e);
+    assert!(refusal(&["noise.kind=labels"]).0.contains("`noise.path` is missing"));
+    for kind in ["arrays", "folder", "parquet"] {
+        let (message, _) = refusal(&[&format!("data.kind={kind}")]);
+        assert!(message.contains("`data.path` is missing"), "{message}");
+    }
+    assert_eq!(least(&["data.kind=cifar10"]).data.path, None);
 }
 
 #[test]

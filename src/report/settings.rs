@@ -11,8 +11,17 @@ use super::svg::Escaped;
 
 /// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
 /// and status differ between them, and the page is to have the same bytes.
-const SHOWN: [&str; 7] =
-    ["stratagram", "git", "format", "device", "seeds", "data_sha256", "steps_per_epoch"];
+const SHOWN: [&str; 9] = [
+    "stratagram",
+    "git",
+    "format",
+    "device",
+    "seeds",
+    "data",
+    "data_sha256",
+    "noise_rate",
+    "steps_per_epoch",
+];
 
 /// One line below the title: run, seed, version.
 pub(super) fn origin(run: &RunResults) -> String {

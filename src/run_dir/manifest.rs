@@ -29,8 +29,14 @@ pub struct Manifest {
     pub git: Option<String>,
     /// The experiment's three seeds.
     pub seeds: Seeds,
+    /// What the images are, such as "CIFAR-10 (JPEG)", once loaded.
+    #[serde(default)]
+    pub data: Option<String>,
     /// SHA-256 of the data set's pixels and labels, once loaded.
     pub data_sha256: Option<String>,
+    /// The fraction of training labels that are wrong, once drawn.
+    #[serde(default)]
+    pub noise_rate: Option<f64>,
     /// Steps of one epoch, once known: epoch = step/`steps_per_epoch`.
     pub steps_per_epoch: Option<u64>,
     /// Threads of the last process that worked on the run.
@@ -104,7 +110,9 @@ impl Manifest {
                 data: experiment.data.seed,
                 noise: experiment.noise.seed,
             },
+            data: None,
             data_sha256: None,
+            noise_rate: None,
             steps_per_epoch: None,
             threads: None,
             device: None,

@@ -7,7 +7,8 @@ use crate::experiment::Experiment;
 use crate::planes::image_planes;
 use crate::run_dir::{RunDir, write_atomic};
 
-/// Writes `labels.npz`: `true`, `noisy`, `corrupted`, `test`, `train_index`, `test_index`, an
+/// Writes `labels.npz`: `true`, `noisy`, `corrupted`, `test`, (`test_noisy` where the
+/// experiment asks for noisy test labels,) `train_index`, `test_index`, an
 /// `examples_GROUP` for each of the experiment's groups, and the `triplets` of its planes.
 ///
 /// # Errors
@@ -22,6 +23,9 @@ pub fn write_labels(experiment: &Experiment, data: &Data, run: &RunDir) -> Resul
     arrays.push("noisy", bytes(&data.noisy));
     arrays.push("corrupted", Array::bool(&[corrupted.len()], corrupted));
     arrays.push("test", bytes(&data.test.labels));
+    if experiment.noise.test {
+        arrays.push("test_noisy", bytes(&data.noisy_test));
+    }
     arrays.push("train_index", indices(&data.train_index));
     arrays.push("test_index", indices(&data.test_index));
     for (group, examples) in &analysis_examples(experiment, data).members {

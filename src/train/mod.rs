@@ -278,7 +278,9 @@ fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
     }
     let device = isa_name()?;
     run.record(|manifest| {
+        manifest.data = Some(data.name.clone());
         manifest.data_sha256 = Some(data.sha256.clone());
+        manifest.noise_rate = Some(data.noise_rate());
         manifest.steps_per_epoch = Some(plan.steps_per_epoch);
         manifest.threads = Some(rayon::current_num_threads());
         manifest.device = Some(device.to_owned());

@@ -1,0 +1,393 @@
+//! One file from the network: resumed where it broke off, and never under its name before
+//! its checksum is right.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::data::RemoteFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::observer::{Observer, Progress};
+
+/// Connections in a row that bring nothing before a download is given up.
+const FRUITLESS: usize = 3;
+const CONNECT: Duration = Duration::from_secs(30);
+const BLOCK: usize = 1 << 16;
+
+/// What was necessary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The file was there.
+    There,
+    Got,
+}
+
+/// Gets `file` from `url` to `path`. What an earlier attempt got stays in `path`.part and is
+/// not asked for again.
+///
+/// # Errors
+/// If the server cannot be reached, says something else than the file, or the file's length
+/// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
+/// stop; if the operating system refuses.
+pub(super) fn download(
+    file: &RemoteFile,
+    url: &str,
+    path: &Path,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    if path.exists() {
+        if sha256(path)? == file.sha256 {
+            return Ok(Outcome::There);
+        }
+        return Err(Error::data(path, "is there, but not as published")
+            .expected(format!("SHA-256 {}", file.sha256))
+            .fix("remove it to download it again"));
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .map_err(|error| Error::io(folder, "cannot be made", error))?;
+    let part = part_of(path);
+    let mut fruitless = 0;
+    let mut had = length(&part);
+    while had < file.bytes {
+        let outcome = transfer(file, url, &part, observer);
+        let has = length(&part);
+        fruitless = if has > had { 0 } else { fruitless + 1 };
+        had = has;
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) if fruitless >= FRUITLESS || error.kind() != ErrorKind::Io => {
+                return Err(error);
+            }
+            Err(error) => observer.note(&format!("{error}; trying again")),
+            Ok(()) if had < file.bytes => {
+                observer.note(&format!("{url} broke off at byte {had}; going on there"));
+                if fruitless >= FRUITLESS {
+                    return Err(Error::io(
+                        &part,
+                        "gets no more",
+                        std::io::ErrorKind::UnexpectedEof.into(),
+                    ));
+                }
+            }
+            Ok(()) => {}
+        }
+    }
+    let found = sha256(&part)?;
+    if found != file.sha256 {
+        let _ = fs::remove_file(&part);
+        return Err(Error::new(ErrorKind::Data, url, format!("has SHA-256 {found}"))
+            .expected(file.sha256)
+            .fix("the file there is another one; it was removed here"));
+    }
+    fs::rename(&part, path)
+        .map_err(|error| Error::io(path, "cannot be written", error))?;
+    Ok(Outcome::Got)
+}
+
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// One connection: appends to `part` what the server sends, at most to the file's length.
+fn transfer(
+    file: &RemoteFile,
+    url: &str,
+    part: &Path,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let failed = |found: String| {
+        let error = std::io::Error::other(found);
+        Error::io(Path::new(url), "cannot be fetched", error).fix(format!(
+            "without a network: copy the file to {}",
+            part.with_extension("").display()
+        ))
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(CONNECT))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let had = length(part);
+    let mut request = agent.get(url);
+    if had > 0 {
+        request = request.header("Range", format!("bytes={had}-"));
+    }
+    let response = request.call().map_err(|error| failed(error.to_string()))?;
+    let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
+    let goes_on = range.is_some_and(|range| range.starts_with(&format!("bytes {had}-")));
+    let start = match response.status().as_u16() {
+        206 if goes_on => had,
+        200 => 0,
+        // The part is of another file.
+        206 | 416 => {
+            let _ = fs::remove_file(part);
+            return Err(failed(format!("no bytes from {had} on")));
+        }
+        status => {
+            return Err(Error::new(ErrorKind::Data, url, format!("answers {status}"))
+                .expected("200, the file")
+                .fix(format!("get {} by other means", file.name)));
+        }
+    };
+    let mut output = OpenOptions::new()
+        .create(true)
+        .append(start > 0)
+        .write(true)
+        .truncate(start == 0)
+        .open(part)
+        .map_err(|error| Error::io(part, "cannot be written", error))?;
+    let mut body = response.into_body().into_reader().take(file.bytes - start + 1);
+    copy(&mut body, &mut output, file, start, observer).map_err(|error| match error {
+        Failure::Read(error) => failed(error.to_string()),
+        Failure::Write(error) => Error::io(part, "cannot be written", error),
+        Failure::Stopped => {
+            Error::new(ErrorKind::Interrupted, "the download", "stopped; its part stays")
+        }
+        Failure::TooLong => {
+            let _ = fs::remove_file(part);
+            Error::new(ErrorKind::Data, url, format!("is longer than {}", file.bytes))
+                .expected(format!("the published file of {} bytes", file.bytes))
+        }
+    })
+}
+
+enum Failure {
+    Read(std::io::Error),
+    Write(std::io::Error),
+    Stopped,
+    TooLong,
+}
+
+fn copy(
+    body: &mut impl Read,
+    output: &mut File,
+    file: &RemoteFile,
+    start: u64,
+    observer: &dyn Observer,
+) -> std::result::Result<(), Failure> {
+    let mut block = vec![0; BLOCK];
+    let mut done = start;
+    loop {
+        if observer.should_stop() {
+            return Err(Failure::Stopped);
+        }
+        let n = body.read(&mut block).map_err(Failure::Read)?;
+        if n == 0 {
+            return output.sync_all().map_err(Failure::Write);
+        }
+        done += n as u64;
+        if done > file.bytes {
+            return Err(Failure::TooLong);
+        }
+        output.write_all(&block[..n]).map_err(Failure::Write)?;
+        observer.progress(&Progress {
+            stage: "fetch",
+            done,
+            total: file.bytes,
+            detail: file.name.to_owned(),
+        });
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn sha256(path: &Path) -> Result<String> {
+    let cannot = |error| Error::io(path, "cannot be read", error);
+    let mut file = File::open(path).map_err(cannot)?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; BLOCK];
+    loop {
+        match file.read(&mut block).map_err(cannot)? {
+            0 => break,
+            n => hash.update(&block[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::Silent;
+    use std::io::{BufRead, BufReader};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::{Arc, Mutex};
+
+    const N: usize = 300_000;
+
+    fn content() -> Vec<u8> {
+        (0..N).map(|i| (i * i % 251) as u8).collect()
+    }
+
+    fn remote() -> RemoteFile {
+        let sha256: String =
+            Sha256::digest(content()).iter().map(|byte| format!("{byte:02x}")).collect();
+        RemoteFile {
+            name: "file.gz",
+            url: "",
+            bytes: N as u64,
+            sha256: Box::leak(sha256.into_boxed_str()),
+        }
+    }
+
+    /// How a server answers one request.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        /// The range asked for, but no more than this many bytes before it hangs up.
+        Range(usize),
+        /// Everything, whatever was asked for.
+        Whole,
+        Status(u16),
+        /// Endless zeros.
+        Endless,
+    }
+
+    /// A server on the loopback device that gives these answers in turn; with the first bytes
+    /// that were asked for.
+    fn serve(answers: &'static [Answer]) -> (String, Arc<Mutex<Vec<usize>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/file.gz", listener.local_addr().unwrap());
+        let starts = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&starts);
+        std::thread::spawn(move || {
+            for (stream, answer) in listener.incoming().zip(answers) {
+                let _ = reply(stream.unwrap(), *answer, &seen);
+            }
+        });
+        (url, starts)
+    }
+
+    fn reply(
+        mut stream: TcpStream,
+        answer: Answer,
+        starts: &Mutex<Vec<usize>>,
+    ) -> std::io::Result<()> {
+        let mut start = 0;
+        for line in BufReader::new(stream.try_clone()?).lines() {
+            let line = line?.to_ascii_lowercase();
+            if let Some(range) = line.strip_prefix("range: bytes=") {
+                start = range.trim_end_matches('-').parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        starts.lock().unwrap().push(start);
+        let content = content();
+        let mut head = |status: &str, headers: &str| {
+            write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n")
+        };
+        match answer {
+            Answer::Status(status) => {
+                head(&format!("{status} No"), "Content-Length: 0\r\n")
+            }
+            Answer::Whole => {
+                head("200 OK", &format!("Content-Length: {N}\r\n"))?;
+                stream.write_all(&content)
+            }
+            Answer::Endless => {
+                head("200 OK", "")?;
+                loop {
+                    stream.write_all(&[0; BLOCK])?;
+                }
+            }
+            Answer::Range(most) => {
+                let status = if start > 0 { "206 Partial Content" } else { "200 OK" };
+                let range = format!(
+                    "Content-Length: {}\r\nContent-Range: bytes {start}-{}/{N}\r\n",
+                    N - start,
+                    N - 1
+                );
+                head(status, &range)?;
+                stream.write_all(&content[start..N.min(start + most)])
+            }
+        }
+    }
+
+    fn target() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set/file.gz");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_broken_download_goes_on_where_it_broke() {
+        let (url, starts) =
+            serve(&[Answer::Range(100_000), Answer::Range(50_000), Answer::Range(N)]);
+        let (_folder, path) = target();
+        assert_eq!(download(&remote(), &url, &path, &Silent).unwrap(), Outcome::Got);
+        assert_eq!(fs::read(&path).unwrap(), content());
+        assert_eq!(*starts.lock().unwrap(), [0, 100_000, 150_000]);
+        assert!(!part_of(&path).exists());
+        // A second call asks nobody.
+        let again = download(&remote(), "http://127.0.0.1:9/", &path, &Silent);
+        assert_eq!(again.unwrap(), Outcome::There);
+    }
+
+    #[test]
+    fn a_part_of_an_earlier_process_is_used_and_a_server_without_ranges_starts_anew() {
+        let (url, starts) = serve(&[Answer::Range(N), Answer::Whole]);
+        for _ in 0..2 {
+            let (_folder, path) = target();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(part_of(&path), &content()[..1234]).unwrap();
+            download(&remote(), &url, &path, &Silent).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content());
+        }
+        assert_eq!(*starts.lock().unwrap(), [1234, 1234]);
+    }
+
+    #[test]
+    fn another_file_is_refused_and_removed() {
+        let (url, _) = serve(&[Answer::Whole, Answer::Endless, Answer::Status(404)]);
+        let (_folder, path) = target();
+        let other = RemoteFile { sha256: "00", ..remote() };
+        let refused = |file: &RemoteFile| {
+            let error = download(file, &url, &path, &Silent).unwrap_err();
+            assert!(!path.exists() && !part_of(&path).exists(), "{error}");
+            assert!(error.to_string().starts_with(&url), "{error}");
+            error.to_string()
+        };
+        assert!(refused(&other).contains("has SHA-256"));
+        assert!(refused(&remote()).contains("longer than 300000"));
+        assert!(refused(&remote()).contains("answers 404"));
+    }
+
+    #[test]
+    fn without_a_network_the_error_says_what_to_do() {
+        let (_folder, path) = target();
+        let error = download(&remote(), "http://127.0.0.1:9/file.gz", &path, &Silent)
+            .unwrap_err();
+        assert!(error.help().unwrap().contains("without a network"), "{error}");
+    }
+
+    #[test]
+    fn a_stopped_download_keeps_its_part() {
+        struct Stop(Mutex<usize>);
+        impl Observer for Stop {
+            fn progress(&self, _: &Progress) {}
+            fn note(&self, _: &str) {}
+            fn should_stop(&self) -> bool {
+                let mut calls = self.0.lock().unwrap();
+                *calls += 1;
+                *calls > 2
+            }
+        }
+        let (url, _) = serve(&[Answer::Whole]);
+        let (_folder, path) = target();
+        let error = download(&remote(), &url, &path, &Stop(Mutex::new(0))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        let part = fs::read(part_of(&path)).unwrap();
+        assert!(!part.is_empty() && part[..] == content()[..part.len()]);
+    }
+}

@@ -1,0 +1,111 @@
+//! `noise.kind = "labels"`: training labels from a file, such as those that people gave
+//! (CIFAR-10N, Wei et al. 2022): `.npz`, `.npy` or `.csv` of integers, one a training image of
+//! the complete data set.
+
+use std::path::Path;
+
+use crate::array_file::read_arrays;
+use crate::error::{Error, Result};
+
+/// A table of labels is shorter than this.
+const LONGEST_TABLE: u64 = 256 << 20;
+
+/// The `n` labels of a file, classes from 0 to `n_classes` − 1; `name` says which array or
+/// column, where there are more.
+pub(super) fn load(
+    path: &Path,
+    name: Option<&str>,
+    n: usize,
+    n_classes: usize,
+) -> Result<Vec<u8>> {
+    let is_csv =
+        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let labels = if is_csv { from_csv(path, name)? } else { from_arrays(path, name)? };
+    if labels.len() != n {
+        return Err(Error::data(path, format!("holds {} labels", labels.len()))
+            .expected(format!(
+                "{n}, one for every training image of the complete data set"
+            )));
+    }
+    let byte = |(i, label): (usize, i64)| match u8::try_from(label) {
+        Ok(byte) if usize::from(byte) < n_classes => Ok(byte),
+        _ => Err(Error::data(path, format!("holds {label} for image {i}"))
+            .expected(format!("classes from 0 to {}", n_classes - 1))),
+    };
+    labels.into_iter().enumerate().map(byte).collect()
+}
+
+/// Which of the names is meant.
+fn choose(path: &Path, what: &str, names: &[&str], name: Option<&str>) -> Result<usize> {
+    let list = || {
+        let names: Vec<String> =
+            names.iter().take(20).map(|name| name.escape_debug().to_string()).collect();
+        names.join(", ")
+    };
+    match name {
+        Some(name) => names.iter().position(|known| *known == name).ok_or_else(|| {
+            Error::usage("`noise.name`", format!("is \"{}\"", name.escape_debug()))
+                .expected(format!("one of the {what} of {}: {}", path.display(), list()))
+        }),
+        None if names.len() == 1 => Ok(0),
+        None => Err(Error::usage("`noise.name`", "is missing").expected(format!(
+            "one of the {what} of {}: {}",
+            path.display(),
+            list()
+        ))),
+    }
+}
+
+fn from_arrays(path: &Path, name: Option<&str>) -> Result<Vec<i64>> {
+    let arrays = read_arrays(path)?;
+    let names: Vec<&str> = arrays.names().collect();
+    let at = choose(path, "arrays", &names, name)?;
+    let (name, array) = &arrays.0[at];
+    let wrong = |found: String| {
+        Error::data(path, format!("array `{}` {found}", name.escape_debug()))
+            .expected("integers of shape [n]")
+    };
+    if array.shape.len() != 1 {
+        return Err(wrong(format!("has shape {:?}", array.shape)));
+    }
+    array.to_i64().ok_or_else(|| wrong("holds fractions".into()))
+}
+
+/// A column of a table with a header, or a file of one number a line.
+fn from_csv(path: &Path, name: Option<&str>) -> Result<Vec<i64>> {
+    let cannot = |error| Error::io(path, "cannot be read", error);
+    let length = std::fs::metadata(path).map_err(cannot)?.len();
+    if length > LONGEST_TABLE {
+        return Err(Error::data(path, format!("has {length} bytes"))
+            .expected(format!("a table of at most {LONGEST_TABLE}")));
+    }
+    let bytes = std::fs::read(path).map_err(cannot)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(&bytes[..]);
+    let mut labels = Vec::new();
+    let mut column = None;
+    for (line, record) in reader.records().enumerate() {
+        let record = record.map_err(|error| {
+            Error::data(path, format!("cannot be read as a table ({error})"))
+        })?;
+        let Some(column) = column else {
+            let fields: Vec<&str> = record.iter().collect();
+            let is_number = |field: &&str| field.parse::<i64>().is_ok();
+            if fields.iter().all(is_number) && fields.len() == 1 {
+                column = Some(0);
+                labels.extend(fields[0].parse::<i64>());
+            } else {
+                column = Some(choose(path, "columns", &fields, name)?);
+            }
+            continue;
+        };
+        let field = record.get(column).unwrap_or_default();
+        labels.push(field.parse().map_err(|_| {
+            let found = format!("line {}: `{}`", line + 1, field.escape_debug());
+            Error::data(path, found).expected("a whole number")
+        })?);
+    }
+    Ok(labels)
+}

@@ -1,0 +1,133 @@
+//! A data set as it is stored: what every reader gives, before subset, split and resizing.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::ImageSet;
+use crate::error::{Error, Result};
+
+/// Training and test images in stored order.
+pub(super) struct Stored {
+    pub(super) train: ImageSet,
+    pub(super) test: ImageSet,
+    /// Position of each training image in the complete data set: what noise belongs to.
+    pub(super) train_positions: Vec<usize>,
+    /// Number of training images of the complete data set.
+    pub(super) n_positions: usize,
+    /// Names of the classes; empty where the files hold numbers alone.
+    pub(super) class_names: Vec<String>,
+    /// What it is, such as "CIFAR-10 (JPEG)".
+    pub(super) name: String,
+}
+
+impl Stored {
+    /// Images that are the complete data set.
+    pub(super) fn complete(
+        train: ImageSet,
+        test: ImageSet,
+        class_names: Vec<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        let n = train.len();
+        Self {
+            train,
+            test,
+            train_positions: (0..n).collect(),
+            n_positions: n,
+            class_names,
+            name: name.into(),
+        }
+    }
+}
+
+/// A file under its name in messages, at a position that messages can tell.
+pub(super) struct Source<R> {
+    reader: R,
+    place: PathBuf,
+    offset: u64,
+}
+
+impl<R: Read> Source<R> {
+    pub(super) fn new(reader: R, place: &Path) -> Self {
+        Self { reader, place: place.to_owned(), offset: 0 }
+    }
+
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// An error at byte `offset`.
+    pub(super) fn wrong_at(&self, offset: u64, found: impl Display) -> Error {
+        Error::data(&self.place, format!("at byte {offset}: {found}"))
+    }
+
+    /// Fills `bytes`; `what` names them in the error of a file that ends before.
+    pub(super) fn fill(&mut self, bytes: &mut [u8], what: &str) -> Result<()> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.read_some(&mut bytes[filled..])? {
+                0 => {
+                    let found = format!("the file ends {filled} bytes into {what}");
+                    return Err(self
+                        .wrong_at(self.offset, found)
+                        .expected(format!("{} bytes", bytes.len()))
+                        .fix("the file is truncated: get it again"));
+                }
+                n => filled += n,
+            }
+        }
+        Ok(())
+    }
+
+    /// That nothing is left.
+    pub(super) fn expect_end(&mut self) -> Result<()> {
+        match self.read_some(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(self.wrong_at(self.offset - 1, "more bytes").expected("the end")),
+        }
+    }
+
+    /// Reads some bytes, 0 at the end.
+    pub(super) fn read_some(&mut self, bytes: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.reader.read(bytes) {
+                Ok(n) => {
+                    self.offset += n as u64;
+                    return Ok(n);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Decompressors report damage as I/O errors.
+                    let found = format!("cannot be read ({error})");
+                    return Err(self
+                        .wrong_at(self.offset, found)
+                        .fix("the file may be damaged: get it again"));
+                }
+            }
+        }
+    }
+}
+
+/// Opens a regular file and gives its length.
+pub(super) fn open(path: &Path) -> Result<(File, u64)> {
+    let cannot = |error| Error::io(path, "cannot be read", error);
+    let file = File::open(path).map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(Error::data(path, "is not a regular file").expected("a file"));
+    }
+    Ok((file, metadata.len()))
+}
+
+/// Whether a path names a gzip file.
+pub(super) fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("gz") || extension.eq_ignore_ascii_case("tgz")
+    })
+}
