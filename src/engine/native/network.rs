@@ -224,6 +224,7 @@ impl Network {
         for back in &plan.program.backward {
             self.step_back(&plan, batch, back);
         }
+        self.clear_frozen();
         self.plans.insert((batch.blocks, true), plan);
         loss
     }
@@ -533,10 +534,6 @@ impl Network {
             });
         }
         self.saved[node] = saved;
-        if self.frozen[first] {
-            gamma.fill(0.0);
-            beta.fill(0.0);
-        }
         self.gradients[first] = gamma;
         self.gradients[first + 1] = beta;
     }

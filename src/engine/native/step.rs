@@ -23,17 +23,17 @@ impl Network {
         self.packed = [false; 2];
     }
 
-    /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero: none is ever
-    /// computed.
+    /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero.
     pub(in crate::engine) fn clip(&mut self, max_norm: f64) -> f64 {
         let gradients = &mut self.gradients;
         rayon::scope(|_| {
             let all = gradients.iter().map(Vec::as_slice);
             let (coefficient, norm) = optimizer::clip_coefficient(all, max_norm);
-            if coefficient.to_bits() != 1.0_f64.to_bits() {
+            if coefficient < 1.0 || coefficient.is_nan() {
                 let coefficient = coefficient as f32;
-                let values = gradients.par_iter_mut().flatten();
-                values.for_each(|gradient| *gradient *= coefficient);
+                gradients.par_iter_mut().for_each(|gradient| {
+                    gradient.iter_mut().for_each(|g| *g *= coefficient)
+                });
             }
             norm
         })
@@ -42,12 +42,18 @@ impl Network {
     /// See `Engine::freeze`; `frozen` says it of each parameter.
     pub(in crate::engine) fn freeze(&mut self, frozen: Vec<bool>) {
         assert_eq!(frozen.len(), self.parameters.len(), "one mark for each parameter");
-        for (gradient, _) in self.gradients.iter_mut().zip(&frozen).filter(|(_, f)| **f) {
-            gradient.fill(0.0);
-        }
         self.frozen = frozen;
+        self.clear_frozen();
         // Where the backward pass ends may have changed.
         self.plans.clear();
+    }
+
+    /// Takes away what the backward pass of a step gives frozen parameters by the way.
+    pub(super) fn clear_frozen(&mut self) {
+        let marked = self.gradients.iter_mut().zip(&self.frozen);
+        for (gradient, _) in marked.filter(|(_, frozen)| **frozen) {
+            gradient.fill(0.0);
+        }
     }
 
     /// Whether a parameter that moves is in a node or before it.
