@@ -245,6 +245,8 @@ fn another_optimizer_starts_without_memory_and_says_so() {
     let steps = state.get("optimizer/step/fc.weight").unwrap().to_i64().unwrap();
     assert_eq!(steps, [21]);
     assert!(state.get("optimizer/momentum/fc.weight").is_none());
+    let [_, notes] = succeed(root, "train --from p/run@5 data.seed=2 --out other");
+    assert!(notes.contains("the fork has other data or label noise"), "{notes}");
     // Another rate alone keeps it, and nothing is said.
     let [_, notes] = succeed(root, "train --from p/run@5 optimizer.lr=0.001 --out d");
     assert!(!notes.contains("note:"), "{notes}");
@@ -313,11 +315,23 @@ fn what_cannot_be_forked_is_refused_before_a_directory_is_made() {
             assert!(!root.join("c").exists(), "{verb} {arguments}");
         }
     }
+    // The parent itself, above all where it would be emptied first.
+    let expected = promised(&root.join("p/run"));
+    for arguments in
+        ["--from p/run@5 --out p/run", "--from p/run@5 --out p/../p/run --fresh"]
+    {
+        let output = command(root, &format!("train {arguments}")).output().unwrap();
+        let [_, error] = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("p/run is the run to fork"), "{error}");
+        assert_same(&root.join("p/run"), &expected, arguments);
+    }
     // A directory with another run, or a fork of another checkpoint.
+    succeed(root, "train e.toml --out alone");
     succeed(root, "train --from p/run@1 --out c");
     for (arguments, part) in [
         ("--from p/run@5 --out c", "holds a fork of"),
-        ("--from p/run@5 --out p/run", "holds a run that is no fork"),
+        ("--from p/run@5 --out alone", "holds a run that is no fork"),
         (
             "--from p/run@1 --out c optimizer.lr=0.1",
             "optimizer.lr = 0.05 there, 0.1 here",

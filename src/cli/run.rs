@@ -13,7 +13,7 @@ use crate::observer::Observer;
 #[command(after_help = "Examples:\n  \
     stratagram run                                   the embedded quickstart\n  \
     stratagram run experiment.toml net.width=8 --seeds 0..7\n  \
-    stratagram run --from runs/quickstart@30 train.freeze='[conv4, bn4]'")]
+    stratagram run --from runs/quickstart@10 train.freeze='[conv4, bn4]'")]
 pub(super) struct Arguments {
     #[command(flatten)]
     experiment: ExperimentArguments,

@@ -18,7 +18,7 @@ use crate::train::{Fork, check_no_fork, check_nodes};
 #[command(after_help = "Examples:\n  \
     stratagram train experiment.toml\n  \
     stratagram train experiment.toml net.width=8 --out runs/narrow --seeds 0..7\n  \
-    stratagram train --from runs/narrow@30 noise.rate=0 --out runs/clean-from-30")]
+    stratagram train --from runs/narrow@10 noise.rate=0 --out runs/clean")]
 pub(super) struct Arguments {
     #[command(flatten)]
     experiment: ExperimentArguments,
@@ -61,7 +61,7 @@ pub(super) fn check_start(
 ) -> Result<()> {
     check_nodes(experiment, data)?;
     match fork {
-        Some(fork) => fork.check(experiment, data),
+        Some(fork) => fork.check(experiment, data, out),
         // A fork that is there continues without its parent.
         None if out.join("run.json").exists() => Ok(()),
         None => check_no_fork(experiment),

@@ -17,7 +17,9 @@ use crate::array_file::{NamedArrays, Values, read_safetensors};
 use crate::data::Data;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind, TrainLabels};
+use crate::experiment::{
+    DataConfig, Experiment, OptimizerConfig, OptimizerKind, TrainLabels,
+};
 use crate::net::{Net, initial_weights};
 use crate::observer::Observer;
 use crate::run_dir::{
@@ -103,13 +105,22 @@ impl Fork {
         experiment
     }
 
-    /// Checks that a run of `experiment` can start here, before a directory is made.
+    /// Checks that a run of `experiment` in `out` can start here, before anything is made or
+    /// removed there.
     ///
     /// # Errors
-    /// If the net, the steps of an epoch or the length do not fit the checkpoint, the
-    /// optimizer's buffers were not kept, or `train.freeze` or `train.reinit` name no layer.
-    pub fn check(&self, experiment: &Experiment, data: &Data) -> Result<()> {
+    /// If `out` is the parent; if the net, the data, the steps of an epoch or the length do
+    /// not fit the checkpoint; if the optimizer's buffers were not kept, or `train.freeze` or
+    /// `train.reinit` name no layer.
+    pub fn check(&self, experiment: &Experiment, data: &Data, out: &Path) -> Result<()> {
+        let real = |path: &Path| path.canonicalize().ok();
+        if real(out).is_some_and(|out| Some(out) == real(self.parent.root())) {
+            return Err(Error::usage(out.display().to_string(), "is the run to fork")
+                .expected("another directory")
+                .fix("choose one with --out"));
+        }
         check_nodes(experiment, data)?;
+        self.check_data(experiment, data)?;
         let plan = Plan::new(experiment, data, None);
         if plan.steps_per_epoch != self.steps_per_epoch {
             let found = format!("has {} steps an epoch", self.steps_per_epoch);
@@ -123,6 +134,20 @@ impl Fork {
                 .expected(format!("at least {}, where the fork begins", self.epoch())));
         }
         self.start(experiment, data).map(|_| ())
+    }
+
+    /// That the data set is the one that the parent was trained on, unless the fork names
+    /// another.
+    fn check_data(&self, experiment: &Experiment, data: &Data) -> Result<()> {
+        let (old, new) = (&self.parent.experiment().data, &experiment.data);
+        let same = (old.kind, &old.path) == (new.kind, &new.path);
+        let known = self.parent.manifest()?.data_sha256;
+        if same && known.is_some_and(|sha256| sha256 != data.sha256) {
+            return Err(Error::usage(&self.name, "was trained on other data")
+                .expected("data with the SHA-256 that its run.json names")
+                .fix("put the data back, or name others with data.path"));
+        }
+        Ok(())
     }
 
     /// Fills the directory `run` with what the parent had at this checkpoint, and with the
@@ -148,21 +173,36 @@ impl Fork {
         run.record(|manifest| manifest.fork = Some(self.origin.clone()))?;
         self.take_records(run)?;
         write_labels(experiment, data, run)?;
-        let (old, new) = (&self.parent.experiment().optimizer, &experiment.optimizer);
+        self.note_changes(experiment, observer);
+        write_atomic(&run.state(), &state::state_bytes(&state))
+    }
+
+    /// Says what a change means that could surprise.
+    fn note_changes(&self, experiment: &Experiment, observer: &dyn Observer) {
+        let parent = self.parent.experiment();
+        let (old, new) = (&parent.optimizer, &experiment.optimizer);
         if old.kind != new.kind && self.origin.step > 0 {
             let [old, new] = [old.kind, new.kind].map(kind_name);
             observer.note(&format!(
                 "the optimizer was {old} and is {new} now: it starts without memory"
             ));
         }
-        if experiment.train.labels != self.parent.experiment().train.labels {
+        // How images are augmented says nothing of which they are.
+        let augment = parent.data.augment.clone();
+        let images = DataConfig { augment, ..experiment.data.clone() };
+        if images != parent.data || experiment.noise != parent.noise {
+            observer.note(
+                "the fork has other data or label noise than its parent: its history up to \
+                 the fork is of the parent's",
+            );
+        }
+        if experiment.train.labels != parent.train.labels {
             observer.note(&format!(
                 "other labels are learned from epoch {} on; the corrupted examples stay a \
                  group",
                 self.epoch()
             ));
         }
-        write_atomic(&run.state(), &state::state_bytes(&state))
     }
 
     /// That the run which is there began from this checkpoint.

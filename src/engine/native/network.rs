@@ -257,8 +257,8 @@ impl Network {
         for back in &plan.program.backward {
             self.step_back(&plan, batch, back);
         }
+        self.clear_frozen();
         self.plans.insert((batch.blocks, true), plan);
-        self.clear_frozen_gradients();
         loss
     }
 

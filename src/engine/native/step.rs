@@ -29,10 +29,11 @@ impl Network {
         rayon::scope(|_| {
             let all = gradients.iter().map(Vec::as_slice);
             let (coefficient, norm) = optimizer::clip_coefficient(all, max_norm);
-            if coefficient.to_bits() != 1.0_f64.to_bits() {
+            if coefficient < 1.0 || coefficient.is_nan() {
                 let coefficient = coefficient as f32;
-                let values = gradients.par_iter_mut().flatten();
-                values.for_each(|gradient| *gradient *= coefficient);
+                gradients.par_iter_mut().for_each(|gradient| {
+                    gradient.iter_mut().for_each(|g| *g *= coefficient)
+                });
             }
             norm
         })
@@ -42,16 +43,15 @@ impl Network {
     pub(in crate::engine) fn freeze(&mut self, frozen: Vec<bool>) {
         assert_eq!(frozen.len(), self.parameters.len(), "one mark for each parameter");
         self.frozen = frozen;
-        self.clear_frozen_gradients();
+        self.clear_frozen();
         // Where the backward pass ends may have changed.
         self.plans.clear();
     }
 
-    /// Zeroes the gradients of frozen parameters, some of which are by-products of others.
-    pub(super) fn clear_frozen_gradients(&mut self) {
-        for (gradient, _) in
-            self.gradients.iter_mut().zip(&self.frozen).filter(|(_, f)| **f)
-        {
+    /// Takes away what the backward pass of a step gives frozen parameters by the way.
+    pub(super) fn clear_frozen(&mut self) {
+        let marked = self.gradients.iter_mut().zip(&self.frozen);
+        for (gradient, _) in marked.filter(|(_, frozen)| **frozen) {
             gradient.fill(0.0);
         }
     }
