@@ -5,6 +5,10 @@
 //! a convolution are skipped rather than multiplied by zero, and an image's result cannot
 //! depend on its neighbours in the batch.
 
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
 use super::isa::Isa;
 
 /// Values in a cache line; buffers start at one.
@@ -12,6 +16,9 @@ const LINE: usize = 16;
 
 /// Values that are not worth a second task.
 const SERIAL_VALUES: usize = 1 << 14;
+
+/// Pixels of a block that are laid out at once: they should stay in the first cache.
+const PACKED_PIXELS: usize = 128;
 
 /// f32 storage that starts at a cache line and only grows.
 #[derive(Debug, Default)]
@@ -38,6 +45,20 @@ impl Buffer {
     pub(super) fn get_mut(&mut self, len: usize) -> &mut [f32] {
         &mut self.storage[self.offset..self.offset + self.len][..len]
     }
+}
+
+thread_local! {
+    /// What the task that the thread runs puts down.
+    static SCRATCH: RefCell<Buffer> = RefCell::default();
+}
+
+/// Runs with scratch of the thread's own. `run` must not wait for other tasks, which might
+/// ask for it too.
+pub(super) fn with_scratch<R>(len: usize, run: impl FnOnce(&mut [f32]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|buffer| {
+        buffer.reserve(len);
+        run(buffer.get_mut(len))
+    })
 }
 
 /// How a batch lies in vectors.
@@ -96,18 +117,33 @@ pub(super) fn pack_images(
     out: &mut [f32],
 ) {
     let lanes = batch.lanes;
-    for (c, row) in out.chunks_mut(batch.row(pixels)).enumerate() {
-        for block in 0..batch.blocks {
-            let filled = lanes.min(batch.n - block * lanes);
-            for pixel in 0..pixels {
-                let to = &mut row[(block * pixels + pixel) * lanes..][..lanes];
-                for (lane, value) in to[..filled].iter_mut().enumerate() {
-                    let image = block * lanes + lane;
-                    *value = images[(image * pixels + pixel) * channels + c];
+    let pack = |c: usize, (block, out): (usize, &mut [f32])| {
+        let first = block * lanes;
+        let size = pixels * channels;
+        let images = &images[first * size..batch.n.min(first + lanes) * size];
+        for (run, out) in out.chunks_mut(PACKED_PIXELS * lanes).enumerate() {
+            if batch.n < first + lanes {
+                out.fill(0.0);
+            }
+            for (lane, image) in images.chunks_exact(size).enumerate() {
+                let image = &image[run * PACKED_PIXELS * channels + c..];
+                for (pixel, to) in out.chunks_exact_mut(lanes).enumerate() {
+                    to[lane] = image[pixel * channels];
                 }
-                to[filled..].fill(0.0);
             }
         }
+    };
+    if batch.serial {
+        out.chunks_mut(batch.row(pixels)).enumerate().for_each(|(c, row)| {
+            let blocks = row.chunks_mut(pixels * lanes).take(batch.blocks);
+            blocks.enumerate().for_each(|block| pack(c, block));
+        });
+    } else {
+        out.par_chunks_mut(batch.row(pixels)).enumerate().for_each(|(c, row)| {
+            let blocks = row.par_chunks_mut(pixels * lanes).take(batch.blocks);
+            let least = PACKED_PIXELS.div_ceil(pixels);
+            blocks.enumerate().with_min_len(least).for_each(|block| pack(c, block));
+        });
     }
 }
 
