@@ -249,6 +249,21 @@ fn strides_kernels_and_odd_sides_match_the_reference() {
 }
 
 #[test]
+fn all_widths_from_1_to_64_match_the_reference() {
+    on_every_isa(|isa| {
+        for width in 1..=64 {
+            let [channels, n] = if width % 4 == 1 { [3, 17] } else { [1, 5] };
+            let net = Chain::new(channels, 5, 6)
+                .conv("conv1", width, [3, 1, 1], true)
+                .conv("conv2", 65 - width, [3, 1, 1], false)
+                .conv("conv3", width, [3, 1, 1], true)
+                .end(3);
+            check(isa, &net, n, 1e-5);
+        }
+    });
+}
+
+#[test]
 fn sums_of_more_than_1024_terms_match_the_reference() {
     on_every_isa(|isa| {
         let net = Chain::new(3, 4, 4)

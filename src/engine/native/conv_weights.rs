@@ -27,6 +27,13 @@ const CHUNK_COLUMNS: usize = 256;
 /// the first cache.
 const SPAN_COLUMNS: usize = 32;
 
+/// Output and input channels in a register tile.
+pub(super) fn tile(isa: Isa, inputs: usize, outputs: usize) -> [usize; 2] {
+    let most = if isa.registers() >= 32 { [4, 4] } else { [4, 2] };
+    let balanced = |n: usize, most: usize| n.div_ceil(n.div_ceil(most));
+    [balanced(outputs, most[0]), balanced(inputs, most[1])]
+}
+
 /// Gradient of the weights of one layer.
 #[derive(Debug, Clone)]
 pub(super) struct WeightGradient {
@@ -45,9 +52,7 @@ impl WeightGradient {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let most = if isa.registers() >= 32 { [4, 4] } else { [4, 2] };
-        let balanced = |n: usize, most: usize| n.div_ceil(n.div_ceil(most));
-        let tile = [balanced(outputs, most[0]), balanced(inputs, most[1])];
+        let tile = tile(isa, inputs, outputs);
         Self { isa, windows: *windows, inputs, outputs, tile }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::batchnorm::{BatchNorm, Saved};
 use super::batchnorm_pool::BatchNormPool;
 use super::conv::{Epilogue, GatherPlan};
-use super::conv_pass::Pass;
-use super::conv_weights::{WeightGradient, bias_gradient};
+use super::conv_pass::{Pass, WeightPass};
+use super::conv_weights::bias_gradient;
 use super::geometry::Windows;
 use super::isa::Isa;
 use super::optimizer::State;
@@ -27,7 +27,7 @@ const MOMENTUM: f64 = 0.1;
 pub(super) struct Conv {
     pub(super) forward: Pass,
     pub(super) backward: Pass,
-    weights: WeightGradient,
+    weights: WeightPass,
     /// Position of the weight among the parameters; the bias follows it.
     pub(super) weight: usize,
     pub(super) bias: bool,
@@ -55,7 +55,7 @@ impl Conv {
         Some(Self {
             forward: Pass::forward(isa, &windows, inputs, outputs),
             backward: Pass::backward(isa, &windows, inputs, outputs),
-            weights: WeightGradient::new(isa, &windows, inputs, outputs),
+            weights: WeightPass::new(isa, &windows, inputs, outputs),
             weight,
             bias,
             taps: kernel * kernel,

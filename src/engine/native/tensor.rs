@@ -5,6 +5,8 @@
 //! a convolution are skipped rather than multiplied by zero, and an image's result cannot
 //! depend on its neighbours in the batch.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use super::isa::Isa;
@@ -14,6 +16,9 @@ const LINE: usize = 16;
 
 /// Values that are not worth a second task.
 const SERIAL_VALUES: usize = 1 << 14;
+
+/// Pixels of a block that are laid out at once: they should stay in the first cache.
+const PACKED_PIXELS: usize = 128;
 
 /// f32 storage that starts at a cache line and only grows.
 #[derive(Debug, Default)]
@@ -40,6 +45,20 @@ impl Buffer {
     pub(super) fn get_mut(&mut self, len: usize) -> &mut [f32] {
         &mut self.storage[self.offset..self.offset + self.len][..len]
     }
+}
+
+thread_local! {
+    /// What the task that the thread runs puts down.
+    static SCRATCH: RefCell<Buffer> = RefCell::default();
+}
+
+/// Runs with scratch of the thread's own. `run` must not wait for other tasks, which might
+/// ask for it too.
+pub(super) fn with_scratch<R>(len: usize, run: impl FnOnce(&mut [f32]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|buffer| {
+        buffer.reserve(len);
+        run(buffer.get_mut(len))
+    })
 }
 
 /// How a batch lies in vectors.
@@ -98,28 +117,34 @@ pub(super) fn pack_images(
     out: &mut [f32],
 ) {
     let lanes = batch.lanes;
-    let size = channels * pixels;
-    let pack = |(c, block, to): (usize, usize, &mut [f32])| {
-        let filled = lanes.min(batch.n - block * lanes);
-        let block = &images[block * lanes * size..][..filled * size];
-        for (pixel, to) in to.chunks_exact_mut(lanes).enumerate() {
-            let (to, empty) = to.split_at_mut(filled);
-            let values = block[pixel * channels + c..].iter().step_by(size);
-            for (to, &value) in to.iter_mut().zip(values) {
-                *to = value;
+    let pack = |c: usize, (block, out): (usize, &mut [f32])| {
+        let first = block * lanes;
+        let size = pixels * channels;
+        let images = &images[first * size..batch.n.min(first + lanes) * size];
+        for (run, out) in out.chunks_mut(PACKED_PIXELS * lanes).enumerate() {
+            if batch.n < first + lanes {
+                out.fill(0.0);
+            }
+            for (lane, image) in images.chunks_exact(size).enumerate() {
+                let image = &image[run * PACKED_PIXELS * channels + c..];
+                for (pixel, to) in out.chunks_exact_mut(lanes).enumerate() {
+                    to[lane] = image[pixel * channels];
+                }
             }
             empty.fill(0.0);
         }
     };
-    let rows = out.chunks_mut(batch.row(pixels)).take(channels).enumerate();
-    let parts = rows.flat_map(|(c, row)| {
-        let blocks = row.chunks_exact_mut(pixels * lanes).take(batch.blocks);
-        blocks.enumerate().map(move |(block, to)| (c, block, to))
-    });
     if batch.serial {
-        parts.for_each(pack);
+        out.chunks_mut(batch.row(pixels)).enumerate().for_each(|(c, row)| {
+            let blocks = row.chunks_mut(pixels * lanes).take(batch.blocks);
+            blocks.enumerate().for_each(|block| pack(c, block));
+        });
     } else {
-        parts.collect::<Vec<_>>().into_par_iter().for_each(pack);
+        out.par_chunks_mut(batch.row(pixels)).enumerate().for_each(|(c, row)| {
+            let blocks = row.par_chunks_mut(pixels * lanes).take(batch.blocks);
+            let least = PACKED_PIXELS.div_ceil(pixels);
+            blocks.enumerate().with_min_len(least).for_each(|block| pack(c, block));
+        });
     }
 }
 

@@ -15,18 +15,19 @@
 //! the border are zero vectors; tiles at the end of odd sides are computed whole and stored
 //! in part. The gradient of the input is the same operation with turned weights.
 
-use std::cell::RefCell;
-
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::conv::{Epilogue, MAX_TERMS};
 use super::geometry::Windows;
 use super::isa::{Isa, mul_add, vectors, vectors_mut};
-use super::tensor::{Batch, Buffer};
+use super::tensor::{Batch, with_scratch};
 
 /// Positions of a transformed tile.
 const POSITIONS: usize = 16;
+
+/// Most destination channels in a register tile.
+const MAX_HEIGHT: usize = 8;
 
 /// Columns of a register tile; a column is one tile of one block of images.
 const WIDTH: usize = 3;
@@ -42,9 +43,14 @@ const TASK_ROWS: usize = WIDTH;
 /// Products below which a call is not worth distributing.
 const SERIAL_PRODUCTS: usize = 1 << 16;
 
-thread_local! {
-    /// Transformed tiles of the task that the thread runs.
-    static SCRATCH: RefCell<Buffer> = RefCell::default();
+/// Products for a tile of 2×2 outputs that the direct algorithm has, on average over an
+/// image; none if the convolution is not one that can be transformed.
+pub(super) fn products_of_tile(windows: &Windows) -> Option<f64> {
+    let Windows { kernel, stride, padding, to, .. } = *windows;
+    let valid = |axis| (0..3).map(|tap| windows.valid(axis, tap).len()).sum::<usize>();
+    let tiles = to[0].div_ceil(2) * to[1].div_ceil(2);
+    ((kernel, stride, padding) == (3, 1, 1))
+        .then(|| (valid(0) * valid(1)) as f64 / tiles as f64)
 }
 
 /// One direction of a 3×3 convolution: what does not depend on the batch.
@@ -71,14 +77,10 @@ impl Winograd {
         windows: &Windows,
         [sources, destinations]: [usize; 2],
     ) -> bool {
-        let Windows { kernel, stride, padding, from, to } = *windows;
-        if (kernel, stride, padding) != (3, 1, 1) || sources > MAX_TERMS {
+        let Some(products) = products_of_tile(windows).filter(|_| sources <= MAX_TERMS)
+        else {
             return false;
-        }
-        let valid =
-            |axis| (0..3).map(|tap| windows.valid(axis, tap).len()).sum::<usize>();
-        let tiles = from[0].div_ceil(2) * to[1].div_ceil(2);
-        let products = (valid(0) * valid(1)) as f64 / tiles as f64;
+        };
         // With few registers the direct kernel finds its operands half as fast.
         let product = if isa.registers() >= 32 { 0.58 } else { 1.0 };
         let saved = product * products - 0.58 * POSITIONS as f64;
@@ -92,7 +94,7 @@ impl Winograd {
         sides: [usize; 2],
         turned: bool,
     ) -> Self {
-        let most = if isa.registers() >= 32 { 8 } else { 4 };
+        let most = if isa.registers() >= 32 { MAX_HEIGHT } else { 4 };
         let height = channels[1].div_ceil(channels[1].div_ceil(most));
         let [down, across] = sides.map(|side: usize| side.div_ceil(2));
         let column = |tile: usize| Column::new(sides, [tile / across, tile % across]);
@@ -123,19 +125,19 @@ impl Winograd {
         let [sources, destinations] = self.channels;
         let height = self.height;
         let pack_tile = |(t, tile): (usize, &mut [f32])| {
-            for (i, o) in (t * height..(t + 1) * height).enumerate() {
-                for c in 0..sources {
-                    let mut kernel = [0.0; 9];
-                    if o < destinations {
-                        let at = c * strides[0] + o * strides[1];
-                        kernel.copy_from_slice(&weights[at..at + 9]);
+            let channels = height.min(destinations - t * height);
+            for c in 0..sources {
+                let mut taps = [[0.0; MAX_HEIGHT]; 9];
+                for i in 0..channels {
+                    let at = c * strides[0] + (t * height + i) * strides[1];
+                    for (tap, &weight) in weights[at..at + 9].iter().enumerate() {
+                        taps[if self.turned { 8 - tap } else { tap }][i] = weight;
                     }
-                    if self.turned {
-                        kernel.reverse();
-                    }
-                    for (position, value) in transform(&kernel).into_iter().enumerate() {
-                        tile[(position * sources + c) * height + i] = value;
-                    }
+                }
+                let transformed = transform(&taps);
+                for (position, values) in transformed.iter().enumerate() {
+                    tile[(position * sources + c) * height..][..height]
+                        .copy_from_slice(&values[..height]);
                 }
             }
         };
@@ -181,10 +183,7 @@ impl Winograd {
         }
         let run = |(task, windows): (usize, &mut [&mut [f32]])| {
             let rows = [task * step, all.min((task + 1) * step)];
-            SCRATCH.with_borrow_mut(|buffer| {
-                let size = self.scratch_size(batch.lanes);
-                buffer.reserve(size);
-                let scratch = buffer.get_mut(size);
+            with_scratch(self.scratch_size(batch.lanes), |scratch| {
                 let task = Task {
                     of: self,
                     batch,
@@ -213,12 +212,29 @@ impl Winograd {
     }
 }
 
-/// G w Gᵀ.
-fn transform(kernel: &[f32; 9]) -> [f32; POSITIONS] {
-    let line = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
-    let rows = [0, 1, 2].map(|i| line([0, 1, 2].map(|j| f64::from(kernel[3 * i + j]))));
-    let columns = [0, 1, 2, 3].map(|j| line([rows[0][j], rows[1][j], rows[2][j]]));
-    std::array::from_fn(|position| columns[position % 4][position / 4] as f32)
+/// G w Gᵀ for the kernels of a register tile.
+fn transform(taps: &[[f32; MAX_HEIGHT]; 9]) -> [[f32; MAX_HEIGHT]; POSITIONS] {
+    let mut down = [[0.0; MAX_HEIGHT]; 12];
+    let mut all = [[0.0; MAX_HEIGHT]; POSITIONS];
+    for i in 0..MAX_HEIGHT {
+        for j in 0..3 {
+            let [a, b, c] = [taps[j][i], taps[3 + j][i], taps[6 + j][i]];
+            down[j][i] = a;
+            down[3 + j][i] = 0.5 * (a + b + c);
+            down[6 + j][i] = 0.5 * (a - b + c);
+            down[9 + j][i] = c;
+        }
+    }
+    for i in 0..MAX_HEIGHT {
+        for k in 0..4 {
+            let [a, b, c] = [down[3 * k][i], down[3 * k + 1][i], down[3 * k + 2][i]];
+            all[4 * k][i] = a;
+            all[4 * k + 1][i] = 0.5 * (a + b + c);
+            all[4 * k + 2][i] = 0.5 * (a - b + c);
+            all[4 * k + 3][i] = c;
+        }
+    }
+    all
 }
 
 /// All destination channels of some rows of tiles.
