@@ -131,7 +131,6 @@ pub(super) fn pack_images(
                     to[lane] = image[pixel * channels];
                 }
             }
-            empty.fill(0.0);
         }
     };
     if batch.serial {
