@@ -11,6 +11,7 @@ mod runs;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use stratagram::data::Data;
 use stratagram::experiment::Experiment;
@@ -29,6 +30,10 @@ train = { epochs = 3, batch_size = 16, checkpoints = [0, 0.5, 1, 2, 3] }
 ";
 
 const STEPS: u64 = 18;
+
+/// A process that is being started holds a copy of every lock that this one has, for as long
+/// as it has not become the program: trainings here wait until none is.
+static STARTS: RwLock<()> = RwLock::new(());
 
 /// Every net that can be trained.
 const NETS: [&str; 2] =
@@ -96,6 +101,7 @@ fn train_on(
 
 #[test]
 fn threads_change_no_bytes() {
+    let _no_starts = STARTS.read().unwrap_or_else(PoisonError::into_inner);
     for (how, experiment) in cases() {
         let directory = tempfile::tempdir().unwrap();
         let root = |threads: usize| directory.path().join(threads.to_string());
@@ -114,6 +120,7 @@ fn threads_change_no_bytes() {
 
 #[test]
 fn splits_change_no_bytes() {
+    let _no_starts = STARTS.read().unwrap_or_else(PoisonError::into_inner);
     for (case, (how, experiment)) in cases().enumerate() {
         let directory = tempfile::tempdir().unwrap();
         let whole = directory.path().join("whole");
@@ -156,6 +163,7 @@ const ISA_TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn losses_on_other_instruction_sets_are_nearly_the_same() {
+    let _alone = STARTS.write().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     let sets = available(root);

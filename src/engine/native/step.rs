@@ -32,7 +32,9 @@ impl Network {
             if coefficient < 1.0 || coefficient.is_nan() {
                 let coefficient = coefficient as f32;
                 gradients.par_iter_mut().for_each(|gradient| {
-                    gradient.iter_mut().for_each(|g| *g *= coefficient)
+                    for value in gradient {
+                        *value *= coefficient;
+                    }
                 });
             }
             norm
