@@ -203,7 +203,12 @@ impl Network {
             .map(|((values, gradient), _)| (&mut values[..], &gradient[..]))
             .collect();
         let state = &mut self.state;
-        rayon::scope(|_| optimizer::apply(update, state, &mut pairs));
+        if pairs.iter().all(|(values, _)| values.len() <= optimizer::CHUNK) {
+            // One task each: waking the other threads would take longer.
+            optimizer::apply(update, state, &mut pairs);
+        } else {
+            rayon::scope(|_| optimizer::apply(update, state, &mut pairs));
+        }
         self.packed = [false; 2];
     }
 
