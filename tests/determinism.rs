@@ -36,8 +36,11 @@ const STEPS: u64 = 18;
 static STARTS: RwLock<()> = RwLock::new(());
 
 /// Every net that can be trained.
-const NETS: [&str; 2] =
-    ["net={ kind = 'cnn5', width = 3 }", "net={ kind = 'resnet18', width = 1 }"];
+const NETS: [&str; 3] = [
+    "net={ kind = 'cnn5', width = 3 }",
+    "net={ kind = 'resnet18', width = 1 }",
+    "net={ kind = 'vit', patch = 4, dim = 8, depth = 2, heads = 2, mlp_dim = 12, dropout = 0.2 }",
+];
 
 /// Every optimizer, between them every schedule, decay and clipping.
 const OPTIMIZERS: [&str; 7] = [

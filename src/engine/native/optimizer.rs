@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::engine::Update;
 
 /// Values that a task updates.
-const CHUNK: usize = 1 << 13;
+pub(super) const CHUNK: usize = 1 << 13;
 
 /// What the optimizer remembers, one vector for each trained parameter.
 #[derive(Debug, Clone, Default, PartialEq)]

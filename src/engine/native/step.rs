@@ -19,7 +19,12 @@ impl Network {
             }
         }
         let state = &mut self.state;
-        rayon::scope(|_| optimizer::apply(update, state, &mut trained));
+        if trained.iter().all(|parameter| parameter.values.len() <= optimizer::CHUNK) {
+            // One task each: waking the other threads would take longer.
+            optimizer::apply(update, state, &mut trained);
+        } else {
+            rayon::scope(|_| optimizer::apply(update, state, &mut trained));
+        }
         self.packed = [false; 2];
     }
 

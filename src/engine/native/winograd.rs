@@ -501,7 +501,7 @@ fn destination_line<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2
     [simd.add_f32s(a, sum), simd.sub_f32s(difference, d)]
 }
 
-/// Σ_c weights[c] · v[c] of one position, for a register tile.
+/// The sum over source channels of weight · v at one position, for a register tile.
 #[inline(always)]
 fn dot<S: Simd, const H: usize>(
     simd: S,
