@@ -137,8 +137,10 @@ fn products<S: Simd, const G: usize, const Q: usize>(
                 }
             }
         }
-        for (scores, sums) in scores.iter_mut().zip(sums) {
-            *scores = sums.map(|sum| simd.mul_f32s(sum, scale));
+        for (scores, sums) in scores.iter_mut().zip(&sums) {
+            for t in 0..Q {
+                scores[t] = simd.mul_f32s(sums[t], scale);
+            }
         }
     }
 }
@@ -162,10 +164,13 @@ fn softmax<S: Simd, const Q: usize>(simd: S, tokens: usize, scores: &mut [[S::f3
             sums[t] = simd.add_f32s(sums[t], score[t]);
         }
     }
-    let inverse = sums.map(|sum| simd.div_f32s(simd.splat_f32s(1.0), sum));
+    // Loops, not `map`: a closure need not be compiled for the instruction set.
+    for sum in &mut sums {
+        *sum = simd.div_f32s(simd.splat_f32s(1.0), *sum);
+    }
     for score in scores {
         for t in 0..Q {
-            score[t] = simd.mul_f32s(score[t], inverse[t]);
+            score[t] = simd.mul_f32s(score[t], sums[t]);
         }
     }
 }

@@ -118,7 +118,7 @@ impl LayerNorm<'_> {
         for ((x, y), (&gamma, &beta)) in
             x.iter().zip(y).zip(self.gamma.iter().zip(self.beta))
         {
-            let [gamma, beta] = [gamma, beta].map(|value| simd.splat_f32s(value));
+            let (gamma, beta) = (simd.splat_f32s(gamma), simd.splat_f32s(beta));
             let x_hat = normalized(simd, moments, *x);
             for j in 0..PANEL {
                 y[j] = mul_add(simd, x_hat[j], gamma, beta);

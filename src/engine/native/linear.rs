@@ -285,7 +285,9 @@ impl WithSimd for Forward<'_> {
         self.of.packed[0].multiply(simd, z, |o, mut sums| {
             if let Some(bias) = self.bias {
                 let bias = simd.splat_f32s(bias[o]);
-                sums = sums.map(|sum| simd.add_f32s(sum, bias));
+                for sum in &mut sums {
+                    *sum = simd.add_f32s(*sum, bias);
+                }
             }
             if !add.is_empty() {
                 for j in 0..PANEL {

@@ -96,7 +96,7 @@ fn power_of_two<S: Simd>(simd: S, shifted: S::f32s) -> S::f32s {
 /// Near zero Φ is a polynomial; elsewhere Φ(−|x|) = e^(−x²/2)·R(|x|), with a smooth R.
 #[inline(always)]
 pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
-    let [zero, one] = [0.0, 1.0].map(|value| simd.splat_f32s(value));
+    let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
     let half = simd.splat_f32s(0.5);
     let square = simd.mul_f32s(x, x);
     let near = mul_add(simd, x, polynomial(simd, NEAR, square), half);
