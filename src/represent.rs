@@ -116,36 +116,51 @@ pub(crate) fn glob_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The images of `set` in index order, in batches of 1,000; a remainder of one image joins
-/// the batch before it, because one image alone has no variance.
-pub fn evaluation_batches(data: &Data, set: &ImageSet) -> Vec<Vec<f32>> {
-    let n = set.labels.len();
-    let mut starts: Vec<usize> = (0..n).step_by(EVALUATION_BATCH).collect();
-    if starts.len() > 1 && starts.last() == Some(&(n - 1)) {
-        starts.pop();
+/// The images of a set in index order, in batches of 1,000; a remainder of one image joins
+/// the batch before it, because one image alone has no variance. A batch is made when it is
+/// asked for: the images are held as they are stored.
+#[derive(Debug, Clone)]
+pub struct EvaluationBatches<'a> {
+    data: &'a Data,
+    set: &'a ImageSet,
+}
+
+/// The batches of `set`, normalized as `data` is.
+pub fn evaluation_batches<'a>(
+    data: &'a Data,
+    set: &'a ImageSet,
+) -> EvaluationBatches<'a> {
+    EvaluationBatches { data, set }
+}
+
+impl EvaluationBatches<'_> {
+    /// The batches in order, each `[n, height, width, channels]`.
+    pub fn iter(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
+        let n = self.set.labels.len();
+        let mut starts: Vec<usize> = (0..n).step_by(EVALUATION_BATCH).collect();
+        if starts.len() > 1 && starts.last() == Some(&(n - 1)) {
+            starts.pop();
+        }
+        let ends: Vec<usize> = starts.iter().skip(1).copied().chain([n]).collect();
+        starts.into_iter().zip(ends).map(|(start, end)| {
+            self.data.batch(self.set, &(start..end).collect::<Vec<_>>())
+        })
     }
-    let ends = starts.iter().skip(1).copied().chain([n]);
-    let batch = |(start, end): (&usize, usize)| {
-        data.batch(set, &(*start..end).collect::<Vec<_>>())
-    };
-    starts.iter().zip(ends).map(batch).collect()
 }
 
 /// The `BatchNorm` statistics that evaluation uses: the running ones, or those recomputed
-/// over `train`, the un-augmented training images in [`evaluation_batches`].
+/// over `train`, the un-augmented training images.
 ///
 /// Running statistics lag the weights when an epoch has few steps; recomputed ones are those
 /// of `torch.optim.swa_utils.update_bn`.
 pub fn evaluation_statistics(
     engine: &mut Engine,
-    train: &[Vec<f32>],
+    train: &EvaluationBatches<'_>,
     choice: BatchNormChoice,
 ) -> BatchNormStatistics {
     match choice {
         BatchNormChoice::Running => engine.running_statistics(),
-        BatchNormChoice::Recomputed => {
-            engine.recompute_statistics(train.iter().map(Vec::as_slice))
-        }
+        BatchNormChoice::Recomputed => engine.recompute_statistics(train.iter()),
     }
 }
 
@@ -158,15 +173,14 @@ pub struct Representer {
 }
 
 impl Representer {
-    /// The net with `weights`, evaluated as `choice` says on the training images `train` of
-    /// [`evaluation_batches`].
+    /// The net with `weights`, evaluated as `choice` says on the training images `train`.
     ///
     /// # Errors
     /// If the weights do not fit the net.
     pub fn new(
         net: &Net,
         weights: &NamedArrays,
-        train: &[Vec<f32>],
+        train: &EvaluationBatches<'_>,
         choice: BatchNormChoice,
     ) -> Result<Self> {
         let mut engine = Engine::new(net, weights)?;

@@ -274,3 +274,45 @@ fn asymmetric_noise_needs_the_classes_of_cifar10() {
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("a map of CIFAR-10's classes"), "{error}");
 }
+
+/// The noise of test labels changes what errors are measured against, and nothing else.
+#[test]
+fn the_history_measures_against_noisy_test_labels_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = "[data]\nkind = 'digits'\nn_train = 64\nn_test = 200\n[noise]\n\
+        rate = 0.5\n[net]\nkind = 'cnn5'\nwidth = 2\n[train]\nepochs = 2\n";
+    fs::write(folder.path().join("e.toml"), experiment).unwrap();
+    let history = |out: &str, key: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stratagram"))
+            .args(["train", "e.toml", key, "--out", out])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text =
+            fs::read_to_string(folder.path().join(out).join("history.csv")).unwrap();
+        let last: Vec<String> =
+            text.lines().last().unwrap().split(',').map(str::to_owned).collect();
+        (last[..10].to_vec(), last[10..].to_vec())
+    };
+    let (clean, noisy) =
+        (history("a", "noise.test=false"), history("b", "noise.test=true"));
+    assert_eq!(clean.0, noisy.0);
+    for (clean, noisy) in clean.1.iter().zip(&noisy.1) {
+        assert_ne!(clean, noisy);
+    }
+    let labels = read_npz(&folder.path().join("b/labels.npz")).unwrap();
+    let of = |name: &str| labels.get(name).unwrap().to_i64().unwrap();
+    assert_ne!(of("test"), of("test_noisy"));
+    assert!(
+        read_npz(&folder.path().join("a/labels.npz"))
+            .unwrap()
+            .get("test_noisy")
+            .is_none()
+    );
+    let run = fs::read_to_string(folder.path().join("b/run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    assert_eq!(run["data"], "digits");
+    let corrupted = of("corrupted").iter().sum::<i64>() as f64 / 64.0;
+    assert!((run["noise_rate"].as_f64().unwrap() - corrupted).abs() < 1e-12);
+}

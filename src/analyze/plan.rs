@@ -13,7 +13,7 @@ use crate::net::Net;
 use crate::observer::Observer;
 use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::probe::Probe;
-use crate::represent::{self, Layer, Representer};
+use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
 
 /// What is compared.
@@ -28,7 +28,7 @@ pub(super) struct Plan<'a> {
     pub(super) planes: Vec<ImagePlane>,
     pub(super) grids: Vec<Grid>,
     /// The training images that `BatchNorm` statistics are recomputed over.
-    train: Vec<Vec<f32>>,
+    train: EvaluationBatches<'a>,
 }
 
 impl<'a> Plan<'a> {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::net::{Net, initial_weights};
 use crate::probe::features::pooled_side;
-use crate::represent::{self, Layer, Representer};
+use crate::represent::{self, Layer, Representer, evaluation_batches};
 
 use super::checkpoint::{fit_probe, probe_features};
 
@@ -100,7 +100,8 @@ fn probe_time(
     let layer = &layers[layers.len() / 2];
     let config = &experiment.analysis.probe;
     let weights = initial_weights(net, experiment.seed);
-    let mut net = Representer::new(net, &weights, &[], BatchNormChoice::Running)?
+    let train = evaluation_batches(data, &data.train);
+    let mut net = Representer::new(net, &weights, &train, BatchNormChoice::Running)?
         .with_tokens(experiment.analysis.tokens);
     let features = probe_features(
         &mut net,

@@ -298,7 +298,7 @@ mod tests {
             Answer::Endless => {
                 head("200 OK", "")?;
                 loop {
-                    stream.write_all(&[0; BLOCK])?;
+                    stream.write_all(&[0; 4096])?;
                 }
             }
             Answer::Range(most) => {

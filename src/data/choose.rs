@@ -32,14 +32,12 @@ pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
     if config.kind == DataKind::Digits {
         return choose_digits(config);
     }
-    let stored = match Known::of(config.kind) {
-        Some(known) => load_known(known, config.path.as_deref())?,
-        None => {
-            let path = config.path.as_deref().ok_or_else(|| {
-                Error::usage("`data.path`", "is missing").expected("a path")
-            })?;
-            load_unnamed(config.kind, path, config.size)?
-        }
+    let path = config.path.as_deref();
+    let stored = if let Some(known) = Known::of(config.kind) {
+        load_known(known, path)?
+    } else {
+        let missing = || Error::usage("`data.path`", "is missing").expected("a path");
+        load_unnamed(config.kind, path.ok_or_else(missing)?, config.size)?
     };
     let sha256 = checksum(&[&stored.train, &stored.test]);
     let seed = config.seed;

@@ -103,7 +103,7 @@ fn names(folder: &Path, folders: bool) -> Result<Vec<String>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(Error::data(&path, "has a name that is no Unicode"));
         };
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         let is_picture = extension
             .is_some_and(|e| ["png", "jpg", "jpeg"].iter().any(|known| e == *known));
         let wanted = if folders { path.is_dir() } else { is_picture && path.is_file() };

@@ -1,5 +1,5 @@
 //! The IDX files of the MNIST family, plain or `.gz`: a magic number, big-endian lengths,
-//! bytes (LeCun, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>).
+//! bytes (Le Cun, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>).
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,10 @@ pub(super) fn load(folder: &Path, n_classes: u8) -> Result<(ImageSet, ImageSet)>
     Ok((set(FILES[0])?, set(FILES[1])?))
 }
 
-fn source(path: &Path) -> Result<(Source<Box<dyn Read>>, Option<u64>)> {
+/// A file as a stream; with its length where it is not compressed.
+type Opened = (Source<Box<dyn Read>>, Option<u64>);
+
+fn source(path: &Path) -> Result<Opened> {
     let (file, length) = open(path)?;
     let file = BufReader::with_capacity(1 << 16, file);
     Ok(if is_gzip(path) {

@@ -2,10 +2,12 @@
 //! (CIFAR-10N, Wei et al. 2022): `.npz`, `.npy` or `.csv` of integers, one a training image of
 //! the complete data set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::directories::data_directories;
 use crate::array_file::read_arrays;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::IN_DATA_DIRECTORY;
 
 /// A table of labels is shorter than this.
 const LONGEST_TABLE: u64 = 256 << 20;
@@ -18,6 +20,7 @@ pub(super) fn load(
     n: usize,
     n_classes: usize,
 ) -> Result<Vec<u8>> {
+    let path = &found(path)?;
     let is_csv =
         path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let labels = if is_csv { from_csv(path, name)? } else { from_arrays(path, name)? };
@@ -33,6 +36,22 @@ pub(super) fn load(
             .expected(format!("classes from 0 to {}", n_classes - 1))),
     };
     labels.into_iter().enumerate().map(byte).collect()
+}
+
+/// `data:FILE` in the first data directory that holds it; any other path as it is.
+fn found(path: &Path) -> Result<PathBuf> {
+    let inside = path.to_str().and_then(|path| path.strip_prefix(IN_DATA_DIRECTORY));
+    let Some(inside) = inside else { return Ok(path.to_owned()) };
+    let directories = data_directories();
+    let file = directories.iter().map(|directory| directory.join(inside));
+    file.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        let list: Vec<String> =
+            directories.iter().map(|directory| directory.display().to_string()).collect();
+        let found = format!("is in none of {}", list.join(", "));
+        Error::new(ErrorKind::Data, format!("`{inside}`"), found)
+            .expected("a file of labels in a data directory")
+            .fix("name the directory with --data, or the file with `noise.path`")
+    })
 }
 
 /// Which of the names is meant.

@@ -263,14 +263,15 @@ impl Engine {
     ///
     /// # Panics
     /// If there is no batch, or one is empty or not whole images.
-    pub fn recompute_statistics<'a>(
+    pub fn recompute_statistics(
         &mut self,
-        batches: impl Iterator<Item = &'a [f32]>,
+        batches: impl Iterator<Item = impl AsRef<[f32]>>,
     ) -> BatchNormStatistics {
         let size = self.net().input().size();
         let mut total: Vec<Vec<[f64; 2]>> = vec![];
         let mut n_batches = 0.0;
         for images in batches {
+            let images = images.as_ref();
             assert!(
                 !images.is_empty() && images.len().is_multiple_of(size),
                 "a batch has {} values; an image has {size}",

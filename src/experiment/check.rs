@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::keys::{Fallback, KEYS, Key, Kind, UNNAMED_SETS, nearest};
 use super::parse::Settings;
-use super::{Experiment, Length, OptimizerKind, steps_per_epoch};
+use super::{Experiment, IN_DATA_DIRECTORY, Length, OptimizerKind, steps_per_epoch};
 use crate::data::DIGITS_COUNT;
 use crate::error::{Error, Result};
 
@@ -237,6 +237,9 @@ impl Settings<'_> {
     }
 
     fn absolute(&self, key: &Key, base: &Path, path: &str) -> Result<Value> {
+        if key.name == "noise.path" && path.starts_with(IN_DATA_DIRECTORY) {
+            return Ok(Value::String(path.to_owned()));
+        }
         let path = std::path::absolute(base.join(path))
             .map_err(|source| Error::io(path.as_ref(), "has no absolute form", source))?;
         let text = path.to_str().ok_or_else(|| {

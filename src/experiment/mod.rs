@@ -109,6 +109,9 @@ pub enum Augmentation {
     Flip,
 }
 
+/// What a `noise.path` starts with that is looked for in the data directories.
+pub(crate) const IN_DATA_DIRECTORY: &str = "data:";
+
 /// `[noise]`.
 ///
 /// Settings of the other kinds keep a neutral value and are not written to TOML.
@@ -126,7 +129,7 @@ pub struct NoiseConfig {
     /// Whether the test labels that errors are measured against are noisy too.
     #[serde(default)]
     pub test: bool,
-    /// File of `labels`.
+    /// File of `labels`; `data:FILE` is looked for in the data directories.
     #[serde(default)]
     pub path: Option<PathBuf>,
     /// Which array or column of that file; not needed where there is one.

@@ -312,6 +312,8 @@ fn labels_from_a_file_have_no_rate_and_sets_without_a_name_need_a_path() {
         assert!(message.contains("`data.path` is missing"), "{message}");
     }
     assert_eq!(least(&["data.kind=cifar10"]).data.path, None);
+    let inside = least(&["noise.kind=labels", "noise.path=data:cifar10n/cifar10n.npz"]);
+    assert_eq!(inside.noise.path, Some("data:cifar10n/cifar10n.npz".into()));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use crate::data::Data;
 use crate::engine::{BatchNormStatistics, Engine};
 use crate::experiment::{BatchNormChoice, Experiment};
-use crate::represent::{evaluation_batches, evaluation_statistics};
+use crate::represent::{EvaluationBatches, evaluation_batches, evaluation_statistics};
 
 use super::loss::{cross_entropy_sum, predictions};
 use super::training_labels;
@@ -72,8 +72,8 @@ pub(super) struct Evaluator<'a> {
     /// The labels that are learned.
     targets: &'a [u8],
     choice: BatchNormChoice,
-    train: Vec<Vec<f32>>,
-    test: Vec<Vec<f32>>,
+    train: EvaluationBatches<'a>,
+    test: EvaluationBatches<'a>,
 }
 
 /// What a net says about a set.
@@ -122,8 +122,8 @@ impl<'a> Evaluator<'a> {
             memorized: train.agreement(noisy, corrupted),
             recovered: train.agreement(truth, corrupted),
             test_loss: test.loss,
-            test_error: 1.0 - test.agreement(&data.test.labels, all),
-            test_error_running_bn: 1.0 - running.agreement(&data.test.labels, all),
+            test_error: 1.0 - test.agreement(&data.noisy_test, all),
+            test_error_running_bn: 1.0 - running.agreement(&data.noisy_test, all),
         }
     }
 
@@ -131,15 +131,15 @@ impl<'a> Evaluator<'a> {
         &self,
         engine: &mut Engine,
         statistics: &BatchNormStatistics,
-        batches: &[Vec<f32>],
+        batches: &EvaluationBatches<'_>,
         labels: &[u8],
     ) -> Scores {
         let output = [engine.net().nodes.len() - 1];
         let n_classes = self.data.n_classes;
         let mut loss = 0.0;
         let mut all = Vec::with_capacity(labels.len());
-        for images in batches {
-            let outputs = engine.evaluate(images, statistics, &output);
+        for images in batches.iter() {
+            let outputs = engine.evaluate(&images, statistics, &output);
             let logits = &outputs[0]; // [n, n_classes]
             let labels = &labels[all.len()..][..logits.len() / n_classes];
             loss += cross_entropy_sum(logits, n_classes, labels);

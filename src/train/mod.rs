@@ -69,7 +69,7 @@ struct Plan {
 ///
 /// Cost: one forward and backward pass a step; a history row takes a forward pass over both
 /// sets and (with recomputed `BatchNorm` statistics) two more over the training set. Both sets
-/// are held as f32.
+/// are held as they are stored; batches are normalized when they are needed.
 ///
 /// # Errors
 /// [`ErrorKind::Interrupted`] when the observer asks to stop; [`ErrorKind::NonFinite`] when a

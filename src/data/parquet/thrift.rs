@@ -102,12 +102,12 @@ impl<'a> Parser<'a> {
         let mut id = 0i16;
         loop {
             let header = self.byte()?;
-            if header & 0x0f == 0 {
+            let (step, kind) = (i16::from(header >> 4), header & 0x0f);
+            if kind == 0 {
                 return Ok(Value::Struct(fields));
             }
-            let step = i16::from(header >> 4);
             id = if step == 0 { self.zigzag()? as i16 } else { id.saturating_add(step) };
-            let value = match header & 0x0f {
+            let value = match kind {
                 1 => Value::Bool(true),
                 2 => Value::Bool(false),
                 kind => self.value(kind, depth)?,
