@@ -20,7 +20,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub use crate::similarity::Estimator;
+pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
 pub use epochs::steps_per_epoch;
 
@@ -268,6 +268,15 @@ pub struct AnalysisConfig {
     pub groups: Vec<Group>,
     /// Examples in each group.
     pub n_examples: usize,
+    /// What the maps of a convolution become.
+    pub features: MapFeatures,
+    /// Side of the grid of [`MapFeatures::Grid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<usize>,
+    /// Measures of representations, besides the decision regions.
+    pub measures: Vec<Measure>,
+    /// Whether the dimensions of every representation are worked out.
+    pub dimensions: bool,
     /// CKA.
     pub cka: CkaConfig,
     /// Linear probes.
@@ -283,6 +292,18 @@ pub enum Layers {
     /// "all", or one name or glob.
     One(String),
     Many(Vec<String>),
+}
+
+/// What maps `[channels, height, width]` become before they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MapFeatures {
+    /// Every number is a feature.
+    Flatten,
+    /// The mean of each channel.
+    Average,
+    /// The means of a grid of windows of each channel, or the map where it is smaller.
+    Grid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
