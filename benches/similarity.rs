@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use rayon::prelude::*;
-use stratagram::similarity::{Estimator, cka, drs};
+use stratagram::similarity::{Estimator, Measure, Settings, cka, drs};
 
 const N_EPOCHS: usize = 40;
 const RUNS: usize = 3;
@@ -29,6 +29,23 @@ fn features(n: usize, p: usize, epoch: usize) -> Vec<f32> {
         .collect()
 }
 
+/// One checkpoint more beside 200: the new row alone, against everything anew.
+fn growth() {
+    let (n, p, n_epochs) = (512, 64, 200);
+    let settings = Settings::default();
+    let signatures: Vec<Vec<f32>> = (0..=n_epochs)
+        .map(|t| cka::signature(&features(n, p, t), n, p, settings.estimator).unwrap())
+        .collect();
+    let rows: Vec<_> = signatures.iter().map(|s| Ok(s.as_slice())).collect();
+    let known = Measure::Cka.matrix(&rows[..n_epochs], n, &settings);
+    let row = least_ms(|| Measure::Cka.grown(&known, &rows, n, &settings));
+    let whole = least_ms(|| Measure::Cka.matrix(&rows, n, &settings));
+    println!(
+        "cka: one checkpoint more beside {n_epochs}, n = {n}: {row:.1} ms; all anew \
+         {whole:.0} ms"
+    );
+}
+
 fn main() {
     let (n, p) = (1000, 512);
     let epochs: Vec<Vec<f32>> = (0..N_EPOCHS).map(|t| features(n, p, t)).collect();
@@ -44,7 +61,7 @@ fn main() {
             let grams = least_ms(signatures);
             let signatures = signatures();
             let rows: Vec<_> = signatures.iter().map(|s| Ok(s.as_slice())).collect();
-            let matrix = least_ms(|| cka::matrix(&rows));
+            let matrix = least_ms(|| cka::matrix(&rows, n, Estimator::Debiased));
             println!(
                 "cka: {N_EPOCHS} epochs of [{n}, {p}], {threads} thread(s): \
                  Grams {grams:.0} ms + matrix {matrix:.0} ms = {:.0} ms",
@@ -52,6 +69,7 @@ fn main() {
             );
         });
     }
+    growth();
     let (planes, points) = (60, 400);
     let classes: Vec<Vec<u8>> = (0..N_EPOCHS)
         .map(|t| features(planes, points, t).iter().map(|x| (x * 10.0) as u8).collect())

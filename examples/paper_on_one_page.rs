@@ -96,7 +96,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 4. Compare all pairs of epochs, and read the phases off the curves.
     let grams: Vec<_> = grams.iter().map(|gram| Ok(gram.as_slice())).collect();
     let decisions: Vec<_> = decisions.iter().map(Vec::as_slice).collect();
-    draw("CKA", &cka::matrix(&grams).values);
+    let n_test = data.test.labels.len();
+    draw("CKA", &cka::matrix(&grams, n_test, Estimator::Debiased).values);
     draw("DRS", &drs::matrix(&decisions, RESOLUTION * RESOLUTION).values);
     let epochs = EPOCHS.iter().map(|epoch| *epoch as f64).collect();
     println!("train error {train_error:.3?}\ntest error  {test_error:.3?}");

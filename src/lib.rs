@@ -15,7 +15,7 @@
 //!     early.chunks(3).flat_map(|x| [2.0 * x[1] + 7.0, -2.0 * x[0], 2.0 * x[2]]).collect();
 //! let [a, b] = [&early[..], &late[..]]
 //!     .map(|x| cka::signature(x, 5, 3, Estimator::Debiased).unwrap());
-//! let matrix = cka::matrix(&[Ok(&a), Ok(&b)]);
+//! let matrix = cka::matrix(&[Ok(&a), Ok(&b)], 5, Estimator::Debiased);
 //! assert!((matrix.value(0, 1) - 1.0).abs() < 1e-6);
 //! ```
 //!

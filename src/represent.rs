@@ -306,9 +306,10 @@ mod tests {
             let sizes: Vec<_> = layers.iter().map(|layer| layer.shape.size()).collect();
             assert_eq!(sizes, [size, size, 6, 3]);
             let nodes: Vec<_> = layers.iter().map(|layer| layer.node).collect();
-            let mut net =
-                Representer::new(&net, &weights, &[], BatchNormChoice::Running).unwrap();
-            net = net.with_tokens(policy);
+            let engine = Engine::new(&net, &weights).unwrap();
+            let statistics = engine.running_statistics();
+            let net = Representer { engine, statistics, tokens: TokenPolicy::All };
+            let mut net = net.with_tokens(policy);
             let outputs = net.represent(&images, &nodes);
             let found: Vec<_> = outputs.iter().map(|output| output.len() / 2).collect();
             assert_eq!(found, sizes);

@@ -65,13 +65,27 @@ fn json_holds_the_oracle_matrix_under_the_files_names() {
         let keys: Vec<&String> = result.as_object().unwrap().keys().collect();
         assert_eq!(
             keys,
-            ["measure", "estimator", "n_examples", "labels", "values", "se", "reasons"]
+            [
+                "measure",
+                "estimator",
+                "n_examples",
+                "labels",
+                "values",
+                "se",
+                "reasons",
+                "noise_floor",
+                "features",
+                "n_dropped"
+            ]
         );
         assert_eq!(result["measure"], "cka");
         assert_eq!(result["estimator"], estimator);
         assert_eq!(result["n_examples"], 128);
         assert_eq!(strings(&result["labels"])[..2], ["epoch-000000", "epoch-000001"]);
-        assert!(result["se"].is_null() && result["reasons"].is_null());
+        assert!(result["reasons"].is_null());
+        assert!(result["se"][0][1].as_f64().unwrap() > 0.001);
+        assert_eq!(result["se"][1][1], 0.0);
+        assert!((0.001..0.2).contains(&result["noise_floor"].as_f64().unwrap()));
         for i in 0..5 {
             for j in 0..5 {
                 let value = result["values"][i][j].as_f64().unwrap();
@@ -107,7 +121,8 @@ fn files_are_taken_in_numeric_order_and_labelled_by_stem() {
     let table = stratagram(directory.path(), &files);
     let table = String::from_utf8(table.stdout).unwrap();
     let rows: Vec<&str> = table.lines().collect();
-    assert_eq!(rows.len(), 4);
+    assert_eq!(rows.len(), 5);
+    assert!(rows[4].starts_with("noise floor"), "{table}");
     assert!(rows[1].starts_with("epoch-1 ") && rows[3].starts_with("epoch-10"));
     let value = result["values"][0][2].as_f64().unwrap();
     assert!(rows[1].ends_with(&format!("{value:.4}")), "{table}");
@@ -217,4 +232,323 @@ fn an_unknown_measure_is_a_usage_error_that_lists_the_known() {
     );
     let (code, _) = failure(&oracle(), &["--measure", "cka"]);
     assert_eq!(code, 2);
+}
+
+#[test]
+fn every_measure_of_the_oracles_is_a_name_of_the_command() {
+    let expected = std::fs::read_to_string(oracle().join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let files: Vec<String> = (0..5).map(|t| format!("epoch-{t:06}.npy")).collect();
+    for (key, arguments) in [
+        ("cka_rbf05_debiased", "--measure cka-rbf"),
+        ("cka_rbf05_biased", "--measure cka-rbf --estimator biased --threshold 0.5"),
+        (
+            "cka_linear_minibatch64",
+            "--measure cka --estimator minibatch --batch-size 64 --threads 1",
+        ),
+        ("procrustes_nuclear", "--measure procrustes"),
+        ("cca_mean", "--measure cca"),
+        ("svcca99_mean", "--measure svcca"),
+        ("pwcca", "--measure pwcca"),
+        ("mutual_knn10_cosine", "--measure mutual-knn"),
+        ("rsa_spearman", "--measure rsa"),
+    ] {
+        let mut all: Vec<&str> = arguments.split(' ').collect();
+        all.extend(files.iter().map(String::as_str));
+        let result = json(&oracle(), &all);
+        for i in 0..5 {
+            for j in 0..5 {
+                let value = result["values"][i][j].as_f64().unwrap();
+                let difference = (value - expected[key][i][j].as_f64().unwrap()).abs();
+                assert!(difference < 1e-5, "{key} ({i}, {j}): {value}");
+            }
+        }
+        let has_estimator = key.starts_with("cka");
+        assert_eq!(result["estimator"].is_string(), has_estimator, "{key}");
+    }
+}
+
+#[test]
+fn one_list_is_compared_against_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    for epoch in 1..=5 {
+        write(path, &format!("{epoch}.npy"), &npy_bytes(&activations(20, epoch)));
+    }
+    write(path, "dead.npy", &npy_bytes(&Array::f32(&[20, 1], vec![1.0; 20])));
+    for measure in ["cka", "shape", "pwcca", "rsa"] {
+        let all = json(path, &["--measure", measure, "1.npy", "2.npy", "3.npy", "4.npy"]);
+        let across = json(
+            path,
+            &[
+                "--measure",
+                measure,
+                "1.npy",
+                "2.npy",
+                "--against",
+                "3.npy",
+                "4.npy",
+                "dead.npy",
+            ],
+        );
+        assert_eq!(strings(&across["labels"]), ["1", "2"]);
+        assert_eq!(strings(&across["columns"]), ["3", "4", "dead"]);
+        for i in 0..2 {
+            for j in 0..2 {
+                assert_eq!(across["values"][i][j], all["values"][i][j + 2], "{measure}");
+            }
+            assert!(across["values"][i][2].is_null());
+            assert!(across["reasons"][i][2].as_str().unwrap().contains("dead layer"));
+        }
+    }
+    let arguments = ["--measure", "cka", "1.npy", "--against", "2.npy", "dead.npy"];
+    let table = stratagram(path, &arguments).stdout;
+    let table = String::from_utf8(table).unwrap();
+    assert!(table.contains("1 against dead is undefined: dead layer"), "{table}");
+}
+
+#[test]
+fn sample_ids_that_differ_are_refused_with_the_first_mismatch() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let ids = |shift: i64| {
+        let ids = (0..20).map(|i| if i > 6 { i + shift } else { i }).collect();
+        Array::i64(&[20], ids)
+    };
+    let with_ids = |epoch, shift| {
+        let arrays =
+            vec![("x".into(), activations(20, epoch)), ("ids".into(), ids(shift))];
+        npz_bytes(&NamedArrays(arrays))
+    };
+    write(path, "1.npz", &with_ids(1, 0));
+    write(path, "2.npz", &with_ids(2, 0));
+    write(path, "3.npz", &with_ids(3, 100));
+    let result = json(path, &["--measure", "cka", "1.npz", "2.npz"]);
+    assert_eq!(strings(&result["labels"]), ["1", "2"]);
+    let (code, error) = failure(path, &["--measure", "cka", "1.npz", "2.npz", "3.npz"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("3.npz has the sample `107` in row 7; expected `7`, as in 1.npz"),
+        "{error}"
+    );
+    // Beside a .npy file, one id a line or an array; a list half with ids is no check.
+    write(path, "4.npy", &npy_bytes(&activations(20, 4)));
+    write(path, "5.npy", &npy_bytes(&activations(20, 5)));
+    let lines: String = (0..20).map(|i| format!("image-{i}\n")).collect();
+    write(path, "4.ids.txt", lines.as_bytes());
+    let (_, error) = failure(path, &["--measure", "cka", "4.npy", "5.npy"]);
+    assert!(error.contains("5.npy has no sample ids"), "{error}");
+    write(path, "5.ids.txt", lines.replace("image-3", "image-x").as_bytes());
+    let (_, error) = failure(path, &["--measure", "cka", "4.npy", "5.npy"]);
+    assert!(error.contains("5.npy has the sample `image-x` in row 3"), "{error}");
+    write(path, "5.ids.txt", lines.as_bytes());
+    json(path, &["--measure", "cka", "4.npy", "5.npy"]);
+    write(path, "5.ids.txt", b"image-0\nimage-1\n");
+    let (_, error) = failure(path, &["--measure", "cka", "4.npy", "5.npy"]);
+    assert!(error.contains("5.npy has 2 sample ids; expected 20"), "{error}");
+    write(path, "6/1.npy", &npy_bytes(&activations(20, 1)));
+    write(path, "6/1.ids.npy", &npy_bytes(&ids(0)));
+    write(path, "6/2.npy", &npy_bytes(&activations(20, 2)));
+    write(path, "6/2.ids.npy", &npy_bytes(&ids(1)));
+    let (_, error) = failure(path, &["--measure", "cka", "6"]);
+    assert!(error.contains("has the sample `8` in row 7; expected `7`"), "{error}");
+}
+
+#[test]
+fn stacked_arrays_are_one_representation_an_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let epochs: Vec<Array> = (1..=3).map(|epoch| activations(20, epoch)).collect();
+    for (epoch, array) in epochs.iter().enumerate() {
+        write(path, &format!("e{epoch}.npy"), &npy_bytes(array));
+    }
+    let all = epochs.iter().flat_map(Array::to_f32).collect();
+    write(path, "all.npy", &npy_bytes(&Array::f32(&[3, 20, 2, 3], all)));
+    let stacked = json(path, &["--measure", "cka", "--stacked", "all.npy"]);
+    assert_eq!(strings(&stacked["labels"]), ["all:0", "all:1", "all:2"]);
+    let single = json(path, &["--measure", "cka", "e0.npy", "e1.npy", "e2.npy"]);
+    assert_eq!(stacked["values"], single["values"]);
+    assert_eq!(stacked["se"], single["se"]);
+    write(path, "flat.npy", &npy_bytes(&Array::f32(&[3, 20], vec![0.0; 60])));
+    let (_, error) = failure(path, &["--measure", "cka", "--stacked", "flat.npy"]);
+    assert!(error.contains("[3, 20]"), "{error}");
+}
+
+#[test]
+fn a_folder_is_its_files_and_a_folder_of_folders_a_matrix_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    for (layer, shift) in [("conv2", 0), ("conv10", 5)] {
+        for epoch in [1, 2, 10] {
+            let name = format!("acts/{layer}/epoch-{epoch}.npy");
+            write(path, &name, &npy_bytes(&activations(20, epoch + shift)));
+        }
+    }
+    let one = json(path, &["--measure", "cka", "acts/conv2"]);
+    assert_eq!(strings(&one["labels"]), ["epoch-1", "epoch-2", "epoch-10"]);
+    let output = ["--csv", "out.csv", "--npy", "out.npy"];
+    let both = json(path, &[&["--measure", "cka", "acts"][..], &output].concat());
+    let layers = both["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+    assert_eq!(
+        (&layers[0]["layer"], &layers[1]["layer"]),
+        (&"conv2".into(), &"conv10".into())
+    );
+    assert_eq!(layers[0]["values"], one["values"]);
+    assert_ne!(layers[1]["values"], one["values"]);
+    let csv = std::fs::read_to_string(path.join("out.csv")).unwrap();
+    assert!(csv.starts_with("layer,row,column,value,se,reason\nconv2,epoch-1,epoch-1,"));
+    assert_eq!(csv.lines().count(), 1 + 2 * 9);
+    assert!(path.join("conv10-out.npy").exists());
+    std::fs::create_dir(path.join("empty")).unwrap();
+    let (_, error) = failure(path, &["--measure", "cka", "empty"]);
+    assert!(error.contains("empty holds no arrays"), "{error}");
+}
+
+#[test]
+fn matrices_are_written_as_csv_npy_svg_and_png() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    for epoch in 1..=3 {
+        write(path, &format!("{epoch}.npy"), &npy_bytes(&activations(20, epoch)));
+    }
+    write(path, "4.npy", &npy_bytes(&Array::f32(&[20, 1], vec![1.0; 20])));
+    let files = ["--measure", "cka", "1.npy", "2.npy", "3.npy", "4.npy"];
+    let outputs =
+        ["--csv", "m.csv", "--npy", "m.npy", "--svg", "m.svg", "--png", "sub/m.png"];
+    let result = json(path, &[&files[..], &outputs].concat());
+    let value = result["values"][0][2].as_f64().unwrap();
+    let matrix = stratagram::array_file::read_npy(&path.join("m.npy")).unwrap();
+    assert_eq!(matrix.shape, [4, 4]);
+    assert_eq!(matrix.to_f64()[2].to_bits(), value.to_bits());
+    assert!(matrix.to_f64()[3].is_nan());
+    let csv = std::fs::read_to_string(path.join("m.csv")).unwrap();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!((rows.len(), rows[0]), (17, "row,column,value,se,reason"));
+    assert!(rows[3].starts_with(&format!("1,3,{value},")), "{}", rows[3]);
+    assert!(rows[4].starts_with("1,4,,,dead layer"), "{}", rows[4]);
+    let svg = std::fs::read_to_string(path.join("m.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("cka, debiased, 20 examples"));
+    assert!(svg.contains("hatched: undefined"));
+    let png = std::fs::read(path.join("sub/m.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn dominant_examples_are_left_out_at_all_epochs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let kept = |array: &Array| {
+        let rows: Vec<f32> = array
+            .to_f32()
+            .chunks(6)
+            .enumerate()
+            .filter(|(i, _)| *i != 4 && *i != 11)
+            .flat_map(|(_, row)| row.to_vec())
+            .collect();
+        Array::f32(&[18, 6], rows)
+    };
+    for epoch in 1..=2 {
+        let mut values = activations(20, epoch).to_f32();
+        // Example 4 dominates the first epoch alone, 11 the second.
+        let far = if epoch == 1 { 4 } else { 11 };
+        values[far * 6] += 5000.0;
+        let array = Array::f32(&[20, 6], values);
+        write(path, &format!("{epoch}.npy"), &npy_bytes(&array));
+        write(path, &format!("kept{epoch}.npy"), &npy_bytes(&kept(&array)));
+    }
+    let dropped =
+        json(path, &["--measure", "cka", "--drop-dominant", "0.1", "1.npy", "2.npy"]);
+    let expected = json(path, &["--measure", "cka", "kept1.npy", "kept2.npy"]);
+    assert_eq!(dropped["values"], expected["values"]);
+    assert_eq!((&dropped["n_dropped"], &dropped["n_examples"]), (&2.into(), &18.into()));
+    let (code, error) =
+        failure(path, &["--measure", "cka", "--drop-dominant", "1", "1.npy"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("`--drop-dominant` is 1"), "{error}");
+}
+
+#[test]
+fn maps_and_tokens_become_features_as_asked_and_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let value = |k: usize| ((k * k + 3) % 17) as f32;
+    let maps = |shift: usize| {
+        Array::f32(&[12, 3, 4, 4], (0..12 * 48).map(|k| value(k + shift * k)).collect())
+    };
+    let averaged = |array: &Array| {
+        let mean = |map: &[f32]| map.iter().sum::<f32>() / 16.0;
+        Array::f32(&[12, 3], array.to_f32().chunks(16).map(mean).collect())
+    };
+    for t in 0..2 {
+        write(path, &format!("{t}.npy"), &npy_bytes(&maps(t)));
+        write(path, &format!("a{t}.npy"), &npy_bytes(&averaged(&maps(t))));
+    }
+    let of = |extra: &[&str]| {
+        json(path, &[&["--measure", "cka", "0.npy", "1.npy"], extra].concat())
+    };
+    let average = of(&["--features", "average"]);
+    let expected = json(path, &["--measure", "cka", "a0.npy", "a1.npy"]);
+    let difference = average["values"][0][1].as_f64().unwrap()
+        - expected["values"][0][1].as_f64().unwrap();
+    assert!(difference.abs() < 1e-6);
+    assert_eq!(average["features"], "average");
+    let (flat, grid) = (of(&[]), of(&["--features", "grid", "--grid", "4"]));
+    assert_eq!(flat["values"], grid["values"]);
+    assert_eq!(
+        (&flat["features"], &grid["features"]),
+        (&"flatten".into(), &"grid 4x4".into())
+    );
+    assert_ne!(of(&["--features", "grid"])["values"], flat["values"]);
+    let (_, error) = failure(
+        path,
+        &["--measure", "cka", "0.npy", "--features", "grid", "--grid", "5"],
+    );
+    assert!(error.contains("maps of 4×4") && error.contains("5×5"), "{error}");
+}
+
+/// A file that is too large to be read whole is streamed, with the values of any other.
+#[test]
+fn large_files_are_streamed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (n, p) = (140, 122_000);
+    let large: Vec<f32> =
+        (0..n * p).map(|k| ((k * k) % 8191) as f32 / 100.0 + (k / p) as f32).collect();
+    let small: Vec<f32> = (0..n * 5).map(|k| ((k * k + 7) % 31) as f32).collect();
+    write(path, "large.npy", &npy_bytes(&Array::f32(&[n, 2, p / 2], large.clone())));
+    assert!(std::fs::metadata(path.join("large.npy")).unwrap().len() > 64 << 20);
+    write(path, "small.npy", &npy_bytes(&Array::f32(&[n, 5], small.clone())));
+    let result = json(path, &["--measure", "cka", "large.npy", "small.npy"]);
+    let estimator = stratagram::similarity::Estimator::Debiased;
+    let signature = |x: &[f32]| {
+        stratagram::similarity::cka::signature(x, n, x.len() / n, estimator).unwrap()
+    };
+    let (a, b) = (signature(&large), signature(&small));
+    let matrix = stratagram::similarity::cka::matrix(&[Ok(&a), Ok(&b)], n, estimator);
+    let value = result["values"][0][1].as_f64().unwrap();
+    assert!((value - matrix.value(0, 1)).abs() < 1e-12, "{value}");
+}
+
+/// More examples than a Gram matrix is made for, with few features: another route, the same
+/// values; a list with a wide representation among them is compared by Gram matrices.
+#[test]
+fn many_examples_of_few_features_are_compared_without_gram_matrices() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let n = 4100;
+    let array = |t: usize, p: usize| {
+        let value = |k: usize| ((k * k + 3 * t * k) % 1021) as f32 / 100.0;
+        Array::f32(&[n, p], (0..n * p).map(value).collect())
+    };
+    write(path, "1.npy", &npy_bytes(&array(1, 6)));
+    write(path, "2.npy", &npy_bytes(&array(2, 9)));
+    write(path, "wide.npy", &npy_bytes(&array(1, 1030)));
+    let narrow = json(path, &["--measure", "cka", "1.npy", "2.npy"]);
+    let mixed = json(path, &["--measure", "cka", "1.npy", "2.npy", "wide.npy"]);
+    for key in ["values", "se"] {
+        let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
+        assert!((cell(&narrow) - cell(&mixed)).abs() < 1e-6, "{key}");
+    }
+    assert!(narrow["noise_floor"].is_null() && mixed["noise_floor"].is_number());
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use crate::array_file::{Array, NamedArrays, Values, safetensors_bytes};
 use crate::data::{Data, ImageSet};
 use crate::error::{Error, Result};
-use crate::experiment::{ProbeConfig, ProbeLabels};
+use crate::experiment::{Group, ProbeConfig, ProbeLabels};
 use crate::probe::features::{adaptive_average_pool, pooled_side};
 use crate::probe::{Design, Fit, FitOptions, HeldOut, Probe};
 use crate::represent::{Layer, Representer};
 use crate::run_dir::{Checkpoint, write_atomic};
-use crate::similarity::cka;
+use crate::similarity::{Dimensions, Estimator, Measure, alignment};
 
 use super::OUTPUT;
 use super::plan::{Plan, points};
@@ -27,7 +27,7 @@ const TOLERANCE: f64 = 1e-7;
 /// The same for the folds, whose predictions are only counted.
 const FOLD_TOLERANCE: f64 = 1e-6;
 
-/// Reduces one checkpoint: CKA signatures of every group and layer, a probe of every layer,
+/// Reduces one checkpoint: signatures of every group and layer, a probe of every layer,
 /// and the decisions of probes and output on all plane points.
 ///
 /// Warm starts use the stored probes of the preceding checkpoint and nothing else, so the
@@ -39,32 +39,104 @@ pub(super) fn reduce(
 ) -> Result<NamedArrays> {
     let mut net = plan.representer(checkpoint)?;
     let mut part = NamedArrays::default();
-    cka_signatures(plan, &mut net, &mut part);
+    signatures(plan, &mut net, &mut part);
     let probes = probes(plan, &mut net, checkpoint, previous, &mut part)?;
     decisions(plan, &mut net, &probes, &mut part)?;
     Ok(part)
 }
 
-/// `cka/<group>/<layer>`: the packed Gram signature, or NaN with a `reason/…`.
-fn cka_signatures(plan: &Plan, net: &mut Representer, part: &mut NamedArrays) {
+/// `<measure>/<group>/<layer>`: the signature, or NaN with a `reason/…`; and
+/// `representation/<group>/<layer>`: a row of `representations.csv`.
+fn signatures(plan: &Plan, net: &mut Representer, part: &mut NamedArrays) {
     let nodes = plan.nodes();
-    let estimator = plan.experiment.analysis.cka.estimator;
+    let config = &plan.experiment.analysis;
     for (group, examples) in &plan.groups {
         let images = plan.data.batch(group.set(plan.data), examples);
         let representations = net.represent(&images, &nodes);
-        for (layer, x) in plan.layers.iter().zip(representations) {
-            let name = format!("cka/{}/{}", group.name(), layer.name);
-            let n = examples.len();
-            let row = match cka::signature(&x, n, layer.shape.size(), estimator) {
-                Ok(signature) => signature,
-                Err(reason) => {
-                    part.push(format!("reason/{name}"), text(&reason.to_string()));
-                    vec![f32::NAN; n * (n + 1) / 2]
+        let labels = label_signatures(plan, *group, examples, config.cka.estimator);
+        let reduced: Vec<Reduced> = plan
+            .layers
+            .par_iter()
+            .zip(representations)
+            .map(|(layer, output)| {
+                let x = plan.features_of(layer, output);
+                Reduced::of(plan, &x, examples.len(), &labels)
+            })
+            .collect();
+        for (layer, reduced) in plan.layers.iter().zip(reduced) {
+            let place = format!("{}/{}", group.name(), layer.name);
+            for (measure, row, reason) in reduced.signatures {
+                let name = format!("{}/{place}", measure.name());
+                if let Some(reason) = reason {
+                    part.push(format!("reason/{name}"), text(&reason));
                 }
-            };
-            part.push(name, vector(Values::F32(row)));
+                part.push(name, vector(Values::F32(row)));
+            }
+            let row = vector(Values::F64(reduced.row));
+            part.push(format!("representation/{place}"), row);
         }
     }
+}
+
+/// What one representation is reduced to.
+struct Reduced {
+    /// The signature, NaN where undefined, and why.
+    signatures: Vec<(Measure, Vec<f32>, Option<String>)>,
+    /// Alignment with true and noisy labels, three dimensions; NaN where undefined.
+    row: Vec<f64>,
+}
+
+impl Reduced {
+    /// *Shapes* `x: [n, p]`.
+    fn of(plan: &Plan, x: &[f32], n: usize, labels: &[Option<Vec<f32>>; 2]) -> Self {
+        let config = &plan.experiment.analysis;
+        let (p, settings) = (x.len() / n, plan.settings());
+        let mut signatures = vec![];
+        let mut row = vec![f64::NAN; 5];
+        for &measure in &config.measures {
+            match measure.signature(x, n, p, &settings) {
+                Ok(signature) => {
+                    if measure == Measure::Cka {
+                        for (to, labels) in row.iter_mut().zip(labels) {
+                            *to = labels.as_ref().map_or(f64::NAN, |labels| {
+                                alignment::alignment(&signature, labels)
+                            });
+                        }
+                    }
+                    signatures.push((measure, signature, None));
+                }
+                Err(reason) => {
+                    let length = measure.signature_len(n, p, &settings);
+                    let row = vec![f32::NAN; length];
+                    signatures.push((measure, row, Some(reason.to_string())));
+                }
+            }
+        }
+        if config.dimensions
+            && let Ok(found) = Dimensions::of(x, n, p)
+        {
+            row[2] = found.effective_rank;
+            row[3] = found.participation_ratio;
+            row[4] = found.stable_rank;
+        }
+        Self { signatures, row }
+    }
+}
+
+/// The kernels of the true and the noisy labels of a group; test images have no noisy ones.
+fn label_signatures(
+    plan: &Plan,
+    group: Group,
+    examples: &[usize],
+    estimator: Estimator,
+) -> [Option<Vec<f32>>; 2] {
+    let of = |labels: &[u8]| {
+        let own: Vec<u8> = examples.iter().map(|i| labels[*i]).collect();
+        alignment::label_signature(&own, estimator).ok()
+    };
+    let is_test = group == Group::Test;
+    let noisy = if is_test { None } else { of(&plan.data.noisy) };
+    [of(&group.set(plan.data).labels), noisy]
 }
 
 /// Fits a probe on every layer, stores it, and puts its row of `probes.csv` into the part.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::experiment::ProbeLabels;
 use crate::observer::Progress;
 use crate::run_dir::{Checkpoint, write_atomic};
-use crate::similarity::{EpochMatrix, Undefined, cka, drs};
+use crate::similarity::{EpochMatrix, Measure, Undefined, drs, noise_floor};
 
 use super::plan::Plan;
 use super::{OUTPUT, joined};
@@ -23,8 +23,17 @@ const PROBES_HEADER: &str = "layer,step,epoch,labels,l2,n_features,n_floored,ite
     gradient_norm,objective,train_accuracy,train_accuracy_true,test_accuracy,\
     heldout_accuracy,heldout_accuracy_true,heldout_corrupted_noisy,heldout_corrupted_true\n";
 
+/// The header of `representations.csv`.
+const REPRESENTATIONS_HEADER: &str = "layer,step,epoch,group,alignment_true,\
+    alignment_noisy,effective_rank,participation_ratio,stable_rank\n";
+
+/// The header of `noise.csv`.
+const NOISE_HEADER: &str = "layer,measure,estimator,group,noise_floor\n";
+
 /// Which signatures a matrix compares.
 struct Place<'a> {
+    /// None for decision regions.
+    of: Option<Measure>,
     measure: &'static str,
     estimator: &'static str,
     group: &'static str,
@@ -42,7 +51,9 @@ impl Place<'_> {
 pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let places = places(plan);
     let old_reasons = joined::undefined_rows(plan.run)?;
+    let known = joined::matrices(plan.run, &joined::steps(plan.run)?)?;
     let mut table = MATRICES_HEADER.to_string();
+    let mut floors = NOISE_HEADER.to_string();
     for (done, place) in places.iter().enumerate() {
         plan.observer.progress(&Progress {
             stage: "compare",
@@ -58,31 +69,44 @@ pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
                 new_reasons.get(&c.step).or(old_reasons.get(&key)).cloned()
             })
             .collect();
-        let matrix = compare(plan, place, &rows, &reasons);
+        let known = known.get(&place.name());
+        let (matrix, floor) = compare(plan, place, &rows, &reasons, known);
         write_matrix(plan, place, &matrix)?;
+        if let Some(floor) = floor {
+            let Place { measure, estimator, group, layer, .. } = place;
+            let floor = number(floor);
+            let _ = writeln!(floors, "{layer},{measure},{estimator},{group},{floor}");
+        }
         add_cells(&mut table, place, checkpoints, &matrix, &reasons);
     }
     write_atomic(&plan.run.matrices_table(), table.as_bytes())?;
+    write_atomic(&plan.run.noise_table(), floors.as_bytes())?;
+    write_representations_table(plan, checkpoints)?;
     write_probes_table(plan, checkpoints)
 }
 
-/// Every matrix of the plan: CKA a (group, layer), DRS a layer and the output.
+/// Every matrix of the plan: one a (measure, group, layer), DRS a layer and the output.
 fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
     let layers = || plan.layers.iter().map(|layer| layer.name.as_str());
-    let estimator = plan.experiment.analysis.cka.estimator.name();
+    let config = &plan.experiment.analysis;
     let mut places = vec![];
-    for (group, _) in &plan.groups {
-        let group = group.name();
-        places.extend(layers().map(|layer| Place {
-            measure: "cka",
-            estimator,
-            group,
-            layer,
-        }));
+    for &measure in &config.measures {
+        let estimator =
+            if measure.has_estimator() { config.cka.estimator.name() } else { "" };
+        for (group, _) in &plan.groups {
+            places.extend(layers().map(|layer| Place {
+                of: Some(measure),
+                measure: measure.name(),
+                estimator,
+                group: group.name(),
+                layer,
+            }));
+        }
     }
     let group = plan.triplet_group();
     let decided = layers().chain([OUTPUT]);
     places.extend(decided.map(|layer| Place {
+        of: None,
         measure: "drs",
         estimator: "",
         group,
@@ -147,30 +171,42 @@ fn append_row(rows: &mut Option<Array>, row: &Array) {
     rows.shape[0] += 1;
 }
 
+/// The matrix of a place, of which the first epochs may be known, and its noise floor where
+/// the measure has one.
 fn compare(
     plan: &Plan,
     place: &Place,
     rows: &Array,
     reasons: &[Option<String>],
-) -> EpochMatrix {
+    known: Option<&EpochMatrix>,
+) -> (EpochMatrix, Option<f64>) {
     let length = rows.shape[1];
-    match &rows.values {
-        Values::F32(values) => {
-            let signatures: Vec<_> =
-                values
-                    .chunks(length)
-                    .zip(reasons)
-                    .map(|(row, reason)| {
-                        if reason.is_none() { Ok(row) } else { Err(Undefined::DeadLayer) }
-                    })
-                    .collect();
-            cka::matrix(&signatures)
+    match (&rows.values, place.of) {
+        (Values::F32(values), Some(measure)) => {
+            // The reasons themselves stand in the table; any marks the row.
+            let signatures: Vec<_> = values
+                .chunks(length)
+                .zip(reasons)
+                .map(|(row, reason)| match reason {
+                    None => Ok(row),
+                    Some(_) => Err(Undefined::DeadLayer),
+                })
+                .collect();
+            let (n, settings) = (plan.groups[0].1.len(), plan.settings());
+            let floor = measure
+                .has_estimator()
+                .then(|| noise_floor(&signatures, n, settings.estimator));
+            let matrix = match known {
+                Some(known) => measure.grown(known, &signatures, n, &settings),
+                None => measure.matrix(&signatures, n, &settings),
+            };
+            (matrix, floor)
         }
-        Values::U8(values) => {
+        (Values::U8(values), None) => {
             let rows: Vec<&[u8]> = values.chunks(length).collect();
-            drs::matrix(&rows, plan.points_per_plane())
+            (drs::matrix(&rows, plan.points_per_plane()), None)
         }
-        _ => panic!("{}: signatures are f32 or u8", place.name()),
+        _ => panic!("{}: signatures are f32, decisions u8", place.name()),
     }
 }
 
@@ -181,7 +217,12 @@ fn write_matrix(plan: &Plan, place: &Place, matrix: &EpochMatrix) -> Result<()> 
     write_atomic(&path, &npy_bytes(&Array::new(&[n, n], Values::F32(values))))
 }
 
-/// Adds the cells i ≤ j of one matrix to the table.
+/// A number of a table; empty where undefined.
+fn number(x: f64) -> String {
+    if x.is_nan() { String::new() } else { x.to_string() }
+}
+
+/// Adds the cells i ≤ j of one matrix to the table; all of them where (i, j) is not (j, i).
 fn add_cells(
     table: &mut String,
     place: &Place,
@@ -189,10 +230,11 @@ fn add_cells(
     matrix: &EpochMatrix,
     reasons: &[Option<String>],
 ) {
-    let Place { measure, estimator, group, layer } = place;
-    let number = |x: f64| if x.is_nan() { String::new() } else { x.to_string() };
+    let Place { measure, estimator, group, layer, .. } = place;
+    let symmetric = place.of.is_none_or(Measure::is_symmetric);
     for (i, a) in checkpoints.iter().enumerate() {
-        for (j, b) in checkpoints.iter().enumerate().skip(i) {
+        let first = if symmetric { i } else { 0 };
+        for (j, b) in checkpoints.iter().enumerate().skip(first) {
             let cell = i * checkpoints.len() + j;
             let value = number(matrix.values[cell]);
             let se = matrix.se.as_ref().map_or_else(String::new, |se| number(se[cell]));
@@ -213,7 +255,7 @@ fn add_cells(
 /// `probes.csv`: the rows written earlier, then those of the parts.
 fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let joined = joined::steps(plan.run)?;
-    let mut table = joined::probe_rows(plan.run, &joined)?;
+    let mut table = joined::rows(&plan.run.probes_table(), &joined)?;
     if table.is_empty() {
         table = PROBES_HEADER.to_string();
     }
@@ -226,9 +268,8 @@ fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
         for layer in &plan.layers {
             let row = part.get(&format!("probe/{}", layer.name)).map(Array::to_f64);
-            let fields: Vec<String> = (row.unwrap_or_default().iter())
-                .map(|x| if x.is_nan() { String::new() } else { x.to_string() })
-                .collect();
+            let fields: Vec<String> =
+                row.unwrap_or_default().into_iter().map(number).collect();
             let _ = writeln!(
                 table,
                 "{},{},{},{},{},{}",
@@ -242,4 +283,35 @@ fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         }
     }
     write_atomic(&plan.run.probes_table(), table.as_bytes())
+}
+
+/// `representations.csv`: the rows written earlier, then those of the parts.
+fn write_representations_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
+    let path = plan.run.representations_table();
+    let joined = joined::steps(plan.run)?;
+    let mut table = joined::rows(&path, &joined)?;
+    if table.is_empty() {
+        table = REPRESENTATIONS_HEADER.to_string();
+    }
+    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
+        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        for (group, _) in &plan.groups {
+            for layer in &plan.layers {
+                let place = format!("{}/{}", group.name(), layer.name);
+                let row = part.get(&format!("representation/{place}")).map(Array::to_f64);
+                let fields: Vec<String> =
+                    row.unwrap_or_default().into_iter().map(number).collect();
+                let _ = writeln!(
+                    table,
+                    "{},{},{},{},{}",
+                    layer.name,
+                    checkpoint.step,
+                    checkpoint.epoch,
+                    group.name(),
+                    fields.join(","),
+                );
+            }
+        }
+    }
+    write_atomic(&path, table.as_bytes())
 }

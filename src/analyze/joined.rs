@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
+use crate::similarity::{EpochMatrix, Measure};
 
 /// Steps of the checkpoints whose rows are in the joined files.
 pub(super) fn steps(run: &RunDir) -> Result<Vec<u64>> {
@@ -35,18 +36,52 @@ pub(super) fn undefined_rows(run: &RunDir) -> Result<BTreeMap<(String, u64), Str
     Ok(reasons)
 }
 
-/// The header and rows of `probes.csv` that belong to `steps`; empty if there is none.
-pub(super) fn probe_rows(run: &RunDir, steps: &[u64]) -> Result<String> {
-    let path = run.probes_table();
-    let records = records(&path)?;
+/// The matrices of representations over the joined `steps`, by "measure/group/layer", with
+/// every digit that they were worked out with.
+pub(super) fn matrices(
+    run: &RunDir,
+    steps: &[u64],
+) -> Result<BTreeMap<String, EpochMatrix>> {
+    let path = run.matrices_table();
+    let n = steps.len();
+    let mut matrices = BTreeMap::new();
+    for record in records(&path)? {
+        let Some(measure) = Measure::from_name(&record[1]) else { continue };
+        let place = |column| Ok(steps.binary_search(&step(&path, &record, column)?).ok());
+        // A row of a step that is not joined is left from an interrupted join.
+        let (Some(i), Some(j)) = (place(4)?, place(5)?) else { continue };
+        let key = format!("{}/{}/{}", &record[1], &record[3], &record[0]);
+        let matrix = matrices.entry(key).or_insert_with(|| EpochMatrix {
+            n_epochs: n,
+            values: vec![f64::NAN; n * n],
+            se: None,
+            reasons: vec![None; n * n],
+        });
+        let number = |column: usize| record[column].parse().unwrap_or(f64::NAN);
+        let (value, error) = (number(8), number(9));
+        let mirrored = if measure.is_symmetric() { j * n + i } else { i * n + j };
+        for at in [i * n + j, mirrored] {
+            matrix.values[at] = value;
+            if !error.is_nan() {
+                matrix.se.get_or_insert_with(|| vec![f64::NAN; n * n])[at] = error;
+            }
+        }
+    }
+    Ok(matrices)
+}
+
+/// The header and rows of a table with steps in its second column that belong to `steps`;
+/// empty if there is none.
+pub(super) fn rows(path: &Path, steps: &[u64]) -> Result<String> {
+    let records = records(path)?;
     if records.is_empty() {
         return Ok(String::new());
     }
-    let text = read(&path)?.unwrap_or_default();
+    let text = read(path)?.unwrap_or_default();
     let mut lines = text.lines();
     let mut kept = lines.next().unwrap_or_default().to_string() + "\n";
     for (line, record) in lines.zip(&records) {
-        if steps.contains(&step(&path, record, 1)?) {
+        if steps.contains(&step(path, record, 1)?) {
             kept += line;
             kept.push('\n');
         }
@@ -66,8 +101,14 @@ pub(super) fn finish(run: &RunDir, checkpoints: &[Checkpoint]) -> Result<()> {
 
 /// Removes everything that the analysis wrote; the sign that it is complete goes first.
 pub(super) fn remove(run: &RunDir) -> Result<()> {
-    for file in [run.axis_table(), run.matrices_table(), run.probes_table(), run.phases()]
-    {
+    for file in [
+        run.axis_table(),
+        run.matrices_table(),
+        run.probes_table(),
+        run.representations_table(),
+        run.noise_table(),
+        run.phases(),
+    ] {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io(&file, "cannot be removed", error));

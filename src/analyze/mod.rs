@@ -6,6 +6,7 @@
 //! stopped, and a run that has grown adds rows.
 
 mod checkpoint;
+mod follow;
 mod join;
 mod joined;
 mod plan;
@@ -21,6 +22,7 @@ use crate::run_dir::{Checkpoint, RunDir, Status, write_atomic};
 
 use plan::Plan;
 
+pub use follow::follow;
 pub use work::Work;
 
 /// The DRS layer that stands for the network's own decisions.
@@ -34,8 +36,8 @@ pub const OUTPUT: &str = "output";
 /// and one probe a layer for each checkpoint.
 ///
 /// # Errors
-/// If a checkpoint is damaged or missing, a file cannot be written, or the observer asks to
-/// stop.
+/// If a checkpoint is damaged or missing, a file cannot be written, another process analyses
+/// the run while it is being trained, or the observer asks to stop.
 pub fn analyze(
     run: &RunDir,
     data: &Data,
@@ -51,6 +53,7 @@ pub fn analyze(
                 run.root().display()
             )));
     }
+    let _lock = follow::wait_for_analysis(run, observer)?;
     if force {
         joined::remove(run)?;
     }
@@ -72,13 +75,19 @@ fn analyze_checkpoints(
     checkpoints: &[Checkpoint],
     observer: &dyn Observer,
 ) -> Result<()> {
-    if joined::steps(run)? != steps_of(checkpoints) {
+    let is_joined = joined::steps(run)? == steps_of(checkpoints);
+    let is_drawn = regions::are_drawn(run, checkpoints);
+    if !(is_joined && is_drawn) {
         run.set_status(Status::Analyzing)?;
         let plan = Plan::new(run, data, observer)?;
-        reduce_all(&plan, checkpoints)?;
-        join::join(&plan, checkpoints)?;
+        if !is_joined {
+            reduce_all(&plan, checkpoints)?;
+            join::join(&plan, checkpoints)?;
+        }
         regions::write(&plan, checkpoints)?;
-        joined::finish(run, checkpoints)?;
+        if !is_joined {
+            joined::finish(run, checkpoints)?;
+        }
     }
     write_phases(run)
 }

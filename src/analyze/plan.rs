@@ -8,13 +8,15 @@ use rayon::prelude::*;
 use crate::array_file::read_safetensors;
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::{Experiment, Group, TripletSource};
+use crate::experiment::{Experiment, Group, MapFeatures, TripletSource};
 use crate::net::Net;
 use crate::observer::Observer;
 use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::probe::Probe;
+use crate::probe::features::adaptive_average_pool;
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
+use crate::similarity::Settings;
 
 /// What is compared.
 pub(super) struct Plan<'a> {
@@ -72,6 +74,26 @@ impl<'a> Plan<'a> {
         let choice = self.experiment.evaluation.batchnorm;
         let net = Representer::new(&self.net, &weights, &self.train, choice)?;
         Ok(net.with_tokens(self.experiment.analysis.tokens))
+    }
+
+    /// A layer's output as the features that are compared.
+    ///
+    /// *Shapes* `output: [n, channels·height·width]`.
+    pub(super) fn features_of(&self, layer: &Layer, output: Vec<f32>) -> Vec<f32> {
+        let config = &self.experiment.analysis;
+        let side = match config.features {
+            MapFeatures::Flatten => return output,
+            MapFeatures::Average => 1,
+            MapFeatures::Grid => config.grid.unwrap_or(1),
+        };
+        let side = side.min(layer.shape.height).min(layer.shape.width);
+        adaptive_average_pool(&output, layer.shape, side)
+    }
+
+    /// The settings of the measures.
+    pub(super) fn settings(&self) -> Settings {
+        let estimator = self.experiment.analysis.cka.estimator;
+        Settings { estimator, ..Settings::default() }
     }
 
     /// The stored probe of a layer at a checkpoint.

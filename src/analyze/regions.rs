@@ -2,12 +2,12 @@
 //! output and one deep layer at a few epochs, as the paper's second version shows them. They
 //! are for looking at; the matrices use the coarser grids of all planes.
 
-use crate::array_file::{Array, NamedArrays, Values, npz_bytes};
+use crate::array_file::{Array, NamedArrays, Values, npz_bytes, read_npz};
 use crate::error::Result;
 use crate::observer::Progress;
 use crate::planes::{Grid, ImagePlane};
 use crate::represent::Layer;
-use crate::run_dir::{Checkpoint, write_atomic};
+use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
 use super::OUTPUT;
 use super::checkpoint::{features_of, largest};
@@ -43,11 +43,24 @@ pub(super) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         });
         draw(plan, checkpoint, deep, &grids, [&mut output, &mut probe])?;
     }
-    for (name, picture) in [(OUTPUT, output), (deep.name.as_str(), probe)] {
+    // The output's last: it is the sign that both are there.
+    for (name, picture) in [(deep.name.as_str(), probe), (OUTPUT, output)] {
         let arrays = picture.to_arrays(plan, &shown, planes, &grids);
         write_atomic(&plan.run.regions(name), &npz_bytes(&arrays))?;
     }
     Ok(())
+}
+
+/// Whether the pictures of these checkpoints are there.
+pub(super) fn are_drawn(run: &RunDir, checkpoints: &[Checkpoint]) -> bool {
+    let path = run.regions(OUTPUT);
+    let shown = evenly_spaced(checkpoints, N_EPOCHS);
+    let steps = shown.iter().map(|checkpoint| checkpoint.step as i64).collect();
+    // What is missing or cannot be read is drawn again.
+    path.is_file()
+        && read_npz(&path).is_ok_and(|arrays| {
+            arrays.get("steps").is_some_and(|array| array.values == Values::I64(steps))
+        })
 }
 
 /// Classes and confidence of one layer at every point of every shown (epoch, plane).

@@ -8,6 +8,7 @@ use crate::experiment::{BatchNormChoice, Experiment};
 use crate::net::{Net, initial_weights};
 use crate::probe::features::pooled_side;
 use crate::represent::{self, Layer, Representer, evaluation_batches};
+use crate::similarity::Settings;
 
 use super::checkpoint::{fit_probe, probe_features};
 
@@ -55,7 +56,13 @@ impl Work {
         let widths: Vec<usize> =
             layers.iter().map(|layer| feature_count(layer, config.probe.cap)).collect();
         let n_features: usize = widths.iter().sum();
-        let grams = groups.len() * layers.len() * n * (n + 1) / 2 * 4;
+        let settings =
+            Settings { estimator: config.cka.estimator, ..Settings::default() };
+        let numbers = |layer: &Layer| -> usize {
+            let measures = config.measures.iter();
+            measures.map(|m| m.signature_len(n, layer.shape.size(), &settings)).sum()
+        };
+        let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
         let probes = n_features * data.n_classes * 4;
         let decided = (layers.len() + 1) * n_points;
         let flat: usize = layers.iter().map(|layer| layer.shape.size()).sum();

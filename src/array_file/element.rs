@@ -50,12 +50,8 @@ impl Element {
             Element::Bf16 => Values::F32(collect(n, reader, |b| {
                 Ok(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))
             })?),
-            Element::F32 => {
-                Values::F32(collect(n, reader, |b| Ok(f32::from_le_bytes(b)))?)
-            }
-            Element::F64 => {
-                Values::F64(collect(n, reader, |b| Ok(f64::from_le_bytes(b)))?)
-            }
+            Element::F32 => Values::F32(collect_all(n, reader, f32::from_le_bytes)?),
+            Element::F64 => Values::F64(collect_all(n, reader, f64::from_le_bytes)?),
             Element::U8 => Values::U8(collect(n, reader, |[b]| Ok(b))?),
             Element::Bool => Values::Bool(collect(n, reader, |[b]| boolean(b))?),
             Element::I8 => integers(n, reader, |b| Ok(i8::from_le_bytes(b).into()))?,
@@ -105,6 +101,24 @@ fn collect<const SIZE: usize, T>(
         for element in bytes.as_chunks::<SIZE>().0 {
             values.push(convert(*element)?);
         }
+    }
+    Ok(values)
+}
+
+/// [`collect`] where any bytes are an element: as fast as memory is.
+fn collect_all<const SIZE: usize, T>(
+    n: usize,
+    reader: &mut dyn Read,
+    convert: impl Fn([u8; SIZE]) -> T,
+) -> io::Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(n).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut block = vec![0; (64 << 10).min(n * SIZE)];
+    while values.len() < n {
+        let bytes = &mut block[..((n - values.len()) * SIZE).min(64 << 10)];
+        reader.read_exact(bytes)?;
+        values
+            .extend(bytes.as_chunks::<SIZE>().0.iter().map(|element| convert(*element)));
     }
     Ok(values)
 }

@@ -6,6 +6,7 @@
 
 mod element;
 mod npy;
+mod npy_columns;
 mod npz;
 mod tensors;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 pub use npy::{npy_bytes, read_npy};
+pub use npy_columns::NpyColumns;
 pub use npz::{npz_bytes, read_npz};
 pub use tensors::{read_safetensors, safetensors_bytes};
 

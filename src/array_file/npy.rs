@@ -18,10 +18,10 @@ const MAX_HEADER: usize = 10_000;
 
 /// What a header says.
 #[derive(Debug, PartialEq)]
-struct Header {
-    element: Element,
-    fortran_order: bool,
-    shape: Vec<usize>,
+pub(super) struct Header {
+    pub(super) element: Element,
+    pub(super) fortran_order: bool,
+    pub(super) shape: Vec<usize>,
 }
 
 /// Reads a `.npy` file; arrays in Fortran order are transposed to row-major order.
@@ -44,6 +44,28 @@ pub(super) fn read_from(
     path: &Path,
     place: &str,
 ) -> Result<Array> {
+    let (header, _) = checked_header(reader, length, path, place)?;
+    let shape = &header.shape;
+    let n = shape.iter().product();
+    let values =
+        header.element.read(n, reader).map_err(|error| read_error(path, place, error))?;
+    let values = if header.fortran_order { to_row_major(shape, &values) } else { values };
+    Ok(Array { shape: header.shape, values })
+}
+
+/// The header of a file and the number of bytes before the elements, which are as many as
+/// the header says.
+pub(super) fn header_of(path: &Path) -> Result<(Header, u64)> {
+    let (file, length) = open(path)?;
+    checked_header(&mut BufReader::new(file), length, path, "")
+}
+
+fn checked_header(
+    reader: &mut dyn Read,
+    length: u64,
+    path: &Path,
+    place: &str,
+) -> Result<(Header, u64)> {
     let wrong = |found: String| Error::data(path, format!("{place}{found}"));
     let (header, header_size) = read_header(reader, length, path, place)?;
     let shape = &header.shape;
@@ -57,11 +79,7 @@ pub(super) fn read_from(
             .expected(format!("{size} for the shape {}", show(shape)))
             .fix("copy or write the file again"));
     }
-    let n = shape.iter().product();
-    let values =
-        header.element.read(n, reader).map_err(|error| read_error(path, place, error))?;
-    let values = if header.fortran_order { to_row_major(shape, &values) } else { values };
-    Ok(Array { shape: header.shape, values })
+    Ok((header, header_size))
 }
 
 /// The header and the number of bytes before the elements.

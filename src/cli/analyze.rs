@@ -10,13 +10,18 @@ use crate::run_dir::RunDir;
 /// Compare every layer of a trained run with itself over the epochs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  stratagram analyze runs/quickstart\n  \
-    stratagram analyze runs/quickstart --force")]
+    stratagram analyze runs/quickstart --force\n  \
+    stratagram analyze runs/quickstart --follow     while it is being trained")]
 pub(super) struct Arguments {
     /// The run directory.
     run: PathBuf,
     /// Redo what is there already.
     #[arg(long)]
     force: bool,
+    /// Analyse the checkpoints that are there and each new one while another process trains;
+    /// ends with the training.
+    #[arg(long, conflicts_with = "force")]
+    follow: bool,
     /// Threads [default: all cores]; the results do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -26,6 +31,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     super::use_threads(arguments.threads)?;
     let terminal =
         Terminal::new(&format!("stratagram analyze {}", arguments.run.display()));
+    if arguments.follow {
+        let run = RunDir::open(&arguments.run)?;
+        let data = Data::load(run.experiment())?;
+        return crate::analyze::follow(&run, &data, &terminal);
+    }
     let run = RunDir::open_to_write(&arguments.run)?;
     let data = Data::load(run.experiment())?;
     crate::analyze::analyze(&run, &data, arguments.force, &terminal)

@@ -89,6 +89,21 @@ const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
 const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
 
+const ESTIMATORS: &[&str] = &["debiased", "biased", "minibatch"];
+pub(super) const MEASURES: &[&str] = &[
+    "cka",
+    "cka-rbf",
+    "procrustes",
+    "procrustes-distance",
+    "shape",
+    "cca",
+    "svcca",
+    "pwcca",
+    "mutual-knn",
+    "rsa",
+    "rsa-pearson",
+];
+
 /// The largest seed: what TOML's integers hold.
 const SEEDS: Kind = Integer(0, i64::MAX);
 const NOT_NEGATIVE: Kind = Number(|x| x >= 0.0, "a number of at least 0");
@@ -164,7 +179,11 @@ pub(super) const KEYS: &[Key] = &[
     key("analysis.n_examples", Integer(4, 100_000), Toml("512")),
     key("analysis.tokens", Choice(&["mean", "cls", "all"]), Toml("'mean'"))
         .of("net.kind", VIT),
-    key("analysis.cka.estimator", Choice(&["debiased", "biased"]), Toml("'debiased'")),
+    key("analysis.features", Choice(&["flatten", "average", "grid"]), Toml("'flatten'")),
+    key("analysis.grid", Integer(1, 1024), Toml("2")).of("analysis.features", &["grid"]),
+    key("analysis.measures", Choices(MEASURES, 1), Toml("['cka']")),
+    key("analysis.dimensions", Bool, Toml("false")),
+    key("analysis.cka.estimator", Choice(ESTIMATORS), Toml("'debiased'")),
     key("analysis.probe.l2", POSITIVE, Toml("1e-3")),
     key("analysis.probe.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),
     key("analysis.probe.features", Choice(&["flatten"]), Toml("'flatten'")),

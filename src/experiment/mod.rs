@@ -22,7 +22,7 @@ mod tests;
 #[cfg(test)]
 mod vit_tests;
 
-pub use crate::similarity::Estimator;
+pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
 pub use epochs::steps_per_epoch;
 
@@ -327,6 +327,15 @@ pub struct AnalysisConfig {
     /// Which features a layer of tokens has; only for the ViT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenPolicy>,
+    /// What the maps of a convolution become.
+    pub features: MapFeatures,
+    /// Side of the grid of [`MapFeatures::Grid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<usize>,
+    /// Measures of representations, besides the decision regions.
+    pub measures: Vec<Measure>,
+    /// Whether the dimensions of every representation are worked out.
+    pub dimensions: bool,
     /// CKA.
     pub cka: CkaConfig,
     /// Linear probes.
@@ -354,6 +363,18 @@ pub enum Layers {
     /// "all", or one name or glob.
     One(String),
     Many(Vec<String>),
+}
+
+/// What maps `[channels, height, width]` become before they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MapFeatures {
+    /// Every number is a feature.
+    Flatten,
+    /// The mean of each channel.
+    Average,
+    /// The means of a grid of windows of each channel, or the map where it is smaller.
+    Grid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

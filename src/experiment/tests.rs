@@ -99,8 +99,17 @@ fn varied() -> Vec<Experiment> {
             "net.width=4096",
         ]),
         least(&["evaluation.batchnorm=running", "analysis.cka.estimator=biased"]),
+        least(&["analysis.features=grid", "analysis.grid=3", "analysis.dimensions=true"]),
+        least(&["analysis.measures=[cka, shape]", "analysis.cka.estimator=minibatch"]),
         least(&["analysis.probe.labels=clean", "analysis.drs.source=train"]),
     ]
+}
+
+#[test]
+fn every_measure_can_be_asked_for() {
+    let names: Vec<&str> = Measure::ALL.iter().map(|measure| measure.name()).collect();
+    assert_eq!(super::keys::MEASURES, names);
+    assert_eq!(least(&[]).analysis.measures, [Measure::Cka]);
 }
 
 #[test]

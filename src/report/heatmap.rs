@@ -13,14 +13,25 @@ use super::viridis;
 const BAR: f64 = 30.0;
 
 /// A colour's cells as one path: the file stays small, and the picture sharp at any size.
-struct Painter {
+pub(super) struct Painter {
     levels: Vec<String>,
     undefined: String,
 }
 
+impl Default for Painter {
+    fn default() -> Self {
+        Self { levels: vec![String::new(); 256], undefined: String::new() }
+    }
+}
+
 impl Painter {
     /// Adds the rectangle between two corners (left, top), (right, bottom).
-    fn cell(&mut self, value: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) {
+    pub(super) fn cell(
+        &mut self,
+        value: f64,
+        (x0, y0): (f64, f64),
+        (x1, y1): (f64, f64),
+    ) {
         let data = if value.is_nan() {
             &mut self.undefined
         } else {
@@ -30,7 +41,7 @@ impl Painter {
         let _ = write!(data, "M{x0} {y0}H{x1}V{y1}H{x0}z");
     }
 
-    fn finish(self, svg: &mut Svg, hatch: &str) {
+    pub(super) fn finish(self, svg: &mut Svg, hatch: &str) {
         svg.raw("<g shape-rendering=\"crispEdges\">");
         for (level, data) in self.levels.iter().enumerate() {
             if !data.is_empty() {
@@ -67,8 +78,7 @@ pub(super) fn cells(
     let (x, y) = (across(run, area), upwards(run, area));
     let edges = cell_edges(&run.epochs);
     let n = run.epochs.len();
-    let mut painter =
-        Painter { levels: vec![String::new(); 256], undefined: String::new() };
+    let mut painter = Painter::default();
     let look = |i, j| {
         let value = value(i, j);
         if value.is_nan() { None } else { Some(viridis::level(value)) }
@@ -116,6 +126,17 @@ pub(super) fn turn_ticks(svg: &mut Svg, run: &RunResults, area: Area) {
 
 /// The colour bar of the similarities, at the left edge of an area of its own.
 pub(super) fn colour_bar(svg: &mut Svg, left: f64, top: f64, height: f64) {
+    colour_bar_of(svg, (left, top), height, (0.0, 1.0));
+    svg.text_upwards((left + 25.0, top + height / 2.0), "similarity");
+}
+
+/// A colour bar whose ends stand for the values `low` and `high`, without a name.
+pub(super) fn colour_bar_of(
+    svg: &mut Svg,
+    (left, top): (f64, f64),
+    height: f64,
+    (low_end, high_end): (f64, f64),
+) {
     let width = 6.0;
     let steps = 64;
     svg.raw("<g shape-rendering=\"crispEdges\">");
@@ -135,10 +156,11 @@ pub(super) fn colour_bar(svg: &mut Svg, left: f64, top: f64, height: f64) {
     for value in [0.0, 0.5, 1.0] {
         let y = top + height * (1.0 - value);
         svg.line((left + width, y), (left + width + 2.0, y), FRAME);
-        let text = super::axes::tick_label(value);
+        let value = low_end + value * (high_end - low_end);
+        // Two decimals are enough beside a bar.
+        let text = super::axes::tick_label((value * 100.0).round() / 100.0);
         svg.text((left + width + 3.5, y + 2.1), Anchor::Start, TICK, &text);
     }
-    svg.text_upwards((left + width + 19.0, top + height / 2.0), "similarity");
 }
 
 /// All layers of a measure in depth order, `per_row` maps in a row.

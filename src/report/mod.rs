@@ -9,6 +9,7 @@ mod axes;
 mod headline;
 mod heatmap;
 mod html;
+mod matrix_figure;
 mod model;
 mod panel;
 mod payload;
@@ -29,6 +30,7 @@ use crate::run_dir::write_atomic;
 
 pub use headline::{Layout, headline_figure, headline_layers};
 pub use heatmap::layers_figure;
+pub use matrix_figure::LabelledMatrix;
 pub use model::{
     EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
 };

@@ -195,19 +195,19 @@ fn pixels(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
             );
         }
     }
-    png(side, &rgb)
+    png((side, side), &rgb)
 }
 
-/// A square picture in RGB as a PNG file. Compression is fixed, so that a run gives the
-/// same bytes every time.
-fn png(side: usize, rgb: &[u8]) -> Vec<u8> {
+/// A picture in RGB as a PNG file. Compression is fixed, so that a run gives the same bytes
+/// every time.
+pub(super) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
     let mut file = vec![];
-    let mut encoder = png::Encoder::new(&mut file, side as u32, side as u32);
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
     let mut writer = encoder.write_header().expect("a header for memory cannot fail");
-    writer.write_image_data(rgb).expect("the picture has side × side pixels");
+    writer.write_image_data(rgb).expect("the picture has width × height pixels");
     writer.finish().expect("writing to memory cannot fail");
     file
 }

@@ -24,11 +24,14 @@ pub(crate) use curves::read_curves;
 pub use manifest::{Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 
-/// The file whose lock is the right to write.
+/// The file whose lock is the right to train: to write all but what the analysis writes.
 const LOCK: &str = "lock";
+/// The file whose lock is the right to analyse: to write signatures, probes, matrices, their
+/// tables, regions and phases. It may be held while another process trains.
+const ANALYSIS_LOCK: &str = "analysis.lock";
 
 /// Everything that a run writes, for `--fresh`: nothing else is ever removed.
-const OURS: [&str; 15] = [
+const OURS: [&str; 17] = [
     "checkpoints",
     "state",
     "history.csv",
@@ -40,6 +43,8 @@ const OURS: [&str; 15] = [
     "regions",
     "matrices",
     "matrices.csv",
+    "representations.csv",
+    "noise.csv",
     "phases.json",
     "report",
     "findings.json",
@@ -53,6 +58,12 @@ pub struct RunDir {
     experiment: Experiment,
     /// Held as long as the value lives; the system releases it when the process ends.
     lock: Option<File>,
+}
+
+/// The right to analyse a run.
+#[derive(Debug)]
+pub struct AnalysisLock {
+    _file: File,
 }
 
 /// A checkpoint of a run.
@@ -82,10 +93,10 @@ impl RunDir {
     ) -> Result<Self> {
         refuse_foreign(root)?;
         atomic::make_directory(root)?;
-        let lock = take_lock(root)?;
+        let lock = take_lock(root, LOCK)?;
         // Another process may have come first between the check and the lock.
         refuse_foreign(root)?;
-        atomic::remove_temporaries(root);
+        remove_temporaries(root);
         let mut run = Self {
             root: root.to_owned(),
             experiment: experiment.clone(),
@@ -132,9 +143,22 @@ impl RunDir {
     /// As [`RunDir::open`], or if another process holds the directory.
     pub fn open_to_write(root: &Path) -> Result<Self> {
         let mut run = Self::open(root)?;
-        run.lock = Some(take_lock(root)?);
-        atomic::remove_temporaries(root);
+        run.lock = Some(take_lock(root, LOCK)?);
+        remove_temporaries(root);
         Ok(run)
+    }
+
+    /// Takes the right to analyse, until the value is dropped.
+    ///
+    /// # Errors
+    /// If another process has it.
+    pub fn lock_analysis(&self) -> Result<AnalysisLock> {
+        Ok(AnalysisLock { _file: take_lock(&self.root, ANALYSIS_LOCK)? })
+    }
+
+    /// Whether the directory was opened to write.
+    pub fn may_write(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// The directory itself.
@@ -252,6 +276,7 @@ impl RunDir {
     /// Removes the run, the manifest last: a process that ends halfway leaves it with the
     /// status `emptying`, and the next one goes on.
     fn empty(&self, mut manifest: Manifest) -> Result<()> {
+        let _analysis = self.lock_analysis()?;
         manifest.status = Status::Emptying;
         manifest.write(&self.run_json())?;
         for name in OURS {
@@ -300,9 +325,16 @@ fn refuse_foreign(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes the lock, or names the process that holds it.
-fn take_lock(root: &Path) -> Result<File> {
-    let path = root.join(LOCK);
+/// Removes unfinished files, unless another process analyses and may be writing some.
+fn remove_temporaries(root: &Path) {
+    if !root.join(ANALYSIS_LOCK).exists() || take_lock(root, ANALYSIS_LOCK).is_ok() {
+        atomic::remove_temporaries(root);
+    }
+}
+
+/// Takes a lock, or names the process that holds it.
+fn take_lock(root: &Path, name: &str) -> Result<File> {
+    let path = root.join(name);
     let cannot = |error| Error::io(&path, "cannot be locked", error);
     let mut file = OpenOptions::new()
         .read(true)

@@ -87,6 +87,16 @@ impl RunDir {
         self.root.join("matrices.csv")
     }
 
+    /// Label alignment and dimensions of every representation.
+    pub fn representations_table(&self) -> PathBuf {
+        self.root.join("representations.csv")
+    }
+
+    /// The noise floors of the matrices.
+    pub fn noise_table(&self) -> PathBuf {
+        self.root.join("noise.csv")
+    }
+
     /// The linear probe of a layer at a checkpoint.
     ///
     /// # Panics

@@ -90,7 +90,10 @@ fn fresh_removes_our_files_alone_and_goes_on_when_interrupted() {
     fs::write(root.join("notes.txt"), "mine").unwrap();
     drop(run);
     drop(RunDir::create_or_open(root, &experiment(&[]), true).unwrap());
-    assert_eq!(names(root), ["experiment.toml", "lock", "notes.txt", "run.json"]);
+    assert_eq!(
+        names(root),
+        ["analysis.lock", "experiment.toml", "lock", "notes.txt", "run.json"]
+    );
     // A process that ended while emptying: the next one empties, even without `fresh`.
     let run = RunDir::create_or_open(root, &experiment(&[]), false).unwrap();
     write_atomic(&run.checkpoint(8), b"x").unwrap();

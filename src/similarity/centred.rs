@@ -4,7 +4,9 @@
 //! after it turn negative or NaN; none of the measures depends on translation, so features
 //! are centred before any product.
 
+use std::cell::Cell;
 use std::ops::Range;
+use std::thread::LocalKey;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -17,11 +19,38 @@ const COLUMNS: usize = 512;
 const ROWS: usize = 64;
 
 /// A type that activations come in: `f32` or `f64`.
-pub trait Feature: Copy + PartialOrd + Into<f64> + Send + Sync + sealed::Sealed {
+pub trait Feature:
+    Copy + PartialOrd + Into<f64> + Send + Sync + sealed::Sealed + 'static
+{
     /// The spacing of numbers after 1.
     const SPACING: f64;
     /// The nearest number of this type.
     fn nearest(value: f64) -> Self;
+    /// Memory that the last matrix of this thread left: a fresh one costs more in pages than
+    /// in arithmetic.
+    #[doc(hidden)]
+    fn spare() -> &'static LocalKey<Cell<Vec<Self>>>;
+}
+
+/// More than this is given back to the system.
+const SPARE: usize = 64 << 20;
+
+/// Takes this thread's spare memory.
+pub(super) fn take_spare<T: Feature>() -> Vec<T> {
+    T::spare().with(Cell::take)
+}
+
+/// Keeps memory for this thread's next matrix.
+pub(super) fn keep_spare<T: Feature>(memory: Vec<T>) {
+    if memory.capacity() * size_of::<T>() <= SPARE {
+        // A thread that ends has no use for it.
+        let _ = T::spare().try_with(|spare| spare.set(memory));
+    }
+}
+
+thread_local! {
+    static SPARE_F32: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static SPARE_F64: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
 impl Feature for f32 {
@@ -30,6 +59,9 @@ impl Feature for f32 {
     fn nearest(value: f64) -> Self {
         value as Self
     }
+    fn spare() -> &'static LocalKey<Cell<Vec<Self>>> {
+        &SPARE_F32
+    }
 }
 
 impl Feature for f64 {
@@ -37,6 +69,9 @@ impl Feature for f64 {
     #[inline]
     fn nearest(value: f64) -> Self {
         value
+    }
+    fn spare() -> &'static LocalKey<Cell<Vec<Self>>> {
+        &SPARE_F64
     }
 }
 
@@ -55,7 +90,8 @@ pub(super) struct Centred<'a, T> {
     pub n: usize,
     pub p: usize,
     means: Vec<f64>, // [p]
-    scale: f64,
+    /// A power of two.
+    pub scale: f64,
 }
 
 impl<'a, T: Feature> Centred<'a, T> {
@@ -88,18 +124,32 @@ impl<'a, T: Feature> Centred<'a, T> {
         Ok(Self { features, n, p, means, scale: power_of_two_below_inverse(largest) })
     }
 
-    /// Writes the centred and scaled features of all examples.
+    /// Writes the centred and scaled features of all examples, rows `stride` apart; what is
+    /// between them stays as it is.
     ///
-    /// *Shapes* `panel: [n, columns.len()]`.
-    pub(super) fn fill<F: Feature>(&self, columns: Range<usize>, panel: &mut [F]) {
-        let (p, width) = (self.p, columns.len());
-        assert_eq!(panel.len(), self.n * width, "panel of shape [{}, {width}]", self.n);
+    /// *Shapes* `panel: [n, stride]`, of which `[n, columns.len()]` is written.
+    pub(super) fn fill<F: Feature>(
+        &self,
+        columns: Range<usize>,
+        panel: &mut [F],
+        stride: usize,
+    ) {
+        let p = self.p;
+        assert!(columns.len() <= stride, "{} columns in {stride}", columns.len());
+        assert_eq!(panel.len(), self.n * stride, "panel of shape [{}, {stride}]", self.n);
         let (means, scale) = (&self.means[columns.clone()], self.scale);
         let features = self.features.par_chunks(ROWS * p);
-        panel.par_chunks_mut(ROWS * width).zip(features).for_each(|(to, features)| {
+        panel.par_chunks_mut(ROWS * stride).zip(features).for_each(|(to, features)| {
             let columns = columns.clone();
-            Arch::new().dispatch(Fill { features, p, columns, means, scale, to });
+            Arch::new().dispatch(Fill { features, p, columns, means, scale, to, stride });
         });
+    }
+
+    /// The centred and scaled features, `[n, p]`.
+    pub(super) fn to_f64(&self) -> Vec<f64> {
+        let mut all = vec![0.0; self.n * self.p];
+        self.fill(0..self.p, &mut all, self.p);
+        all
     }
 }
 
@@ -150,6 +200,7 @@ struct Fill<'a, T, F> {
     means: &'a [f64],
     scale: f64,
     to: &'a mut [F],
+    stride: usize,
 }
 
 #[allow(clippy::inline_always)]
@@ -158,7 +209,7 @@ impl<T: Feature, F: Feature> WithSimd for Fill<'_, T, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let rows = self.to.chunks_exact_mut(self.columns.len());
+        let rows = self.to.chunks_exact_mut(self.stride);
         for (to, from) in rows.zip(self.features.chunks_exact(self.p)) {
             let from = &from[self.columns.clone()];
             for ((to, &from), mean) in to.iter_mut().zip(from).zip(self.means) {
@@ -179,9 +230,7 @@ mod tests {
     use super::*;
 
     fn filled(features: &[f32], n: usize, p: usize) -> Vec<f64> {
-        let mut panel = vec![0.0; n * p];
-        Centred::of(features, n, p).unwrap().fill(0..p, &mut panel);
-        panel
+        Centred::of(features, n, p).unwrap().to_f64()
     }
 
     #[test]

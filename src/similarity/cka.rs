@@ -5,23 +5,17 @@
 //! centred Grams, so CKA is the cosine between them: centring, packing and normalizing each
 //! Gram once makes the matrix of all epochs a single product.
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
-use rayon::prelude::*;
-
 use super::centred::Centred;
 use super::gram::Gram;
+use super::jackknife::Rule;
+use super::kernel::{self, Piece, batches_of};
 use super::{EpochMatrix, Estimator, Feature, Undefined};
 
 /// Where U-centring leaves less than this of a Gram matrix, f32 products have lost too many
 /// digits, and they are worked out again in f64.
-const F64_BELOW: f64 = 1.0 / 32.0;
+pub(super) const F64_BELOW: f64 = 1.0 / 32.0;
 /// Where it leaves less than this of f64 products, what is left is their rounding.
-const NOTHING_BELOW: f64 = 1e-11;
-/// Entries of signatures whose products are summed in f32.
-const TERMS: usize = 1024;
-/// At most so many partial matrices are held at once.
-const PARTS: usize = 64;
+pub(super) const NOTHING_BELOW: f64 = 1e-11;
 
 /// The packed Gram matrix of one representation: upper triangle row by row, off-diagonal
 /// entries times √2, unit norm; `n(n+1)/2` numbers.
@@ -29,21 +23,22 @@ const PARTS: usize = 64;
 /// Features are centred in f64 and scaled by a power of two before any product, so offsets
 /// and units cost no digits. Biased: H·K·H with H = I − 11ᵀ/n. Debiased: the U-centred Gram
 /// of Székely and Rizzo, with which ⟨U(K), U(L)⟩ = n(n−3)·HSIC₁(K, L), the unbiased
-/// estimator of Song et al. (2012), equation 5.
+/// estimator of Song et al. (2012), equation 5. Minibatch: the U-centred Grams of the
+/// batches one after the other, each times 1/√(b(b−3)).
 ///
 /// A representation of rank one is defined like any other, but for one that a single
 /// example alone excites: its U-centred Gram matrix is 0.
 ///
 /// *Shapes* `features: [n, p]`, row-major, one row an example.
 ///
-/// Cost n²p/2 multiply-adds.
+/// Cost n²p/2 multiply-adds; minibatch n·size·p/2.
 ///
 /// # Errors
 /// Why the representation has no CKA with any: fewer than 4 examples, a feature that is not
 /// finite, no feature that varies, or (debiased) a U-centred Gram matrix of 0.
 ///
 /// # Panics
-/// If `features.len() != n * p`.
+/// If `features.len() != n * p`, or on batches of fewer than 4 examples.
 ///
 /// # Example
 /// ```
@@ -59,7 +54,7 @@ const PARTS: usize = 64;
 ///     .collect();
 /// let x = cka::signature(&x, 12, 4, Estimator::Biased)?;
 /// let y = cka::signature(&y, 12, 3, Estimator::Biased)?;
-/// let matrix = cka::matrix(&[Ok(&x), Ok(&y)]);
+/// let matrix = cka::matrix(&[Ok(&x), Ok(&y)], 12, Estimator::Biased);
 /// assert!((matrix.value(0, 1) - 0.135041240642).abs() < 1e-6);
 /// assert!((matrix.value(0, 0) - 1.0).abs() < 1e-6);
 /// # Ok::<(), stratagram::similarity::Undefined>(())
@@ -70,107 +65,87 @@ pub fn signature<T: Feature>(
     p: usize,
     estimator: Estimator,
 ) -> Result<Vec<f32>, Undefined> {
-    let centred = Centred::of(features, n, p)?;
-    // H·K·H is the Gram matrix of centred features.
-    let gram = Gram::of::<T, f32>(&centred);
+    let whole = Centred::of(features, n, p)?;
+    let batches = batches_of(n, estimator);
+    if batches.len() == 1 {
+        let piece = piece(&whole, estimator)?;
+        return kernel::to_signature(&[piece], &batches);
+    }
+    let mut pieces = vec![];
+    for batch in &batches {
+        let rows = &features[batch.start * p..batch.end * p];
+        // A dead batch, or one of orthogonal examples, has HSIC₁ 0 with all others.
+        let mut own = Piece::zero(batch.len());
+        if let Ok(centred) = Centred::of(rows, batch.len(), p) {
+            own = piece(&centred, estimator).unwrap_or(own);
+            // Every batch has a scale of its own.
+            own.factor = (whole.scale / centred.scale).powi(2);
+        }
+        pieces.push(own);
+    }
+    kernel::to_signature(&pieces, &batches)
+}
+
+/// The centred Gram matrix of one batch.
+fn piece<T: Feature>(
+    centred: &Centred<'_, T>,
+    estimator: Estimator,
+) -> Result<Piece, Undefined> {
+    let gram = Gram::of::<T, f32>(centred);
+    finish(gram, estimator, || Gram::of::<T, f64>(centred))
+}
+
+/// Centres the Gram matrix of centred features; `again` gives it with products in f64.
+pub(super) fn finish(
+    gram: Gram,
+    estimator: Estimator,
+    again: impl FnOnce() -> Gram,
+) -> Result<Piece, Undefined> {
     if estimator == Estimator::Biased {
-        return Ok(gram.to_signature(gram.norm()));
+        // H·K·H is the Gram matrix of centred features.
+        return Ok(Piece::centred(gram));
     }
     let mut left = gram.u_centred();
     if left.remainder < F64_BELOW {
-        left = Gram::of::<T, f64>(&centred).u_centred();
+        left = again().u_centred();
         if left.remainder < NOTHING_BELOW {
             return Err(Undefined::OrthogonalExamples);
         }
     }
-    Ok(left.matrix.to_signature(left.norm))
+    Ok(left.into())
 }
 
-/// The CKA of all pairs of epochs: the inner products of their signatures.
+/// The CKA of all pairs of epochs, with jackknife standard errors over examples: the inner
+/// products of their signatures.
 ///
 /// An epoch without a signature makes its row and column NaN, with its reason; where both
 /// epochs of a pair have none, with that of the earlier.
 ///
-/// *Shapes* `signatures: [E]` of one length S.
+/// *Shapes* `signatures: [E]` of one length S, for n examples.
 ///
-/// Cost E²S/2 multiply-adds, f32 in blocks of 1,024 that are added in f64 in a fixed order.
+/// Cost 3E²S/2 multiply-adds, of which a third for the values; f32 in blocks of 256 that
+/// are added in f64 in a fixed order.
 ///
 /// # Panics
-/// If the signatures differ in length.
-pub fn matrix(signatures: &[Result<&[f32], Undefined>]) -> EpochMatrix {
-    let n_epochs = signatures.len();
-    let mut values = vec![f64::NAN; n_epochs * n_epochs];
-    let mut reasons = vec![None; n_epochs * n_epochs];
-    for i in 0..n_epochs {
-        for j in 0..n_epochs {
-            let first = signatures[i.min(j)].err();
-            reasons[i * n_epochs + j] = first.or(signatures[i.max(j)].err());
-        }
-    }
-    let defined: Vec<(usize, &[f32])> = signatures
-        .iter()
-        .enumerate()
-        .filter_map(|(epoch, signature)| signature.ok().map(|s| (epoch, s)))
-        .collect();
-    let rows: Vec<&[f32]> = defined.iter().map(|&(_, signature)| signature).collect();
-    let products = inner_products(&rows);
-    for (a, &(i, _)) in defined.iter().enumerate() {
-        for (b, &(j, _)) in defined.iter().enumerate() {
-            values[i * n_epochs + j] = products[a.max(b) * rows.len() + a.min(b)];
-        }
-    }
-    EpochMatrix { n_epochs, values, se: None, reasons }
+/// If the signatures are not those of n examples with that estimator.
+pub fn matrix(
+    signatures: &[Result<&[f32], Undefined>],
+    n: usize,
+    estimator: Estimator,
+) -> EpochMatrix {
+    grown(None, signatures, n, estimator)
 }
 
-/// The inner products of all pairs of rows: the lower triangle of an m × m matrix.
-fn inner_products(rows: &[&[f32]]) -> Vec<f64> {
-    let m = rows.len();
-    let len = rows.first().map_or(0, |row| row.len());
-    for row in rows {
-        assert_eq!(row.len(), len, "signatures of one length");
-    }
-    // The parts depend on the sizes alone, so that the sums do too.
-    let blocks = len.div_ceil(TERMS);
-    let part = blocks.div_ceil(PARTS).max(8) * TERMS;
-    let parts: Vec<Vec<f64>> = (0..len.div_ceil(part))
-        .into_par_iter()
-        .map(|k| part_of_products(rows, k * part, ((k + 1) * part).min(len)))
-        .collect();
-    let mut products = vec![0.0; m * m];
-    for part in parts {
-        products.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
-    products
-}
-
-/// Inner products over the entries from `start` to `end`.
-fn part_of_products(rows: &[&[f32]], start: usize, end: usize) -> Vec<f64> {
-    let m = rows.len();
-    let mut sums = vec![0.0; m * m];
-    let mut panel = vec![0.0f32; m * TERMS];
-    let mut product = vec![0.0f32; m * m];
-    for first in (start..end).step_by(TERMS) {
-        let terms = TERMS.min(end - first);
-        let panel = &mut panel[..m * terms];
-        for (to, from) in panel.chunks_exact_mut(terms).zip(rows) {
-            to.copy_from_slice(&from[first..first + terms]);
-        }
-        let panel = MatRef::from_row_major_slice(&*panel, m, terms);
-        // [m, terms] · [terms, m] -> the lower triangle of [m, m]
-        triangular::matmul(
-            MatMut::from_row_major_slice_mut(&mut product, m, m),
-            BlockStructure::TriangularLower,
-            Accum::Replace,
-            panel,
-            BlockStructure::Rectangular,
-            panel.transpose(),
-            BlockStructure::Rectangular,
-            1.0,
-            Par::Seq,
-        );
-        for (sum, x) in sums.iter_mut().zip(&product) {
-            *sum += f64::from(*x);
-        }
-    }
-    sums
+/// [`matrix`], where the cells of the first epochs may be known.
+pub(super) fn grown(
+    known: Option<&EpochMatrix>,
+    signatures: &[Result<&[f32], Undefined>],
+    n: usize,
+    estimator: Estimator,
+) -> EpochMatrix {
+    let rule = match estimator {
+        Estimator::Biased => Rule::Centred,
+        Estimator::Debiased | Estimator::Minibatch { .. } => Rule::UCentred,
+    };
+    kernel::matrix(signatures, &batches_of(n, estimator), rule, known)
 }

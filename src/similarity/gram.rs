@@ -7,12 +7,20 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::Feature;
-use super::centred::Centred;
+use super::centred::{Centred, keep_spare, take_spare};
 use super::triangle::{Strip, packed_len, strips, strips_mut};
 
 /// Features whose products are summed in the type of the product; blocks of so many are
 /// added in f64, in order.
 const TERMS: usize = 1024;
+/// Blocks of features that are held at once, centred.
+const BLOCKS: usize = 4;
+/// Features that are held at once.
+pub(super) const PANEL: usize = BLOCKS * TERMS;
+/// Space between rows in a block: rows a power of two apart share their lines of the cache.
+const GAP: usize = 16;
+/// Columns of the Gram matrix that are worked out at once.
+const TILE: usize = 256;
 
 /// A symmetric n × n matrix: its upper triangle, packed row by row.
 pub(super) struct Gram {
@@ -20,11 +28,20 @@ pub(super) struct Gram {
     packed: Vec<f64>,
 }
 
+impl Drop for Gram {
+    fn drop(&mut self) {
+        keep_spare(std::mem::take(&mut self.packed));
+    }
+}
+
 /// What U-centring leaves of a matrix.
 pub(super) struct UCentred {
-    /// The matrix, its diagonal 0.
+    /// The matrix as it was.
     pub matrix: Gram,
-    /// Its Frobenius norm.
+    /// What U-centring takes from entry (i, j) is the sum of the entries i and j; the diagonal
+    /// becomes 0.
+    pub means: Vec<f64>,
+    /// The Frobenius norm of what is left.
     pub norm: f64,
     /// The norm after U-centring over the norm before it, diagonals left out: the smaller,
     /// the more digits of the products cancelled.
@@ -32,7 +49,15 @@ pub(super) struct UCentred {
 }
 
 impl Gram {
-    /// `K_ij = ⟨x_i, x_j⟩` for centred rows x, with products in `F`.
+    /// A matrix of zeros.
+    pub(super) fn zero(n: usize) -> Self {
+        let mut packed = take_spare();
+        packed.clear();
+        packed.resize(packed_len(n), 0.0);
+        Self { n, packed }
+    }
+
+    /// `K_ij = ⟨x_i, x_j⟩` for centred and scaled rows x, with products in `F`.
     ///
     /// Cost n²p/2 multiply-adds.
     pub(super) fn of<T, F>(centred: &Centred<'_, T>) -> Self
@@ -40,41 +65,99 @@ impl Gram {
         T: Feature,
         F: Feature + faer::traits::ComplexField,
     {
+        let mut gram = Self::zero(centred.n);
+        gram.add::<T, F>(centred, 1.0);
+        gram
+    }
+
+    /// Adds `factor`·⟨x_i, x_j⟩ for centred and scaled rows x, with products in `F`.
+    pub(super) fn add<T, F>(&mut self, centred: &Centred<'_, T>, factor: f64)
+    where
+        T: Feature,
+        F: Feature + faer::traits::ComplexField,
+    {
         let (n, p) = (centred.n, centred.p);
-        let mut packed = vec![0.0; packed_len(n)];
-        let mut panel = vec![F::nearest(0.0); n * TERMS.min(p)];
-        for first in (0..p).step_by(TERMS) {
-            let columns = first..(first + TERMS).min(p);
-            let panel = &mut panel[..n * columns.len()];
-            centred.fill(columns, panel);
-            let panel = &*panel;
-            strips_mut(n, &mut packed).into_par_iter().for_each_init(
-                Vec::new,
-                |product, strip| {
-                    add_strip(panel, strip, product);
+        let stride = TERMS.min(p) + GAP;
+        let size = n * stride;
+        let mut panel = take_spare::<F>();
+        panel.resize(size * BLOCKS.min(p.div_ceil(TERMS)), F::nearest(0.0));
+        for first in (0..p).step_by(PANEL) {
+            let columns = |k: usize| {
+                let start = first + k * TERMS;
+                start..(start + TERMS).min(p)
+            };
+            let n_blocks = (p - first).min(PANEL).div_ceil(TERMS);
+            for (k, block) in panel.chunks_exact_mut(size).take(n_blocks).enumerate() {
+                centred.fill(columns(k), block, stride);
+            }
+            // [n, terms] each
+            let blocks: Vec<MatRef<'_, F>> = panel
+                .chunks_exact(size)
+                .take(n_blocks)
+                .enumerate()
+                .map(|(k, block)| {
+                    let terms = columns(k).len();
+                    MatRef::from_row_major_slice_with_stride(block, n, terms, stride)
+                })
+                .collect();
+            strips_mut(n, &mut self.packed).into_par_iter().for_each_init(
+                Tile::default,
+                |tile, strip| {
+                    add_strip(&blocks, strip, factor, tile);
                 },
             );
         }
-        Self { n, packed }
+        keep_spare(panel);
+    }
+
+    /// Sums of rows and columns taken away, diagonal included: H·K·H.
+    pub(super) fn doubly_centred(mut self) -> Self {
+        let n = self.n as f64;
+        let (mut means, _) = self.off_diagonal_sums();
+        let mut strips = strips_mut(self.n, &mut self.packed);
+        let rows = strips.iter_mut().flat_map(Strip::rows_mut);
+        means.iter_mut().zip(rows).for_each(|(sum, row)| *sum = (*sum + row[0]) / n);
+        let half = means.iter().sum::<f64>() / n / 2.0;
+        means.iter_mut().for_each(|mean| *mean -= half);
+        strips.into_par_iter().for_each(|mut strip| {
+            let first = strip.first;
+            for (i, row) in strip.rows_mut().enumerate() {
+                let means = &means[first + i..];
+                for (k, mean) in row.iter_mut().zip(means) {
+                    *k -= means[0] + mean;
+                }
+            }
+        });
+        self
+    }
+
+    /// Entry (i, j), i ≤ j.
+    pub(super) fn entry(&self, i: usize, j: usize) -> f64 {
+        self.packed[packed_len(self.n) - packed_len(self.n - i) + j - i]
+    }
+
+    /// The upper triangle row by row.
+    pub(super) fn packed_mut(&mut self) -> &mut [f64] {
+        &mut self.packed
     }
 
     /// The U-centred matrix of Székely and Rizzo: diagonal 0, and for i ≠ j
     /// `K_ij − m_i − m_j` with `m_j = Σ_i K_ij/(n−2) − Σ_ij K_ij/(2(n−1)(n−2))`, sums
     /// without the diagonal. Its rows sum to 0, and `n(n−3)·HSIC₁(K, L) = ⟨U(K), U(L)⟩`.
-    pub(super) fn u_centred(mut self) -> UCentred {
+    pub(super) fn u_centred(self) -> UCentred {
         let (mut means, before) = self.off_diagonal_sums();
         let n = self.n as f64;
         let half = means.iter().sum::<f64>() / (2.0 * (n - 1.0) * (n - 2.0));
         for mean in &mut means {
             *mean = *mean / (n - 2.0) - half;
         }
-        let after: Vec<f64> = strips_mut(self.n, &mut self.packed)
+        let after: Vec<f64> = strips(self.n, &self.packed)
             .into_par_iter()
-            .map(|strip| subtract_means(strip, &means))
+            .map(|strip| squares_less_means(&strip, &means))
             .collect();
         let after: f64 = after.iter().sum();
         let remainder = if before > 0.0 { (after / before).sqrt() } else { 0.0 };
-        UCentred { norm: (2.0 * after).sqrt(), remainder, matrix: self }
+        UCentred { norm: (2.0 * after).sqrt(), remainder, means, matrix: self }
     }
 
     /// The Frobenius norm.
@@ -90,24 +173,36 @@ impl Gram {
         squares.iter().sum::<f64>().sqrt()
     }
 
-    /// The packed matrix divided by its norm, off-diagonal entries times √2: the inner
-    /// product of two such vectors is ⟨K, L⟩/(‖K‖·‖L‖).
-    pub(super) fn to_signature(&self, norm: f64) -> Vec<f32> {
+    /// Writes the packed matrix divided by its norm, off-diagonal entries times √2: the
+    /// inner product of two such vectors is ⟨K, L⟩/(‖K‖·‖L‖). With `means`, those of
+    /// [`UCentred`], it is U-centred.
+    pub(super) fn write_signature(
+        &self,
+        norm: f64,
+        means: Option<&[f64]>,
+        signature: &mut [f32],
+    ) {
         let diagonal = norm.recip();
         let beside = diagonal * std::f64::consts::SQRT_2;
-        let mut signature = vec![0.0; self.packed.len()];
-        strips_mut(self.n, &mut signature)
+        strips_mut(self.n, signature)
             .into_par_iter()
             .zip(strips(self.n, &self.packed))
             .for_each(|(mut to, from)| {
-                for (to, from) in to.rows_mut().zip(from.rows()) {
-                    to[0] = (from[0] * diagonal) as f32;
-                    for (to, from) in to[1..].iter_mut().zip(&from[1..]) {
-                        *to = (from * beside) as f32;
+                let first = to.first;
+                for (i, (to, from)) in to.rows_mut().zip(from.rows()).enumerate() {
+                    to[0] = means.map_or((from[0] * diagonal) as f32, |_| 0.0);
+                    let entries = to[1..].iter_mut().zip(&from[1..]);
+                    let Some(means) = means else {
+                        entries.for_each(|(to, from)| *to = (from * beside) as f32);
+                        continue;
+                    };
+                    let means = &means[first + i..];
+                    let own = means[0];
+                    for ((to, from), mean) in entries.zip(&means[1..]) {
+                        *to = ((from - (own + mean)) * beside) as f32;
                     }
                 }
             });
-        signature
     }
 
     /// Sum of each row without its diagonal entry, and the sum of squares of the upper
@@ -128,43 +223,96 @@ impl Gram {
     }
 }
 
-/// Adds to a strip of the Gram matrix the products over the features of a panel.
+/// Scratch of one tile: products of one block, and their sum over the blocks of a panel.
+struct Tile<F> {
+    product: Vec<F>,
+    sum: Vec<f64>,
+}
+
+impl<F> Default for Tile<F> {
+    fn default() -> Self {
+        Self { product: vec![], sum: vec![] }
+    }
+}
+
+/// Adds to a strip of the Gram matrix the products over the features of a panel, tile by
+/// tile, so that what is added up stays in the cache.
 ///
-/// *Shapes* `panel: [n, terms]`; `product` is scratch.
-fn add_strip<F>(panel: &[F], mut strip: Strip<&mut [f64]>, product: &mut Vec<F>)
-where
+/// *Shapes* `blocks: [n, terms]` each.
+fn add_strip<F>(
+    blocks: &[MatRef<'_, F>],
+    mut strip: Strip<&mut [f64]>,
+    factor: f64,
+    tile: &mut Tile<F>,
+) where
     F: Feature + faer::traits::ComplexField,
 {
-    let (n_rows, width) = (strip.n_rows(), strip.width());
-    let n = strip.first + width;
-    let terms = panel.len() / n;
-    product.resize(n_rows * width, F::nearest(0.0));
-    // [width, terms], of which the first n_rows rows are the strip's own.
-    let rows = MatRef::from_row_major_slice(&panel[strip.first * terms..], width, terms);
-    let (own, others) = rows.split_at_row(n_rows);
-    let to =
-        MatMut::from_row_major_slice_mut(&mut product[..n_rows * width], n_rows, width);
-    let (on, beside) = to.split_at_col_mut(n_rows);
+    let (first, height) = (strip.first, strip.n_rows());
+    let n = first + strip.width();
+    let mut start = first;
+    while start < n {
+        // The first tile is the square on the diagonal.
+        let width = if start == first { height } else { TILE.min(n - start) };
+        tile.product.resize(height * width, F::nearest(0.0));
+        let rows_of = |block: &MatRef<'_, F>, tile: &mut Tile<F>| {
+            let (rows, columns) =
+                (block.subrows(first, height), block.subrows(start, width));
+            let product =
+                MatMut::from_row_major_slice_mut(&mut tile.product, height, width);
+            multiply(product, rows, columns, start == first);
+        };
+        // The last block is added with what the others have summed up to.
+        let (last, others) = blocks.split_last().expect("at least one block");
+        tile.sum.clear();
+        for block in others {
+            tile.sum.resize(height * width, 0.0);
+            rows_of(block, tile);
+            for (sum, &x) in tile.sum.iter_mut().zip(&tile.product) {
+                *sum += x.into();
+            }
+        }
+        rows_of(last, tile);
+        for (i, row) in strip.rows_mut().enumerate() {
+            // Row i begins at column first + i.
+            let from = if start == first { i } else { 0 };
+            let at = start + from - first - i;
+            let own = i * width + from..(i + 1) * width;
+            let row = row[at..].iter_mut().zip(&tile.product[own.clone()]);
+            if others.is_empty() {
+                row.for_each(|(k, &x)| *k += factor * x.into());
+            } else {
+                for ((k, &x), sum) in row.zip(&tile.sum[own]) {
+                    *k += factor * (sum + x.into());
+                }
+            }
+        }
+        start += width;
+    }
+}
+
+/// [height, terms] · [terms, width] -> [height, width], or its upper triangle.
+fn multiply<F: Feature + faer::traits::ComplexField>(
+    product: MatMut<'_, F>,
+    rows: MatRef<'_, F>,
+    columns: MatRef<'_, F>,
+    on_diagonal: bool,
+) {
     let one = F::nearest(1.0);
-    // [n_rows, terms] · [terms, n_rows] -> the upper triangle of [n_rows, n_rows]
+    if !on_diagonal {
+        matmul(product, Accum::Replace, rows, columns.transpose(), one, Par::Seq);
+        return;
+    }
     triangular::matmul(
-        on,
+        product,
         BlockStructure::TriangularUpper,
         Accum::Replace,
-        own,
+        rows,
         BlockStructure::Rectangular,
-        own.transpose(),
+        columns.transpose(),
         BlockStructure::Rectangular,
         one,
         Par::Seq,
     );
-    // [n_rows, terms] · [terms, width − n_rows] -> [n_rows, width − n_rows]
-    matmul(beside, Accum::Replace, own, others.transpose(), one, Par::Seq);
-    for (i, row) in strip.rows_mut().enumerate() {
-        for (k, &x) in row.iter_mut().zip(&product[i * width + i..]) {
-            *k += x.into();
-        }
-    }
 }
 
 /// A strip's part of [`Gram::off_diagonal_sums`], rows from the strip's first on.
@@ -182,17 +330,26 @@ fn strip_sums(strip: &Strip<&[f64]>) -> (Vec<f64>, f64) {
     (sums, squares)
 }
 
-/// Sets the diagonal to 0, takes `m_i + m_j` from the rest, and returns its sum of squares.
-fn subtract_means(mut strip: Strip<&mut [f64]>, means: &[f64]) -> f64 {
+/// Σ over a strip, without the diagonal, of (K_ij − m_i − m_j)².
+fn squares_less_means(strip: &Strip<&[f64]>, means: &[f64]) -> f64 {
     let first = strip.first;
     let mut squares = 0.0;
-    for (i, row) in strip.rows_mut().enumerate() {
+    for (i, row) in strip.rows().enumerate() {
         let means = &means[first + i..];
-        row[0] = 0.0;
-        for (k, mean) in row[1..].iter_mut().zip(&means[1..]) {
-            *k -= means[0] + mean;
+        let own = means[0];
+        let (row, others) = (&row[1..], &means[1..]);
+        let mut parts = [0.0; 8];
+        let (chunks, rest) = row.as_chunks::<8>();
+        let (means, rest_means) = others.as_chunks::<8>();
+        for (chunk, means) in chunks.iter().zip(means) {
+            for ((part, k), mean) in parts.iter_mut().zip(chunk).zip(means) {
+                let left = k - (own + mean);
+                *part += left * left;
+            }
         }
-        squares += sum_of_squares(&row[1..]);
+        let rest =
+            rest.iter().zip(rest_means).map(|(k, mean)| (k - (own + mean)).powi(2));
+        squares += parts.iter().sum::<f64>() + rest.sum::<f64>();
     }
     squares
 }

@@ -1,7 +1,10 @@
 //! The upper triangle of a symmetric matrix, packed row by row: row i holds columns i..n.
 
-/// Rows of one unit of parallel work, whatever the number of threads.
-const STRIP: usize = 128;
+/// Rows of one unit of parallel work, whatever the number of threads: high enough for fast
+/// products, low enough that there are several.
+fn strip_height(n: usize) -> usize {
+    if n <= 512 { 128 } else { 256 }
+}
 
 /// The number of entries of the packed upper triangle of an n × n matrix.
 pub(super) fn packed_len(n: usize) -> usize {
@@ -20,7 +23,7 @@ pub(super) struct Strip<S> {
 impl<S> Strip<S> {
     /// The number of rows.
     pub(super) fn n_rows(&self) -> usize {
-        STRIP.min(self.n - self.first)
+        strip_height(self.n).min(self.n - self.first)
     }
 
     /// The length of the first row.
@@ -83,8 +86,9 @@ pub(super) fn strips_mut<T>(n: usize, packed: &mut [T]) -> Vec<Strip<&mut [T]>> 
 
 /// First row and number of entries of each strip.
 fn cuts(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n).step_by(STRIP).map(move |first| {
-        let after = n - (first + STRIP).min(n);
+    let height = strip_height(n);
+    (0..n).step_by(height).map(move |first| {
+        let after = n - (first + height).min(n);
         (first, packed_len(n - first) - packed_len(after))
     })
 }
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn strips_hold_every_row_from_its_diagonal_on() {
-        for n in [1, 4, STRIP - 1, STRIP, STRIP + 1, 3 * STRIP + 7] {
+        for n in [1, 4, 127, 128, 129, 391, 512, 513, 777] {
             let mut packed: Vec<(usize, usize)> =
                 (0..n).flat_map(|i| (i..n).map(move |j| (i, j))).collect();
             let mut next = 0;

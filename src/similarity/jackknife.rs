@@ -1,0 +1,285 @@
+//! Standard errors over examples: the delete-one jackknife, in closed form from signatures.
+//!
+//! Leaving example m out changes an inner product of centred Grams by what row m of their
+//! elementwise product sums to, and centring the rest anew by what the same row and the
+//! diagonal say. So all n delete-one estimates of all pairs of epochs come from one product
+//! [E, n] · [n, E] for each example: as much work as twice the matrix of epochs, and none of
+//! the Gram matrices again.
+
+use std::ops::Range;
+
+use faer::MatRef;
+use rayon::prelude::*;
+
+use super::products::{TERMS, Wanted, add_products};
+use super::triangle::packed_len;
+
+/// Examples whose rows are unpacked at once; partial sums are one for each such block.
+const ROWS: usize = 32;
+/// Columns of a packed triangle that become rows at once.
+const COLUMNS: usize = 16;
+/// Where leaving one example out leaves less than this of an epoch's own product, the rest is
+/// the rounding of f32, and the error is undefined.
+const NOTHING_BELOW: f64 = 1e-5;
+
+/// How an inner product changes when one example is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rule {
+    /// Doubly centred Grams.
+    Centred,
+    /// U-centred Grams, batch by batch, each weighed by 1/(b(b − 3)).
+    UCentred,
+    /// Triangles without diagonal whose entries have mean 0: the product is a Pearson
+    /// correlation of the entries.
+    Correlation,
+}
+
+/// Packed triangles of some epochs, and their inner products.
+pub(super) struct Triangles<'a> {
+    pub rule: Rule,
+    /// One packed triangle a batch, one after the other; `[E]` of one length.
+    pub signatures: &'a [&'a [f32]],
+    pub batches: &'a [Range<usize>],
+    /// Inner products of each batch, lower triangles `[E, E]`.
+    pub products: &'a [Vec<f64>],
+    /// Which of them are there, and which errors are wanted.
+    pub wanted: Wanted,
+}
+
+impl Triangles<'_> {
+    /// The standard errors of all pairs, `[E, E]`, lower triangle:
+    /// √((n−1)/n · Σ_m (θ₍₋ₘ₎ − mean θ₍₋ₘ₎)²) for the cosines θ.
+    ///
+    /// Centred (biased): ⟨K, L⟩₍₋ₘ₎ = T − 2ρ + δ − 2(ρ−δ)/(n−1) + δ/(n−1)², with
+    /// T = ⟨K, L⟩, ρ = Σ_i K_im·L_im and δ = K_mm·L_mm. U-centred (debiased):
+    /// ⟨K, L⟩₍₋ₘ₎ = T − 2ρ·(n−2)/(n−3), times b(b−3)/((b−1)(b−4)) where m's batch has b
+    /// examples. NaN where fewer than 4 examples stay.
+    ///
+    /// Cost E²n²/2 multiply-adds.
+    pub(super) fn standard_errors(&self) -> Vec<f64> {
+        let m = self.signatures.len();
+        let n = self.batches.last().map_or(0, |batch| batch.end);
+        if m == 0 || self.batches.iter().any(|batch| batch.len() < 5) {
+            return vec![f64::NAN; m * m];
+        }
+        let total = self.total();
+        let mut start = 0;
+        let mut blocks = vec![];
+        for (k, batch) in self.batches.iter().enumerate() {
+            for first in (0..batch.len()).step_by(ROWS) {
+                blocks.push((k, start, first));
+            }
+            start += packed_len(batch.len());
+        }
+        let parts: Vec<Sums> = blocks
+            .into_par_iter()
+            .map(|(k, start, first)| self.block(&total, k, start, first))
+            .collect();
+        let mut sums = Sums::zero(m);
+        for part in parts {
+            sums.add(&part);
+        }
+        sums.standard_errors(n)
+    }
+
+    /// Inner products over all batches.
+    pub(super) fn total(&self) -> Vec<f64> {
+        let m = self.signatures.len();
+        let mut total = vec![0.0; m * m];
+        for product in self.products {
+            total.iter_mut().zip(product).for_each(|(sum, x)| *sum += x);
+        }
+        total
+    }
+
+    /// The deviations of leaving out each of up to [`ROWS`] examples of batch `k`, whose
+    /// triangle begins at `start`.
+    fn block(&self, total: &[f64], k: usize, start: usize, first: usize) -> Sums {
+        let m = self.signatures.len();
+        let n = self.batches[k].len();
+        let height = ROWS.min(n - first);
+        // [E, height, n], E rounded up to whole tiles
+        let side = self.wanted.side();
+        let mut rows = vec![0.0f32; side * height * n];
+        for (to, signature) in rows.chunks_exact_mut(height * n).zip(self.signatures) {
+            let triangle = &signature[start..start + packed_len(n)];
+            unpack_rows(triangle, n, first, to);
+        }
+        let mut sums = Sums::zero(m);
+        let mut without = vec![0.0; side * side];
+        for row in 0..height {
+            self.wanted.clear(&mut without);
+            for columns in (0..n).step_by(TERMS) {
+                let terms = TERMS.min(n - columns);
+                let from = row * n + columns;
+                let last = (side - 1) * height * n + from + terms;
+                let panel = MatRef::from_row_major_slice_with_stride(
+                    &rows[from..last],
+                    side,
+                    terms,
+                    height * n,
+                );
+                add_products(panel, self.wanted, &mut without);
+            }
+            let at = |epoch: usize| &rows[(epoch * height + row) * n..][..n];
+            self.leave_out(total, k, first + row, &at, &mut without);
+            sums.add_deviations(total, &without, self.wanted);
+        }
+        sums
+    }
+
+    /// Turns the row products of example `i` of batch `k` into the inner products without it.
+    fn leave_out<'r>(
+        &self,
+        total: &[f64],
+        k: usize,
+        i: usize,
+        row: &dyn Fn(usize) -> &'r [f32],
+        products: &mut [f64],
+    ) {
+        let (m, side) = (self.signatures.len(), self.wanted.side());
+        let n = self.batches[k].len() as f64;
+        let own = &self.products[k];
+        let of_row = |epoch: usize| match self.rule {
+            Rule::Centred => f64::from(row(epoch)[i]),
+            Rule::UCentred => 0.0,
+            Rule::Correlation => row(epoch).iter().map(|&x| f64::from(x)).sum(),
+        };
+        let values: Vec<f64> = (0..m).map(of_row).collect();
+        let reweighed = n * (n - 3.0) / ((n - 1.0) * (n - 4.0));
+        let left = (n - 1.0) * (n - 2.0) / 2.0;
+        for a in 0..m {
+            // Of epochs whose errors are known, their own products alone.
+            for b in if a < self.wanted.first { a } else { 0 }..=a {
+                let at = a * m + b;
+                let pair = values[a] * values[b];
+                let product = &mut products[a * side + b];
+                // Off-diagonal entries of Grams carry √2.
+                *product = match self.rule {
+                    Rule::Centred => {
+                        let rho = (*product + pair) / 2.0;
+                        total[at] - 2.0 * rho + pair - 2.0 * (rho - pair) / (n - 1.0)
+                            + pair / (n - 1.0).powi(2)
+                    }
+                    Rule::UCentred => {
+                        let rest = own[at] - *product * (n - 2.0) / (n - 3.0);
+                        total[at] - own[at] + reweighed * rest
+                    }
+                    Rule::Correlation => {
+                        // Σ over pairs without i of x·y, less the product of their means.
+                        total[at] - *product - pair / left
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// Rows `first…` of a symmetric matrix from its packed upper triangle; a diagonal entry is
+/// what the triangle holds.
+///
+/// *Shapes* `rows: [height, n]`.
+fn unpack_rows(triangle: &[f32], n: usize, first: usize, rows: &mut [f32]) {
+    let height = rows.len() / n;
+    let offset = |i: usize| packed_len(n) - packed_len(n - i);
+    // Entries (i, first…) stand side by side: sixteen such columns become rows at a time, so
+    // that whole lines of the cache are written.
+    let mut block = [[0.0f32; ROWS]; COLUMNS];
+    for start in (0..first).step_by(COLUMNS) {
+        let count = COLUMNS.min(first - start);
+        for (i, column) in (start..start + count).zip(&mut block) {
+            column[..height]
+                .copy_from_slice(&triangle[offset(i) + first - i..][..height]);
+        }
+        for (row, to) in rows.chunks_exact_mut(n).enumerate() {
+            let to = &mut to[start..start + count];
+            to.iter_mut().zip(&block).for_each(|(to, column)| *to = column[row]);
+        }
+    }
+    for row in 0..height {
+        let i = first + row;
+        rows[row * n + i..(row + 1) * n].copy_from_slice(&triangle[offset(i)..][..n - i]);
+        for below in row + 1..height {
+            rows[below * n + i] = rows[row * n + first + below];
+        }
+    }
+}
+
+/// Sums over left-out examples of θ₍₋ₘ₎ − θ and of its square, lower triangles `[E, E]`.
+struct Sums {
+    m: usize,
+    deviations: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Sums {
+    fn zero(m: usize) -> Self {
+        Self { m, deviations: vec![0.0; m * m], squares: vec![0.0; m * m] }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.deviations.iter_mut().zip(&other.deviations).for_each(|(a, b)| *a += b);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(a, b)| *a += b);
+    }
+
+    /// Adds the deviations of the wanted pairs for one example.
+    ///
+    /// *Shapes* `total: [m, m]`, `without: [side, side]`.
+    fn add_deviations(&mut self, total: &[f64], without: &[f64], wanted: Wanted) {
+        let (m, side) = (self.m, wanted.side());
+        let (of_total, of_rest): (Vec<f64>, Vec<f64>) = (0..m)
+            .map(|a| {
+                let (whole, rest) = (total[a * m + a], without[a * side + a]);
+                let defined = rest > NOTHING_BELOW * whole;
+                let of_rest = if defined { rest.sqrt().recip() } else { f64::NAN };
+                (whole.sqrt().recip(), of_rest)
+            })
+            .unzip();
+        for a in wanted.first..m {
+            let total = &total[a * m..][..a];
+            let without = &without[a * side..][..a];
+            let sums =
+                self.deviations[a * m..].iter_mut().zip(&mut self.squares[a * m..]);
+            for (b, ((sum, square), (t, w))) in
+                sums.zip(total.iter().zip(without)).enumerate()
+            {
+                let deviation =
+                    w * (of_rest[a] * of_rest[b]) - t * (of_total[a] * of_total[b]);
+                *sum += deviation;
+                *square += deviation * deviation;
+            }
+        }
+    }
+
+    fn standard_errors(&self, n: usize) -> Vec<f64> {
+        let n = n as f64;
+        let error = |(sum, squares): (&f64, &f64)| {
+            let spread = squares - sum * sum / n;
+            // Of a sum of squares at most its rounding is negative.
+            ((n - 1.0) / n * if spread < 0.0 { 0.0 } else { spread }).sqrt()
+        };
+        self.deviations.iter().zip(&self.squares).map(error).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unpacked_rows_are_those_of_the_symmetric_matrix() {
+        for n in [1, 5, 40, 71] {
+            let name = |i: usize, j: usize| (i.min(j) * n + i.max(j)) as f32;
+            let triangle: Vec<f32> =
+                (0..n).flat_map(|i| (i..n).map(move |j| name(i, j))).collect();
+            for first in (0..n).step_by(ROWS) {
+                let height = ROWS.min(n - first);
+                let mut rows = vec![-1.0; height * n];
+                unpack_rows(&triangle, n, first, &mut rows);
+                for (k, &x) in rows.iter().enumerate() {
+                    assert_eq!(x, name(first + k / n, k % n));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Projection-weighted CCA (Morcos et al. 2018): canonical correlations, weighed by how much
+//! of the first representation each direction accounts for.
+
+use faer::{Mat, MatRef};
+
+use super::bases::Basis;
+use super::centred::Centred;
+use super::dot::{transposed_product, widened};
+use super::{Feature, Undefined};
+
+/// The number of features p, then an orthonormal basis U of the centred features
+/// `[n, r]`, r = min(n, p), columns beyond the rank 0, then their coordinates UᵀX `[r, p]`.
+///
+/// *Shapes* `features: [n, p]`, row-major.
+///
+/// Cost about 5n·p·min(n, p) multiply-adds in f64.
+///
+/// # Errors
+/// Fewer than 4 examples, a feature that is not finite, or a dead layer.
+///
+/// # Panics
+/// If `features.len() != n * p`, or there are more than 2²⁴ features.
+pub fn signature<T: Feature>(
+    features: &[T],
+    n: usize,
+    p: usize,
+) -> Result<Vec<f32>, Undefined> {
+    assert!(p <= 1 << 24, "{p} features");
+    let centred = Centred::of(features, n, p)?;
+    let basis = Basis::of(&centred)?;
+    let r = basis.values.len();
+    let vectors =
+        Mat::from_fn(
+            n,
+            r,
+            |i, j| {
+                if j < basis.rank { basis.vectors[(i, j)] } else { 0.0 }
+            },
+        );
+    let features = centred.to_f64();
+    let features = MatRef::from_row_major_slice(&features, n, p);
+    let coordinates = transposed_product(vectors.as_ref(), features);
+    let mut signature = vec![p as f32];
+    signature.extend(super::dot::narrowed(vectors.as_ref()));
+    signature.extend(super::dot::narrowed(coordinates.as_ref()));
+    Ok(signature)
+}
+
+/// Σ α_i ρ_i/Σ α_i with α_i = Σ_j |⟨h_i, x_j⟩| over the features x_j of the *first*
+/// representation, h_i its canonical variates of unit norm, ρ_i their correlations.
+///
+/// Not symmetric, and the features of the first count one by one, so that rotating them
+/// changes the weights.
+///
+/// Cost n·p·q + p²·r multiply-adds and a singular value decomposition `[p, q]`, in f64.
+pub(super) fn compare(a: &[f32], b: &[f32], n: usize) -> f64 {
+    let (vectors, coordinates) = parts(a, n);
+    let (others, _) = parts(b, n);
+    // [r, n] · [n, s] -> [r, s]
+    let product = transposed_product(vectors.as_ref(), others.as_ref());
+    let svd = product.thin_svd().expect("a decomposition of a finite matrix");
+    // ⟨U·w_i, x_j⟩ for the left singular vectors w: [m, r] · [r, p] -> [m, p]
+    let projections = transposed_product(svd.U(), coordinates.as_ref());
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (i, rho) in svd.S().column_vector().iter().enumerate() {
+        let row = projections.row(i);
+        let weight: f64 = row.iter().map(|x| x.abs()).sum();
+        sum += weight * rho;
+        weights += weight;
+    }
+    sum / weights
+}
+
+/// Basis and coordinates of a signature.
+fn parts(signature: &[f32], n: usize) -> (Mat<f64>, Mat<f64>) {
+    let p = signature[0] as usize;
+    let r = n.min(p);
+    let (vectors, coordinates) = signature[1..].split_at(n * r);
+    assert_eq!(coordinates.len(), r * p, "coordinates of {p} features");
+    (widened(vectors, n), widened(coordinates, r))
+}
