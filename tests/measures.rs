@@ -172,7 +172,7 @@ fn the_published_demonstration_has_its_gaussian_value() {
     assert_close(matrix.value(0, 1), expected, 1e-6, "rbf");
 }
 
-/// Its mean squared canonical correlation, R²_CCA, from the signatures of plain CCA: the
+/// Its mean squared canonical correlation, `R²_CCA`, from the signatures of plain CCA: the
 /// demonstration does not centre, so neither does this test.
 #[test]
 fn the_published_demonstration_has_its_canonical_correlations() {
@@ -548,7 +548,7 @@ fn standard_errors_are_those_of_the_jackknife() {
     }
 }
 
-/// √((n−1)/n · Σ (θ_m − mean)²).
+/// √((n−1)/n · Σ (`θ_m` − mean)²).
 fn jackknife(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

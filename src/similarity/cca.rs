@@ -48,7 +48,7 @@ impl Basis {
     }
 }
 
-/// The mean canonical correlation: the sum of the singular values of UᵀV over the smaller
+/// The mean canonical correlation: the sum of the singular values of `UᵀV` over the smaller
 /// number of directions.
 ///
 /// Cost n·p·q multiply-adds and the singular values of a `[p, q]` matrix, in f64.

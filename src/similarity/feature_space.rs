@@ -1,4 +1,4 @@
-//! Linear CKA without Gram matrices, for many examples of few features: ⟨K, L⟩ is ‖XᵀY‖²_F,
+//! Linear CKA without Gram matrices, for many examples of few features: ⟨K, L⟩ is ‖`XᵀY‖²_F`,
 //! so that n·p·q multiply-adds a pair stand instead of n² numbers a representation.
 
 use faer::linalg::matmul::matmul;
@@ -125,7 +125,7 @@ impl FeatureSignature {
         Product { total, without: without.collect() }
     }
 
-    /// XᵀY, `[p, q]`.
+    /// `XᵀY`, `[p, q]`.
     fn cross(&self, other: &Self) -> Vec<f64> {
         let size = self.p * other.p;
         let (mut product, mut sums) = (vec![0.0f32; size], vec![0.0; size]);
@@ -145,7 +145,7 @@ impl FeatureSignature {
         sums
     }
 
-    /// x_m·C·y_m for every example m.
+    /// `x_m·C·y_m` for every example m.
     fn through(&self, cross: &[f64], other: &Self) -> Vec<f64> {
         let rounded: Vec<f32> = cross.iter().map(|c| *c as f32).collect();
         let cross = MatRef::from_row_major_slice(&rounded, self.p, other.p);
@@ -171,7 +171,7 @@ impl FeatureSignature {
         values
     }
 
-    /// x_m · Σ_i w_i·x_i for every example m.
+    /// `x_m` · `Σ_i` `w_i·x_i` for every example m.
     fn weighted(&self, weights: &[f64]) -> Vec<f64> {
         let mut sum = vec![0.0; self.p];
         for (row, weight) in self.features.chunks(self.p).zip(weights) {
@@ -212,5 +212,5 @@ impl FeatureSignature {
 pub fn feature_matrix(
     signatures: &[Result<&FeatureSignature, Undefined>],
 ) -> EpochMatrix {
-    EpochMatrix::pairwise(signatures, Pairs::Mirrored, None, |a, b| a.compare(b))
+    EpochMatrix::pairwise(signatures, Pairs::Mirrored, None, FeatureSignature::compare)
 }

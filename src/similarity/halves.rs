@@ -1,5 +1,7 @@
 //! A noise floor: what the choice of examples alone makes of an epoch matrix.
 
+use rayon::prelude::*;
+
 use super::gram::Gram;
 use super::kernel::{self, Piece, batches_of};
 use super::products::{Wanted, inner_products};
@@ -32,7 +34,7 @@ pub fn noise_floor(
     }
     let half = |parity: usize| -> Vec<Option<Vec<f32>>> {
         signatures
-            .iter()
+            .par_iter()
             .map(|signature| half_signature((*signature).ok()?, n, estimator, parity))
             .collect()
     };

@@ -48,10 +48,10 @@ pub(super) struct Triangles<'a> {
 
 impl Triangles<'_> {
     /// The standard errors of all pairs, `[E, E]`, lower triangle:
-    /// √((n−1)/n · Σ_m (θ₍₋ₘ₎ − mean θ₍₋ₘ₎)²) for the cosines θ.
+    /// √((n−1)/n · `Σ_m` (θ₍₋ₘ₎ − mean θ₍₋ₘ₎)²) for the cosines θ.
     ///
     /// Centred (biased): ⟨K, L⟩₍₋ₘ₎ = T − 2ρ + δ − 2(ρ−δ)/(n−1) + δ/(n−1)², with
-    /// T = ⟨K, L⟩, ρ = Σ_i K_im·L_im and δ = K_mm·L_mm. U-centred (debiased):
+    /// T = ⟨K, L⟩, ρ = `Σ_i` `K_im·L_im` and δ = `K_mm·L_mm`. U-centred (debiased):
     /// ⟨K, L⟩₍₋ₘ₎ = T − 2ρ·(n−2)/(n−3), times b(b−3)/((b−1)(b−4)) where m's batch has b
     /// examples. NaN where fewer than 4 examples stay.
     ///
@@ -157,7 +157,7 @@ impl Triangles<'_> {
                 // Off-diagonal entries of Grams carry √2.
                 *product = match self.rule {
                     Rule::Centred => {
-                        let rho = (*product + pair) / 2.0;
+                        let rho = f64::midpoint(*product, pair);
                         total[at] - 2.0 * rho + pair - 2.0 * (rho - pair) / (n - 1.0)
                             + pair / (n - 1.0).powi(2)
                     }
@@ -277,7 +277,7 @@ mod tests {
                 let mut rows = vec![-1.0; height * n];
                 unpack_rows(&triangle, n, first, &mut rows);
                 for (k, &x) in rows.iter().enumerate() {
-                    assert_eq!(x, name(first + k / n, k % n));
+                    assert_eq!(x.to_bits(), name(first + k / n, k % n).to_bits());
                 }
             }
         }

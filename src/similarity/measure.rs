@@ -21,7 +21,7 @@ pub enum Measure {
     Cka,
     /// CKA with a Gaussian kernel, [`rbf`].
     CkaRbf,
-    /// Procrustes similarity: the nuclear norm of XᵀY, [`procrustes`].
+    /// Procrustes similarity: the nuclear norm of `XᵀY`, [`procrustes`].
     Procrustes,
     /// The least distance over all rotations, √(2 − 2·similarity); 0 for equal ones.
     ProcrustesDistance,

@@ -5,14 +5,14 @@ use super::centred::Centred;
 use super::dot::{narrowed, transposed_product, widened};
 use super::{Feature, Undefined, bases};
 
-/// What is made of the nuclear norm ‖XᵀY‖₊ of centred features with ‖X‖ = ‖Y‖ = 1.
+/// What is made of the nuclear norm ‖`XᵀY`‖₊ of centred features with ‖X‖ = ‖Y‖ = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// The norm itself: 1 where a rotation takes one to the other.
     Similarity,
     /// √(2 − 2‖XᵀY‖₊), the least distance over all rotations.
     Distance,
-    /// arccos ‖XᵀY‖₊ in [0, π/2], a metric.
+    /// arccos ‖`XᵀY`‖₊ in [0, π/2], a metric.
     Angle,
 }
 

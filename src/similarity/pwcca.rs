@@ -9,7 +9,7 @@ use super::dot::{transposed_product, widened};
 use super::{Feature, Undefined};
 
 /// The number of features p, then an orthonormal basis U of the centred features
-/// `[n, r]`, r = min(n, p), columns beyond the rank 0, then their coordinates UᵀX `[r, p]`.
+/// `[n, r]`, r = min(n, p), columns beyond the rank 0, then their coordinates `UᵀX` `[r, p]`.
 ///
 /// *Shapes* `features: [n, p]`, row-major.
 ///
@@ -46,8 +46,8 @@ pub fn signature<T: Feature>(
     Ok(signature)
 }
 
-/// Σ α_i ρ_i/Σ α_i with α_i = Σ_j |⟨h_i, x_j⟩| over the features x_j of the *first*
-/// representation, h_i its canonical variates of unit norm, ρ_i their correlations.
+/// Σ `α_i` `ρ_i/Σ` `α_i` with `α_i` = `Σ_j` |⟨`h_i`, `x_j`⟩| over the features `x_j` of the *first*
+/// representation, `h_i` its canonical variates of unit norm, `ρ_i` their correlations.
 ///
 /// Not symmetric, and the features of the first count one by one, so that rotating them
 /// changes the weights.

@@ -116,7 +116,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
     let mut ranks = vec![0.0; values.len()];
     let mut start = 0.0;
-    for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
+    for equal in order.chunk_by(|&a, &b| values[a].total_cmp(&values[b]).is_eq()) {
         // Ranks of equal values are consecutive: their mean is that of the ends.
         let mean = start + f64::midpoint(1.0, equal.len() as f64);
         equal.iter().for_each(|&at| ranks[at] = mean);
