@@ -56,7 +56,7 @@ SAMPLED = ["train", "running", "evaluated", "gradient"]
 SGD = {"kind": "sgd", "lr": 0.02, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": False}
 ADAM = {"kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 5e-4}
 # CNN5's gradients are longer in all ten steps, ResNet18's in some.
-CLIP_NORM = 3.0
+CLIP_NORM = 1.5
 OPTIMIZERS = {
     "sgd": SGD,
     "sgd-plain": {**SGD, "momentum": 0.0},

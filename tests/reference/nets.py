@@ -25,8 +25,8 @@ class Cnn5(nn.Module):
             channels = out
         self.fc = nn.Linear(channels, n_classes)
 
-    def forward(self, x):
-        nodes = {}
+    def forward(self, x, nodes=None):
+        nodes = {} if nodes is None else nodes
         for number, pool in enumerate(self.pools, start=1):
             x = nodes[f"conv{number}"] = getattr(self, f"conv{number}")(x)
             x = nodes[f"bn{number}"] = getattr(self, f"bn{number}")(x)
@@ -59,8 +59,8 @@ class Block(nn.Module):
         shortcut = x
         if hasattr(self, "shortcut"):
             shortcut = nodes[f"{name}.shortcut.0"] = self.shortcut(relu1)
-        nodes[name] = conv2 + shortcut
-        return nodes[name]
+        x = nodes[name] = conv2 + shortcut
+        return x
 
 
 class ResNet18(nn.Module):
@@ -78,8 +78,8 @@ class ResNet18(nn.Module):
             channels = out
         self.linear = nn.Linear(channels, n_classes)
 
-    def forward(self, x):
-        nodes = {}
+    def forward(self, x, nodes=None):
+        nodes = {} if nodes is None else nodes
         x = nodes["conv1"] = self.conv1(x)
         for stage in range(1, 5):
             for number, block in enumerate(getattr(self, f"layer{stage}")):
@@ -92,6 +92,9 @@ class ResNet18(nn.Module):
 class Attention(nn.Module):
     """softmax(q k^T / sqrt(d)) v of each head, then a projection."""
 
+    # The formula as it is written; benches/pytorch.py takes PyTorch's own kernel instead.
+    fused = False
+
     def __init__(self, dim, heads, head_dim):
         super().__init__()
         self.heads = heads
@@ -103,8 +106,11 @@ class Attention(nn.Module):
         qkv = nodes[f"{name}.qkv"] = self.qkv(x)
         parts = qkv.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = parts
-        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
-        x = nodes[name] = (weights @ v).transpose(1, 2).reshape(batch, tokens, -1)
+        if self.fused:
+            mixed = functional.scaled_dot_product_attention(q, k, v)
+        else:
+            mixed = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1) @ v
+        x = nodes[name] = mixed.transpose(1, 2).reshape(batch, tokens, -1)
         x = nodes[f"{name}.proj"] = self.proj(x)
         return x
 
@@ -136,8 +142,8 @@ class EncoderBlock(nn.Module):
         norm1 = nodes[f"{name}.norm1"] = self.norm1(x)
         x = nodes[f"{name}.sum"] = self.attn(norm1, f"{name}.attn", nodes) + x
         norm2 = nodes[f"{name}.norm2"] = self.norm2(x)
-        nodes[name] = self.mlp(norm2, f"{name}.mlp", nodes) + x
-        return nodes[name]
+        x = nodes[name] = self.mlp(norm2, f"{name}.mlp", nodes) + x
+        return x
 
 
 class PatchEmbed(nn.Module):
@@ -163,8 +169,8 @@ class Vit(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=config["norm_eps"])
         self.head = nn.Linear(dim, n_classes)
 
-    def forward(self, x):
-        nodes = {}
+    def forward(self, x, nodes=None):
+        nodes = {} if nodes is None else nodes
         x = nodes["patch_embed.proj"] = self.patch_embed.proj(x)
         x = x.flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
