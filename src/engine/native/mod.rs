@@ -20,6 +20,7 @@ mod plan;
 mod pool;
 mod tensor;
 mod winograd;
+mod winograd_tile;
 mod winograd_weights;
 
 pub(in crate::engine) use isa::Isa;
