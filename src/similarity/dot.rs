@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// Rows of one unit of parallel work.
 const ROWS: usize = 128;
 
-/// ⟨`x_i`, `x_j`⟩ of all pairs i < j of rows: (0,1), (0,2) … (1,2) ….
+/// `⟨x_i, x_j⟩` of all pairs i < j of rows: (0,1), (0,2) … (1,2) ….
 ///
 /// *Shapes* `rows: [n, p]`.
 pub(super) fn upper_products(rows: &[f64], n: usize, p: usize) -> Vec<f64> {

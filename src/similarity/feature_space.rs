@@ -1,4 +1,4 @@
-//! Linear CKA without Gram matrices, for many examples of few features: ⟨K, L⟩ is ‖`XᵀY‖²_F`,
+//! Linear CKA without Gram matrices, for many examples of few features: ⟨K, L⟩ is `‖XᵀY‖²_F`,
 //! so that n·p·q multiply-adds a pair stand instead of n² numbers a representation.
 
 use faer::linalg::matmul::matmul;
@@ -171,7 +171,7 @@ impl FeatureSignature {
         values
     }
 
-    /// `x_m` · `Σ_i` `w_i·x_i` for every example m.
+    /// `x_m · Σ_i w_i·x_i` for every example m.
     fn weighted(&self, weights: &[f64]) -> Vec<f64> {
         let mut sum = vec![0.0; self.p];
         for (row, weight) in self.features.chunks(self.p).zip(weights) {

@@ -70,7 +70,7 @@ impl Gram {
         gram
     }
 
-    /// Adds `factor`·⟨`x_i`, `x_j`⟩ for centred and scaled rows x, with products in `F`.
+    /// Adds `factor·⟨x_i, x_j⟩` for centred and scaled rows x, with products in `F`.
     pub(super) fn add<T, F>(&mut self, centred: &Centred<'_, T>, factor: f64)
     where
         T: Feature,
@@ -330,7 +330,7 @@ fn strip_sums(strip: &Strip<&[f64]>) -> (Vec<f64>, f64) {
     (sums, squares)
 }
 
-/// Σ over a strip, without the diagonal, of (`K_ij` − `m_i` − `m_j)²`.
+/// Σ over a strip, without the diagonal, of `(K_ij − m_i − m_j)²`.
 fn squares_less_means(strip: &Strip<&[f64]>, means: &[f64]) -> f64 {
     let first = strip.first;
     let mut squares = 0.0;

@@ -48,10 +48,10 @@ pub(super) struct Triangles<'a> {
 
 impl Triangles<'_> {
     /// The standard errors of all pairs, `[E, E]`, lower triangle:
-    /// √((n−1)/n · `Σ_m` (θ₍₋ₘ₎ − mean θ₍₋ₘ₎)²) for the cosines θ.
+    /// `√((n−1)/n · Σ_m (θ₍₋ₘ₎ − mean θ₍₋ₘ₎)²)` for the cosines θ.
     ///
     /// Centred (biased): ⟨K, L⟩₍₋ₘ₎ = T − 2ρ + δ − 2(ρ−δ)/(n−1) + δ/(n−1)², with
-    /// T = ⟨K, L⟩, ρ = `Σ_i` `K_im·L_im` and δ = `K_mm·L_mm`. U-centred (debiased):
+    /// T = ⟨K, L⟩, `ρ = Σ_i K_im·L_im` and δ = `K_mm·L_mm`. U-centred (debiased):
     /// ⟨K, L⟩₍₋ₘ₎ = T − 2ρ·(n−2)/(n−3), times b(b−3)/((b−1)(b−4)) where m's batch has b
     /// examples. NaN where fewer than 4 examples stay.
     ///

@@ -77,7 +77,7 @@ pub fn signature<T: Feature>(
     Ok(nearest.collect())
 }
 
-/// The mean over examples of |`N_k(i)` ∩ `M_k(i)|/k`, and its standard error over examples,
+/// The mean over examples of `|N_k(i) ∩ M_k(i)|/k`, and its standard error over examples,
 /// sd/√n.
 ///
 /// Cost n·k² comparisons.

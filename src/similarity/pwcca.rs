@@ -46,7 +46,7 @@ pub fn signature<T: Feature>(
     Ok(signature)
 }
 
-/// Σ `α_i` `ρ_i/Σ` `α_i` with `α_i` = `Σ_j` |⟨`h_i`, `x_j`⟩| over the features `x_j` of the *first*
+/// `Σ α_i ρ_i/Σ α_i` with `α_i = Σ_j |⟨h_i, x_j⟩|` over the features `x_j` of the *first*
 /// representation, `h_i` its canonical variates of unit norm, `ρ_i` their correlations.
 ///
 /// Not symmetric, and the features of the first count one by one, so that rotating them

@@ -31,6 +31,7 @@ mod tensor;
 mod token_steps;
 mod tokens;
 mod winograd;
+mod winograd_tile;
 mod winograd_weights;
 
 #[cfg(test)]

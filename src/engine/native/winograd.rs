@@ -22,9 +22,12 @@ use super::conv::{Epilogue, MAX_TERMS};
 use super::geometry::Windows;
 use super::isa::{Isa, mul_add, vectors, vectors_mut};
 use super::tensor::{Batch, with_scratch};
+use super::winograd_tile::{
+    Column, border_lines, destination_line, interior_lines, source_line,
+};
 
 /// Positions of a transformed tile.
-const POSITIONS: usize = 16;
+pub(super) const POSITIONS: usize = 16;
 
 /// Most destination channels in a register tile.
 const MAX_HEIGHT: usize = 8;
@@ -252,37 +255,6 @@ struct Task<'a, 'b> {
     scratch: &'a mut [f32],
 }
 
-/// A tile of an image: one column of a register tile.
-#[derive(Debug, Clone, Copy, Default)]
-struct Column {
-    /// First output pixel.
-    pixel: u32,
-    /// First pixels of the 4 lines that it reads, and the 4 columns; the nearest ones where
-    /// it reads outside the image.
-    reads: [[u32; 4]; 2],
-    /// Whether these lines and columns lie inside the image.
-    inside: [[bool; 4]; 2],
-    /// Whether all of them do.
-    interior: bool,
-}
-
-impl Column {
-    fn new(sides: [usize; 2], tile: [usize; 2]) -> Self {
-        let [y, x] = tile.map(|at| 2 * at);
-        let width = sides[1];
-        let mut column = Self { pixel: (y * width + x) as u32, ..Self::default() };
-        for k in 0..4 {
-            for (axis, first) in [y, x].into_iter().enumerate() {
-                let at = (first + k).clamp(1, sides[axis]);
-                column.inside[axis][k] = at == first + k;
-                column.reads[axis][k] = ((at - 1) * [width, 1][axis]) as u32;
-            }
-        }
-        column.interior = column.inside == [[true; 4]; 2];
-        column
-    }
-}
-
 impl WithSimd for Task<'_, '_> {
     type Output = ();
 
@@ -418,51 +390,6 @@ impl Task<'_, '_> {
     }
 }
 
-/// Bᵀ d of each of the 4 columns of a tile's source pixels `d`.
-#[inline(always)]
-fn interior_lines<S: Simd>(
-    simd: S,
-    from: &[S::f32s],
-    column: &Column,
-    width: usize,
-) -> [[S::f32s; 4]; 4] {
-    let first = (column.reads[0][0] + column.reads[1][0]) as usize;
-    let from = &from[first..][..3 * width + 4];
-    let [b, c, d] =
-        [&from[width..][..4], &from[2 * width..][..4], &from[3 * width..][..4]];
-    [
-        source_line(simd, [from[0], b[0], c[0], d[0]]),
-        source_line(simd, [from[1], b[1], c[1], d[1]]),
-        source_line(simd, [from[2], b[2], c[2], d[2]]),
-        source_line(simd, [from[3], b[3], c[3], d[3]]),
-    ]
-}
-
-/// The same at the border, where pixels outside the image are zeros.
-#[inline(always)]
-fn border_lines<S: Simd>(
-    simd: S,
-    from: &[S::f32s],
-    column: &Column,
-    zeros: &[S::f32s],
-) -> [[S::f32s; 4]; 4] {
-    let mut rows = [zeros; 4];
-    for k in 0..4 {
-        if column.inside[0][k] {
-            rows[k] = &from[column.reads[0][k] as usize..][..zeros.len()];
-        }
-    }
-    let mut lines = [[simd.splat_f32s(0.0); 4]; 4];
-    for l in 0..4 {
-        if column.inside[1][l] {
-            let x = column.reads[1][l] as usize;
-            let d = [rows[0][x], rows[1][x], rows[2][x], rows[3][x]];
-            lines[l] = source_line(simd, d);
-        }
-    }
-    lines
-}
-
 /// Aᵀ M A plus a bias, for one column.
 #[inline(always)]
 fn destination_tile<S: Simd>(
@@ -485,20 +412,6 @@ fn destination_tile<S: Simd>(
         simd.add_f32s(c, bias),
         simd.add_f32s(d, bias),
     ]
-}
-
-/// Bᵀ d.
-#[inline(always)]
-fn source_line<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
-    let [sum, difference] = [simd.add_f32s(b, c), simd.sub_f32s(c, b)];
-    [simd.sub_f32s(a, c), sum, difference, simd.sub_f32s(b, d)]
-}
-
-/// Aᵀ m.
-#[inline(always)]
-fn destination_line<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
-    let [sum, difference] = [simd.add_f32s(b, c), simd.sub_f32s(b, c)];
-    [simd.add_f32s(a, sum), simd.sub_f32s(difference, d)]
 }
 
 /// The sum over source channels of weight · v at one position, for a register tile.

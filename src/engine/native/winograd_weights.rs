@@ -16,9 +16,8 @@ use super::conv_weights::tile;
 use super::geometry::Windows;
 use super::isa::{Isa, mul_add, vectors, vectors_mut};
 use super::tensor::{Batch, Buffer, with_scratch};
-
-/// Positions of a transformed tile.
-const POSITIONS: usize = 16;
+use super::winograd::{POSITIONS, products_of_tile};
+use super::winograd_tile::{REDUCE, weights_from_transformed};
 
 /// Tiles that a chunk has, where the images allow it.
 const CHUNK_TILES: usize = 256;
@@ -31,9 +30,6 @@ const SPAN_VALUES: usize = 192 << 10;
 
 /// Chunks that are enough tasks.
 const MANY_CHUNKS: usize = 4;
-
-/// Input channels whose chunks one step of the final sum adds.
-const REDUCE: usize = 8;
 
 /// Gradient of the weights of one 3×3 layer.
 #[derive(Debug, Clone)]
@@ -55,7 +51,7 @@ impl WinogradGradient {
         inputs: usize,
         outputs: usize,
     ) -> bool {
-        let Some(products) = super::winograd::products_of_tile(windows) else {
+        let Some(products) = products_of_tile(windows) else {
             return false;
         };
         let product = if isa.registers() >= 32 { 0.66 } else { 1.1 };
@@ -446,7 +442,7 @@ impl WithSimd for Finish<'_> {
                     }
                 }
             }
-            let taps = transform(&all);
+            let taps = weights_from_transformed(&all);
             for (tap, values) in taps.iter().enumerate() {
                 for (c, &value) in values[..n].iter().enumerate() {
                     out[9 * c + tap] = value as f32;
@@ -454,27 +450,4 @@ impl WithSimd for Finish<'_> {
             }
         }
     }
-}
-
-/// Gᵀ dU G, with the signs that were left out.
-#[inline(always)]
-fn transform(all: &[[f64; REDUCE]; POSITIONS]) -> [[f64; REDUCE]; 9] {
-    let mut lines = [[0.0; REDUCE]; 12];
-    let mut taps = [[0.0; REDUCE]; 9];
-    for i in 0..REDUCE {
-        for l in 0..4 {
-            let [a, b, c, d] = [all[l][i], all[4 + l][i], all[8 + l][i], all[12 + l][i]];
-            lines[l][i] = a + 0.5 * (b + c);
-            lines[4 + l][i] = 0.5 * (b - c);
-            lines[8 + l][i] = 0.5 * (b + c) - d;
-        }
-        for k in 0..3 {
-            let line = &lines[4 * k..];
-            let [a, b, c, d] = [line[0][i], line[1][i], line[2][i], line[3][i]];
-            taps[3 * k][i] = a + 0.5 * (b + c);
-            taps[3 * k + 1][i] = 0.5 * (b - c);
-            taps[3 * k + 2][i] = 0.5 * (b + c) - d;
-        }
-    }
-    taps
 }
