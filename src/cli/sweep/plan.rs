@@ -57,7 +57,7 @@ impl Plan {
                 .expected("the path of an experiment file")
         })?;
         let file = path.parent().unwrap_or(Path::new("")).join(file);
-        let mut common = match table.get("set") {
+        let common = match table.get("set") {
             None => vec![],
             Some(Value::Table(table)) => settings(table),
             Some(_) => {
@@ -65,7 +65,6 @@ impl Plan {
                     .expected("keys and values, such as \"train.epochs\" = 100"));
             }
         };
-        common.extend(changes.iter().cloned());
         let axes =
             table.get("axes").and_then(Value::as_table).filter(|axes| !axes.is_empty());
         let axes = axes.ok_or_else(|| {
@@ -88,8 +87,9 @@ impl Plan {
         }
         let runs = combinations(&axes)
             .into_iter()
-            .map(|(parts, changes)| {
-                let overrides = [common.clone(), changes].concat();
+            .map(|(parts, own)| {
+                // The command line has the last word.
+                let overrides = [&common[..], &own, changes].concat();
                 let experiment = Experiment::read(&file, &overrides)?;
                 Ok(Planned { name: folder_name(&parts), overrides, experiment })
             })
@@ -212,8 +212,9 @@ mod tests {
         let sweep = "set = { 'train.epochs' = 3 }\n[axes]\n'net.width' = [4, 8]\n\
             'noise.rate' = [0.0, 0.2]\nseed = '0..1'\n[axes.optimizer.sgd]\n\
             'optimizer.lr' = 0.1\n[axes.optimizer.adam]\n\
-            optimizer = { kind = 'adam', lr = 1e-3 }\n";
-        let plan = plan(sweep, &["train.batch_size=64"]).unwrap();
+            optimizer = { kind = 'adam', lr = 1e-3, weight_decay = 0.1 }\n";
+        let plan =
+            plan(sweep, &["train.batch_size=64", "optimizer.weight_decay=0.5"]).unwrap();
         let names: Vec<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
         assert_eq!(names.len(), 16);
         assert_eq!(names[0], "net.width-4_noise.rate-0.0_seed-0_optimizer-sgd");
@@ -222,6 +223,7 @@ mod tests {
         assert_eq!(last.seed, 1);
         assert_eq!(last.optimizer.kind, crate::experiment::OptimizerKind::Adam);
         assert!((last.optimizer.lr - 1e-3).abs() < 1e-12 && last.noise.rate > 0.1);
+        assert!((last.optimizer.weight_decay - 0.5).abs() < 1e-12);
         assert_eq!((last.train.batch_size, last.train.total_steps(1)), (64, 3));
     }
 
