@@ -43,7 +43,9 @@ pub(crate) fn promised(root: &Path) -> Files {
             let name = path.strip_prefix(root).unwrap().display().to_string();
             if path.is_dir() {
                 directories.push(path);
-            } else if !["timing.csv", "run.json", "lock", "analysis.lock"].contains(&name.as_str()) {
+            } else if !["timing.csv", "run.json", "lock", "analysis.lock"]
+                .contains(&name.as_str())
+            {
                 files.push((name, fs::read(path).unwrap()));
             }
         }
