@@ -13,6 +13,7 @@ channels-last and torch.compile, chosen for each figure. Nothing else may run me
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -76,6 +77,7 @@ def python():
     return str(path)
 
 
+@functools.cache
 def program():
     """The built bench, ours."""
     command = ["cargo", "bench", "--bench", "engine_step", "--no-run", "--message-format=json"]

@@ -112,7 +112,12 @@ fn transfer(
             part.with_extension("").display()
         ))
     };
+    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
+    let tls = ureq::tls::TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(cryptography)
+        .build();
     let agent: ureq::Agent = ureq::Agent::config_builder()
+        .tls_config(tls)
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(CONNECT))
         .http_status_as_error(false)
