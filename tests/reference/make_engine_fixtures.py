@@ -64,7 +64,9 @@ OPTIMIZERS = {
     "sgd-clipped": {**SGD, "clip_norm": CLIP_NORM},
     # At the front, in the middle and at the end; each net has some of these.
     "sgd-frozen": {**SGD, "freeze": ["conv1", "bn1", "layer1.0.bn1", "bn3", "layer3.1.conv2",
-                                     "layer2.0.bn2", "fc"]},
+                                     "layer2.0.bn2", "fc", "patch_embed.proj",
+                                     "blocks.0.norm1", "blocks.0.attn.qkv", "blocks.1.mlp.fc2",
+                                     "head"]},
     "adam": ADAM,
     "adamw": {**ADAM, "kind": "adamw", "weight_decay": 1e-2},
 }

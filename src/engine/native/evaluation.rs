@@ -50,7 +50,13 @@ impl Network {
         self.pack(false);
         let size = self.net.input().size();
         let n = images.len() / size;
-        let blocks = if pixels(self.net.input()) <= SMALL_IMAGE { 6 } else { 3 };
+        let mut nodes = 0..self.net.nodes.len();
+        let blocks = match pixels(self.net.input()) {
+            // A block of tokens is as much work as a task needs, and less memory.
+            _ if nodes.any(|node| self.net.has_tokens(node)) => 1,
+            size if size <= SMALL_IMAGE => 6,
+            _ => 3,
+        };
         let chunk = blocks * self.isa.lanes();
         for n in [chunk.min(n), n % chunk] {
             if n > 0 {
