@@ -114,7 +114,7 @@ fn a_recording_has_matrices_phases_and_a_page() {
     assert!(page.starts_with("mine/report/index.html\n"), "{page}");
     let page = fs::read_to_string(recorded.path("report/index.html")).unwrap();
     for part in [
-        "Example, recorded over 3 epochs",
+        "Example, recorded over 3.5 epochs",
         "A recording holds no probes",
         "A recording holds no pictures of decision regions",
     ] {

@@ -1,8 +1,8 @@
 """The run directory of a recording (docs/FORMAT.md, "Recordings").
 
 ``recorded/step-000000336.npz`` holds everything that one call of ``log`` recorded and appears
-whole, by renaming: a process that is killed leaves a row or none. ``history.csv`` is made from these
-files.
+whole, by renaming: a process that is killed leaves a row or none. ``history.csv`` and ``signatures/`` are
+made from these files.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import _rows
 from ._signature import ESTIMATORS, Undefined, signature, signature_length
 from ._version import version
 
@@ -133,9 +134,11 @@ class Recording:
         return dict(sorted(found.items()))
 
     def _read_rows(self):
-        rows = {}
+        rows, self._captured = {}, set()
         for step, path in self._parts().items():
             with np.load(path, allow_pickle=False) as part:
+                if any(n.startswith("cka/") for n in part.files):
+                    self._captured.add(step)
                 columns = [n for n in part.files if n.startswith("history/")]
                 rows[step] = {"epoch": float(part["epoch"][0]),
                               **{n[len("history/"):]: float(part[n][0]) for n in columns}}
@@ -170,6 +173,7 @@ class Recording:
             # The sign that the analysis is complete goes first.
             (self.root / "matrices" / "axis.csv").unlink(missing_ok=True)
             self._parts()[other].unlink()
+            self._captured.discard(other)
             del self.rows[other]
         before = [row["epoch"] for row in self.rows.values()]
         if before and epoch <= max(before):
@@ -232,10 +236,28 @@ class Recording:
         write_atomic(path, lambda file: np.savez(file, **arrays))
         self.rows[step] = row
         self._write_history()
+        self._append_signatures(step, arrays)
         seconds = time.perf_counter() - start
         with open(self.root / "timing.csv", "a") as timing:
             timing.write(f"{step},{seconds:.4f}\n")
         return seconds
+
+    def _append_signatures(self, step, arrays):
+        places = [name for name in arrays if name.startswith(("cka/", "drs/"))]
+        before = []
+        if places:
+            self._captured.add(step)
+            before = sorted(other for other in self._captured if other < step)
+
+        def earlier(place):
+            for other in before:
+                with np.load(self.root / "recorded" / f"step-{other:09}.npz") as part:
+                    yield part[place]
+
+        for place in places:
+            path = self.root / "signatures" / f"{place}.npy"
+            _rows.append(path, len(before), arrays[place], lambda p=place: earlier(p),
+                         write_atomic)
 
     def _write_history(self):
         names = list(dict.fromkeys(n for row in self.rows.values() for n in row))

@@ -115,6 +115,30 @@ class Recordings(unittest.TestCase):
         self.assertEqual(rows[0], {"step": "4", "epoch": "1", "loss": "2", "train_error": ""})
         self.assertEqual(rows[1]["train_error"], "0.125")
 
+    def test_signatures_grow_by_a_row_and_open_with_numpy(self):
+        rec = self.open(decisions={"group": "test", "n_planes": 1, "points_per_plane": 4})
+        path = self.out / "signatures/cka/test/fc.npy"
+
+        def log(step):
+            x = {name: self.rng.normal(size=(10, 3)) for name in rec.layers}
+            rec.log(epoch=step, step=step, activations=x, decisions=[0, 1, 1, step])
+            parts = sorted((self.out / "recorded").iterdir())
+            rows = [np.load(part)["cka/test/fc"] for part in parts]
+            np.testing.assert_array_equal(np.load(path), rows)
+
+        for step in range(12):
+            log(step)
+        self.assertEqual(np.load(self.out / "signatures/drs/test/output.npy")[:, 3].tolist(),
+                         list(range(12)))
+        with path.open("ab") as file:  # a process that was killed within a row
+            file.write(b"x" * 10)
+        log(12)
+        rec.close()
+        rec = self.open(decisions=rec.decisions)
+        log(13)
+        path.unlink()
+        log(14)
+
     def test_the_same_recording_continues_and_another_is_refused_by_key(self):
         rec = self.open()
         self.fill(rec, [0, 2, 4])

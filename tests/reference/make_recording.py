@@ -44,6 +44,7 @@ def main():
     manifest = json.loads((FOLDER / "run/run.json").read_text())
     manifest["created"] = "2026-01-01T00:00:00Z"
     (FOLDER / "run/run.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    shutil.rmtree(FOLDER / "run/signatures")
     (FOLDER / "run/lock").unlink()
     (FOLDER / "run/timing.csv").unlink()
     np.savez(FOLDER / "activations.npz", **stored)
