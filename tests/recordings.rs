@@ -125,7 +125,10 @@ fn a_recording_has_matrices_phases_and_a_page() {
     let at = |name: &str| page.find(&format!("\"name\":\"{name}\"")).unwrap();
     assert!(at("layer2.0") < at("layer10") && at("layer10") < at("fc"));
     let shown = recorded.succeed(&["show", "mine"]);
-    assert!(shown.contains("recorded, 3 layers on 12 examples (test), 4 rows"), "{shown}");
+    assert!(
+        shown.contains("recorded, 3 layers on 12 examples (test), 4 rows"),
+        "{shown}"
+    );
     assert!(shown.contains("layers: layer2.0 layer10 fc output"), "{shown}");
     assert!(recorded.succeed(&["show", "mine", "fc"]).contains("CKA of fc"));
 }
@@ -153,7 +156,8 @@ fn later_rows_and_a_second_analysis_give_the_bytes_of_one() {
 #[test]
 fn a_recording_without_errors_has_a_page_that_says_so() {
     let recorded = Recorded::new();
-    fs::write(recorded.path("history.csv"), "step,epoch\n0,0\n8,1\n16,2\n24,3\n").unwrap();
+    fs::write(recorded.path("history.csv"), "step,epoch\n0,0\n8,1\n16,2\n24,3\n")
+        .unwrap();
     recorded.succeed(&["analyze", "mine"]);
     assert!(!recorded.path("phases.json").exists());
     recorded.succeed(&["report", "mine"]);
@@ -180,7 +184,8 @@ fn what_is_wrong_in_a_recording_is_named() {
     with("\"layer10\"", "\"layer11\"");
     recorded.refuse(&["analyze", "mine"], "holds no `cka/test/layer11`");
     with("\"fc\"", "\"fc\"");
-    recorded.refuse(&["train", "--from", "mine@1"], "a recording, which has no experiment");
+    recorded
+        .refuse(&["train", "--from", "mine@1"], "a recording, which has no experiment");
     let row = recorded.path("recorded/step-000000008.npz");
     fs::write(row, b"half a row").unwrap();
     recorded.refuse(&["analyze", "mine"], "step-000000008.npz");

@@ -32,8 +32,8 @@ class Recorder:
       several times in one forward the last call counts. Tuples, dicts and outputs of Hugging
       Face stand for ``last_hidden_state``, ``logits``, or their first tensor.
     - ``examples``: a tensor, or a tuple or dict of tensors that the model is called with, the
-      first axis being examples; or ``{group: examples}`` with groups of such. They are moved to
-      the model's device batch by batch.
+      first axis being examples; or several groups of such, ``{"test": …, "train-clean": …}``.
+      They are moved to the model's device batch by batch.
     - ``sample_ids``: names of the examples (``{group: ids}`` for groups), by which a
       continuation, and you, know them; without it the examples' bytes are.
     - ``planes``: a :class:`Planes`, or the folder of ``stratagram data planes``; the model's
@@ -165,13 +165,22 @@ class Recorder:
         return taken
 
     def _probe(self, chosen):
-        """Bytes an example of each layer, in the order in which they run."""
+        """Bytes an example of each layer, in the order in which they run.
+
+        Modules that only a glob names are left out if they do not run or do not answer with a
+        row for each example.
+        """
         sizes = {}
 
         def measure(name):
             def hook(_module, _inputs, output):
-                x = self._reduced(name, _tensor(output, name), size)
                 sizes.pop(name, None)  # of several calls the last one counts
+                try:
+                    x = self._reduced(name, _tensor(output, name), size)
+                except ValueError:
+                    if chosen[name]:
+                        raise
+                    return
                 sizes[name] = x.shape[1] * x.element_size()
             return hook
 
@@ -179,9 +188,10 @@ class Recorder:
         size = _length(batch)
         with _hooks(self.model, {name: measure(name) for name in chosen}):
             self._forward(batch)
-        silent = [name for name in chosen if name not in sizes]
-        if silent and not sizes:
-            raise ValueError(f"no module that `layers` names runs in the forward: {silent[:5]}")
+        silent = [name for name, by_name in chosen.items() if by_name and name not in sizes]
+        if silent or not sizes:
+            raise ValueError(f"{silent[0] if silent else 'no module of `layers`'} does not run "
+                             "in the model's forward")
         return sizes
 
     def _reduced(self, name, x, n):
@@ -301,13 +311,13 @@ def _rank():
 def _matching(model, layers):
     names = [name for name, _ in model.named_modules() if name]
     patterns = [layers] if isinstance(layers, str) else list(layers)
-    chosen = []
+    chosen = {}  # name: whether it is named itself, not by a glob
     for pattern in patterns:
         found = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             raise ValueError(f"`layers` names {pattern!r}, which is no module; there are "
                              f"{', '.join(names[:40])}")
-        chosen += [name for name in found if name not in chosen]
+        chosen.update((name, chosen.get(name, False) or name == pattern) for name in found)
     return chosen
 
 

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use super::joined;
 use super::join::{
-    MATRICES_HEADER, NOISE_HEADER, Place, Sizes, add_cells, add_floor, append_row, compare,
-    write_matrix,
+    MATRICES_HEADER, NOISE_HEADER, Place, Sizes, add_cells, add_floor, append_row,
+    compare, write_matrix,
 };
+use super::joined;
 use super::{OUTPUT, write_phases};
 use crate::array_file::{Array, Values, npy_bytes, read_npz_member};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,8 +80,7 @@ fn compare_all(
 /// Every matrix of a recording, with the sizes of its signatures.
 fn places(recording: &Recording) -> Vec<(Place<'_>, Sizes)> {
     let recorded = recording.recorded();
-    let settings =
-        Settings { estimator: recorded.estimator, ..Settings::default() };
+    let settings = Settings { estimator: recorded.estimator, ..Settings::default() };
     let mut places = vec![];
     for group in &recorded.groups {
         for layer in &recorded.layers {
@@ -128,15 +127,16 @@ fn signatures(
                 measure.signature_len(sizes.n, 1, &sizes.settings),
                 matches!(array.values, Values::F32(_)),
             ),
-            None => (
-                sizes.n * sizes.points_per_plane,
-                matches!(array.values, Values::U8(_)),
-            ),
+            None => {
+                (sizes.n * sizes.points_per_plane, matches!(array.values, Values::U8(_)))
+            }
         };
         if !is_right || array.shape != [length] {
             let kind = if place.of.is_some() { "f32" } else { "u8" };
             let found = format!("has `{name}` of the shape {:?}", array.shape);
-            return Err(Error::data(&row.path, found).expected(format!("{kind} [{length}]")));
+            return Err(
+                Error::data(&row.path, found).expected(format!("{kind} [{length}]"))
+            );
         }
         let reason = read_npz_member(&row.path, &format!("reason/{name}"))?;
         reasons.push(reason.map(|reason| match reason.values {
@@ -158,7 +158,8 @@ fn phases(recording: &Recording, observer: &dyn Observer) -> Result<()> {
     let text = fs::read_to_string(run.history()).unwrap_or_default();
     let header = text.lines().next().unwrap_or_default();
     let has = |set: &str| {
-        let names = [format!("{set}_error"), format!("{set}_acc"), format!("{set}_accuracy")];
+        let names =
+            [format!("{set}_error"), format!("{set}_acc"), format!("{set}_accuracy")];
         header.split(',').any(|column| names.iter().any(|name| name == column))
     };
     if has("train") && has("test") {

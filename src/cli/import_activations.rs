@@ -23,7 +23,7 @@ use crate::similarity::{Estimator, Measure, Settings};
 /// How activations become a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Activations {
-    /// The run directory, which must be new.
+    /// The run directory: a new one, or that of the same import, which is then done anew.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
     /// Error curves: epoch,train_error,test_error, and what else history.csv may hold.
@@ -111,9 +111,19 @@ fn begin(options: &Activations, layers: &[String], ids: &[String]) -> Result<Rec
         }],
         decisions: None,
     };
-    let recording = Recording::begin(&options.out, &recorded, &[("model", "Activations")])?;
+    let recording =
+        Recording::begin(&options.out, &recorded, &[("model", "Activations")])?;
     let history = history.unwrap_or_else(|| "step,epoch\n".into());
     write_atomic(&recording.run().history(), history.as_bytes())?;
+    let path = options.out.join("sample_ids.csv");
+    let mut table = csv::Writer::from_writer(vec![]);
+    let header = ["group", "row", "id"].map(str::to_owned);
+    let rows = ids.iter().enumerate();
+    let rows = rows.map(|(row, id)| [options.group.clone(), row.to_string(), id.clone()]);
+    for row in std::iter::once(header).chain(rows) {
+        table.write_record(&row).expect("memory can be written");
+    }
+    write_atomic(&path, &table.into_inner().expect("memory can be written"))?;
     Ok(recording)
 }
 
@@ -127,14 +137,16 @@ fn find(directory: &Path) -> Result<(Vec<String>, Vec<Epoch>)> {
         for file in inputs::files(std::slice::from_ref(place))? {
             let epoch = epoch_of(&file)?;
             // Numbers from 0 on are ordered as their bits are.
-            let entry = epochs.entry(epoch.to_bits()).or_insert(Epoch { epoch, files: vec![] });
+            let entry =
+                epochs.entry(epoch.to_bits()).or_insert(Epoch { epoch, files: vec![] });
             entry.files.push(file);
         }
     }
     let epochs: Vec<Epoch> = epochs.into_values().collect();
     if let Some(short) = epochs.iter().find(|epoch| epoch.files.len() != places.len()) {
         let found = format!("has {} files of epoch {}", short.files.len(), short.epoch);
-        let expected = if folders.is_empty() { "one" } else { "one in each layer's folder" };
+        let expected =
+            if folders.is_empty() { "one" } else { "one in each layer's folder" };
         return Err(Error::data(directory, found).expected(expected));
     }
     let layers: Vec<String> = if folders.is_empty() {
@@ -160,12 +172,17 @@ fn epoch_of(file: &Path) -> Result<f64> {
     let number = stem.rsplit(['-', '_']).next().unwrap_or_default();
     let epoch = number.parse().ok().filter(|epoch: &f64| epoch.is_finite());
     epoch.filter(|epoch| *epoch >= 0.0).map(|epoch| epoch + 0.0).ok_or_else(|| {
-        Error::data(file, "has no epoch in its name").expected("a name such as epoch-12.npy")
+        Error::data(file, "has no epoch in its name")
+            .expected("a name such as epoch-12.npy")
     })
 }
 
 /// The layers' activations at one epoch, in the order of `layers`.
-fn read(epoch: &Epoch, layers: &[String], reading: Reading) -> Result<Vec<(String, Item)>> {
+fn read(
+    epoch: &Epoch,
+    layers: &[String],
+    reading: Reading,
+) -> Result<Vec<(String, Item)>> {
     let mut found = vec![];
     for (at, file) in epoch.files.iter().enumerate() {
         let items = inputs::read(file, reading)?;
@@ -180,7 +197,8 @@ fn read(epoch: &Epoch, layers: &[String], reading: Reading) -> Result<Vec<(Strin
         }
     }
     let place = |name: &String| layers.iter().position(|layer| layer == name);
-    if found.len() != layers.len() || found.iter().any(|(name, _)| place(name).is_none()) {
+    if found.len() != layers.len() || found.iter().any(|(name, _)| place(name).is_none())
+    {
         let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
         return Err(Error::data(&epoch.files[0], format!("holds {}", names.join(", ")))
             .expected(format!("the layers of the first epoch: {}", layers.join(", "))));
@@ -191,7 +209,8 @@ fn read(epoch: &Epoch, layers: &[String], reading: Reading) -> Result<Vec<(Strin
 
 /// The ids of the examples, checked between the layers.
 fn ids(items: &[(String, Item)], given: Option<&[String]>) -> Result<Vec<String>> {
-    let own = |item: &Item| given.map_or_else(|| item.ids.clone(), |ids| Some(ids.to_vec()));
+    let own =
+        |item: &Item| given.map_or_else(|| item.ids.clone(), |ids| Some(ids.to_vec()));
     let all: Vec<_> =
         items.iter().map(|(_, item)| (item.origin.clone(), own(item))).collect();
     inputs::check_examples(&all)?;
@@ -247,7 +266,8 @@ fn history(path: &Path) -> Result<String> {
         return Ok(text);
     }
     // Accuracies: the page shows errors.
-    let number = |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
+    let number =
+        |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
     let rows = curves.epoch().iter().zip(curves.train_error()).zip(curves.test_error());
     let rows = rows.map(|((epoch, train), test)| {
         format!("{epoch},{},{}\n", number(*train), number(*test))

@@ -46,10 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 planes.iter().flat_map(|p| p.plane.coordinates.concat()).collect(),
             ),
         ),
-        (
-            "corners",
-            Array::f64(&[n, 4], grids.iter().flat_map(Grid::corners).collect()),
-        ),
+        ("corners", Array::f64(&[n, 4], grids.iter().flat_map(Grid::corners).collect())),
     ];
     for (name, array) in &arrays {
         write_atomic(&arguments.out.join(format!("{name}.npy")), &npy_bytes(array))?;

@@ -73,11 +73,13 @@ impl Recording {
         let groups = recorded.groups.iter().map(|group| &group.name);
         let planes = recorded.decisions.iter().map(|planes| &planes.group);
         for name in recorded.layers.iter().chain(groups).chain(planes) {
-            check_name(name).map_err(|error| wrong(format!("has a wrong name: {error}")))?;
+            check_name(name)
+                .map_err(|error| wrong(format!("has a wrong name: {error}")))?;
         }
-        let few = recorded.decisions.as_ref().is_some_and(|planes| {
-            planes.n_planes == 0 || planes.points_per_plane == 0
-        });
+        let few = recorded
+            .decisions
+            .as_ref()
+            .is_some_and(|planes| planes.n_planes == 0 || planes.points_per_plane == 0);
         if recorded.layers.is_empty() || recorded.groups.is_empty() || few {
             return Err(wrong("names no layer, group or point of a plane".into()));
         }
@@ -85,11 +87,11 @@ impl Recording {
         Ok(Some(Self { run, recorded }))
     }
 
-    /// Begins a recording in `root`, which must be missing or empty. `about` is added to
-    /// `run.json`.
+    /// Begins a recording in `root`, which must be missing or empty, or continues the same one.
+    /// `about` is added to `run.json`.
     ///
     /// # Errors
-    /// If the directory holds something, a name cannot be one of a file, or the operating
+    /// If the directory holds something else, a name cannot be one of a file, or the operating
     /// system refuses.
     pub fn begin(
         root: &Path,
@@ -99,8 +101,11 @@ impl Recording {
         super::refuse_foreign(root)?;
         let path = root.join("run.json");
         if path.exists() {
-            return Err(Error::usage(root.display().to_string(), "holds a run already")
-                .fix("choose another directory with --out"));
+            let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
+            return there.ok_or_else(|| {
+                Error::usage(root.display().to_string(), "holds another run")
+                    .fix("choose another directory with --out")
+            });
         }
         let mut value = manifest::mark();
         value["source"] = SOURCE.into();

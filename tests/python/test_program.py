@@ -70,6 +70,12 @@ class Program(unittest.TestCase):
                             "--history", "curves.csv", "--ids", "ids.txt")
             self.stratagram("analyze", f"run-{source}")
             self.stratagram("report", f"run-{source}")
+        self.stratagram("import", "--activations", "a", "--out", "run-a", "--history",
+                        "curves.csv", "--ids", "ids.txt")  # the same again
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.stratagram("import", "--activations", "a", "--out", "run-a", "--estimator",
+                            "biased")
+        self.assertIn("test,3,image-3", (self.root / "run-a/sample_ids.csv").read_text())
         a, b = (stratagram.open(self.root / f"run-{source}") for source in "ab")
         self.assertEqual(a.epochs.tolist(), [0, 2, 10])
         self.assertEqual(a.layers, ["conv", "fc"])

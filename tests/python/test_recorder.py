@@ -261,6 +261,8 @@ class RecorderTest(unittest.TestCase):
 
         refused("which is no module; there are conv, bn", ["layer9"], self.x)
         refused("examples are missing", "*")
+        self.model.unused = nn.Linear(2, 2)
+        refused("unused does not run", ["unused", "conv"], self.x)
         refused("different sample ids", "*", self.x, [1] * 40)
         steps_first = Wrapped(lambda y: y.T)
         with self.assertRaisesRegex(ValueError, "batch_first"):

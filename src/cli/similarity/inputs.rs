@@ -259,7 +259,9 @@ fn to_ids(array: &Array) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// Names the first mismatch.
-pub(in crate::cli) fn check_examples(items: &[(Origin, Option<Vec<String>>)]) -> Result<()> {
+pub(in crate::cli) fn check_examples(
+    items: &[(Origin, Option<Vec<String>>)],
+) -> Result<()> {
     let Some(((first, _), rest)) = items.split_first() else { return Ok(()) };
     for (origin, _) in rest {
         if origin.n != first.n {
