@@ -1,8 +1,8 @@
 """Packed centred Gram matrices: what CKA compares.
 
 The inner product of two signatures is the CKA of their representations. The numbers are those
-of ``stratagram analyze`` (docs/FORMAT.md, "Signatures"): features are centred in float64 and
-scaled by a power of two before any product, products are float32, and blocks of 1,024 features
+of ``stratagram analyze`` (docs/FORMAT.md, "Signatures"): features are centred and scaled by a power
+of two before any product, products are float32, and blocks of 1,024 features
 are added in float64. Activations may be NumPy arrays or torch tensors; the products are worked
 out where they lie, and only the n × n matrix comes to the processor.
 """
@@ -29,7 +29,8 @@ class Undefined(Exception):
 
 class _NumPy:
     f64 = staticmethod(lambda x: np.asarray(x, np.float64))
-    f32 = staticmethod(lambda x: np.asarray(x, np.float32))
+    like = staticmethod(lambda values, x: values.astype(x.dtype))
+    means = staticmethod(lambda x: x.mean(axis=0, dtype=np.float64))
     low = staticmethod(lambda x: x.min(axis=0))
     high = staticmethod(lambda x: x.max(axis=0))
     host = staticmethod(np.asarray)
@@ -37,9 +38,14 @@ class _NumPy:
     spacing = staticmethod(lambda x: float(np.finfo(x.dtype).eps))
 
 
+def _f64(x):
+    return x.new_empty(0).double().dtype
+
+
 class _Torch:
     f64 = staticmethod(lambda x: x.double())
-    f32 = staticmethod(lambda x: x.float())
+    like = staticmethod(lambda values, x: values.to(x.dtype))
+    means = staticmethod(lambda x: x.mean(0, dtype=_f64(x)))
     low = staticmethod(lambda x: x.amin(0))
     high = staticmethod(lambda x: x.amax(0))
     host = staticmethod(lambda x: x.cpu().numpy())
@@ -53,42 +59,42 @@ class _Centred:
     def __init__(self, x):
         self.x = x
         self.ops = _NumPy if isinstance(x, np.ndarray) else _Torch
-        n, p = x.shape
+        n, _ = x.shape
         if n < 4:
             raise Undefined(f"{n} examples; at least 4 are needed")
+        self.means = self.ops.means(x)
+        mean = self.ops.host(self.means)
+        low, high = (self.ops.host(end(x)) for end in (self.ops.low, self.ops.high))
+        deviation = np.maximum(mean - low, high - mean)
+        if not np.isfinite(deviation).all():
+            raise Undefined("a feature is NaN or infinite")
         rounding = max(self.ops.spacing(x), n * float(np.finfo(np.float64).eps))
-        self.means, largest, alive = [], 0.0, False
-        for block in self._columns():
-            values = self.ops.f64(x[:, block])
-            mean = values.mean(0)
-            low, high = self.ops.low(values), self.ops.high(values)
-            ends = self.ops.host(mean - low), self.ops.host(high - mean)
-            deviation, size = np.maximum(*ends), np.abs(self.ops.host(mean))
-            if not (np.isfinite(deviation).all() and np.isfinite(size).all()):
-                raise Undefined("a feature is NaN or infinite")
-            alive |= bool((deviation > rounding * size).any())
-            largest = max(largest, float(deviation.max()))
-            self.means.append(mean)
-        if not alive:
+        if not (deviation > rounding * np.abs(mean)).any():
             raise Undefined("dead layer: no feature varies over examples")
-        self.scale = 2.0 ** -int(np.frexp(largest)[1])
-
-    def _columns(self):
-        p = self.x.shape[1]
-        return [slice(start, min(start + TERMS, p)) for start in range(0, p, TERMS)]
+        # The largest deviation in [½, 1), as far as float32 holds such powers of two.
+        self.scale = 2.0 ** min(max(-int(np.frexp(deviation.max())[1]), -126), 126)
 
     def gram(self, exact):
         """K_ij = ⟨x_i, x_j⟩, ``[n, n]`` in float64; with ``exact``, products in float64, too.
 
-        Cost n²p multiply-adds; beside the activations, n·1,024 and n² numbers are held.
+        Features are less the mean as their own type has it; what that leaves of the mean is the
+        same for all examples, and centring the matrix removes it. Cost n²p multiply-adds;
+        beside the activations, n·1,024 and n² numbers are held.
         """
-        gram = self.ops.zeros(self.x.shape[0], self.x)
-        for block, mean in zip(self._columns(), self.means):
-            values = (self.ops.f64(self.x[:, block]) - mean) * self.scale
-            if not exact:
-                values = self.ops.f32(values)
-            gram += self.ops.f64(values @ values.T)
-        return self.ops.host(gram)
+        ops, (n, p) = self.ops, self.x.shape
+        gram = ops.zeros(n, self.x)
+        for start in range(0, p, TERMS):
+            block = slice(start, min(start + TERMS, p))
+            values, mean = self.x[:, block], self.means[block]
+            values = ops.f64(values) - mean if exact else values - ops.like(mean, values)
+            values *= self.scale
+            gram += ops.f64(values @ values.T)
+        return ops.host(gram)
+
+
+def _doubly_centred(gram):
+    means = gram.mean(0)
+    return gram - means[:, None] - means[None, :] + means.mean()
 
 
 def _u_centred(gram):
@@ -105,7 +111,7 @@ def _u_centred(gram):
 
 def _centred_gram(centred, estimator):
     if estimator == "biased":
-        return centred.gram(exact=False)
+        return _doubly_centred(centred.gram(exact=False))
     left, remainder = _u_centred(centred.gram(exact=False))
     if remainder < F64_BELOW:
         left, remainder = _u_centred(centred.gram(exact=True))
