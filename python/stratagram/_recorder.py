@@ -32,12 +32,13 @@ class Recorder:
       several times in one forward the last call counts. Tuples, dicts and outputs of Hugging
       Face stand for ``last_hidden_state``, ``logits``, or their first tensor.
     - ``examples``: a tensor, or a tuple or dict of tensors that the model is called with, the
-      first axis being examples; or several groups of such, ``{"test": …, "train-clean": …}``.
-      They are moved to the model's device batch by batch.
+      first axis being examples, or a DataLoader that does not shuffle (whose labels are left
+      out); or several groups of such, ``{"test": …, "train-clean": …}``. They are moved to the
+      model's device batch by batch.
     - ``sample_ids``: names of the examples (``{group: ids}`` for groups), by which a
       continuation, and you, know them; without it the examples' bytes are.
-    - ``planes``: a :class:`Planes`, or the folder of ``stratagram data planes``; the model's
-      decisions there become the DRS of its output.
+    - ``planes``: a :class:`Planes`, the folder of ``stratagram data planes``, or inputs ``[planes,
+      points, …]``; the model's decisions there become the DRS of its output.
     - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
     - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
       (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
@@ -68,8 +69,7 @@ class Recorder:
         if examples is None:
             raise ValueError("examples are missing: the inputs that all rows are recorded on")
         self._examples = _groups(examples)
-        self._planes = planes if planes is None or isinstance(planes, Planes) else (
-            Planes.load(planes))
+        self._planes = _planes(planes)
         chosen = _matching(self.model, layers)
         with self._untouched():
             self._sizes = self._probe(chosen)
@@ -357,7 +357,18 @@ def _groups(examples):
     return {name: _as_tensors(value) for name, value in groups.items()}
 
 
+def _planes(planes):
+    if planes is None or isinstance(planes, Planes):
+        return planes
+    if isinstance(planes, (torch.Tensor, np.ndarray)):
+        return Planes("test", torch.as_tensor(planes).detach().cpu().numpy())
+    return Planes.load(planes)
+
+
 def _as_tensors(value):
+    if isinstance(value, torch.utils.data.DataLoader):
+        batches = [b[0] if isinstance(b, (tuple, list)) else b for b in value]
+        return torch.cat(batches)
     if isinstance(value, dict):
         return {k: torch.as_tensor(v) for k, v in value.items()}
     if isinstance(value, tuple):

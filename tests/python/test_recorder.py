@@ -242,6 +242,16 @@ class RecorderTest(unittest.TestCase):
         points = torch.from_numpy(np.concatenate([planes[0], planes[1]]))
         expected = self.model(points).argmax(1).numpy()
         np.testing.assert_array_equal(row["drs/test/output"], expected)
+        arrays = torch.stack([torch.from_numpy(planes[0]), torch.from_numpy(planes[1])])
+        same = self.row(self.model, planes=arrays, name="arrays")
+        np.testing.assert_array_equal(same["drs/test/output"], expected)
+
+    def test_a_loader_stands_for_its_inputs(self):
+        data = torch.utils.data.TensorDataset(self.x, torch.arange(40))
+        loader = torch.utils.data.DataLoader(data, batch_size=9)
+        row, same = self.row(self.model), self.row(self.model, loader, name="loader")
+        for key, value in row.items():
+            np.testing.assert_array_equal(same[key], value)
 
     def test_groups_and_tokens(self):
         model = nn.Sequential(nn.Linear(3, 5))
