@@ -208,9 +208,11 @@ class Recording:
         if len(x) != n:
             raise ValueError(f"layer {layer} has {len(x)} rows; expected {n}, the examples of "
                              f"{group}")
-        if isinstance(x, (list, tuple)) or type(x).__module__ == "numpy":
+        if not hasattr(x, "detach"):  # no tensor of torch: NumPy reads the others
             x = np.asarray(x)
             x = x if x.dtype == np.float64 else x.astype(np.float32)
+        elif str(x.dtype) not in ("torch.float32", "torch.float64"):
+            x = x.float()
         place = f"cka/{group}/{layer}"
         try:
             arrays[place] = signature(x.reshape(n, -1), self.estimator)
