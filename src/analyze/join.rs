@@ -8,14 +8,14 @@ use crate::array_file::{Array, NamedArrays, Values, npy_bytes, read_npy, read_np
 use crate::error::{Error, Result};
 use crate::experiment::ProbeLabels;
 use crate::observer::Progress;
-use crate::run_dir::{Checkpoint, write_atomic};
-use crate::similarity::{EpochMatrix, Measure, Undefined, drs, noise_floor};
+use crate::run_dir::{Checkpoint, RunDir, write_atomic};
+use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs, noise_floor};
 
 use super::plan::Plan;
 use super::{OUTPUT, joined};
 
 /// The header of `matrices.csv`.
-const MATRICES_HEADER: &str =
+pub(super) const MATRICES_HEADER: &str =
     "layer,measure,estimator,group,step_i,step_j,epoch_i,epoch_j,value,se,reason\n";
 
 /// The header of `probes.csv`.
@@ -28,21 +28,21 @@ const REPRESENTATIONS_HEADER: &str = "layer,step,epoch,group,alignment_true,\
     alignment_noisy,effective_rank,participation_ratio,stable_rank\n";
 
 /// The header of `noise.csv`.
-const NOISE_HEADER: &str = "layer,measure,estimator,group,noise_floor\n";
+pub(super) const NOISE_HEADER: &str = "layer,measure,estimator,group,noise_floor\n";
 
 /// Which signatures a matrix compares.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     /// None for decision regions.
-    of: Option<Measure>,
-    measure: &'static str,
-    estimator: &'static str,
-    group: &'static str,
-    layer: &'a str,
+    pub(super) of: Option<Measure>,
+    pub(super) measure: &'static str,
+    pub(super) estimator: &'static str,
+    pub(super) group: &'a str,
+    pub(super) layer: &'a str,
 }
 
 impl Place<'_> {
     /// The name of its rows in the parts.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}/{}/{}", self.measure, self.group, self.layer)
     }
 }
@@ -70,13 +70,14 @@ pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
             })
             .collect();
         let known = known.get(&place.name());
-        let (matrix, floor) = compare(plan, place, &rows, &reasons, known);
-        write_matrix(plan, place, &matrix)?;
-        if let Some(floor) = floor {
-            let Place { measure, estimator, group, layer, .. } = place;
-            let floor = number(floor);
-            let _ = writeln!(floors, "{layer},{measure},{estimator},{group},{floor}");
-        }
+        let sizes = Sizes {
+            n: plan.groups[0].1.len(),
+            settings: plan.settings(),
+            points_per_plane: plan.points_per_plane(),
+        };
+        let (matrix, floor) = compare(&sizes, place, &rows, &reasons, known);
+        write_matrix(plan.run, place, &matrix)?;
+        add_floor(&mut floors, place, floor);
         add_cells(&mut table, place, checkpoints, &matrix, &reasons);
     }
     write_atomic(&plan.run.matrices_table(), table.as_bytes())?;
@@ -158,7 +159,7 @@ fn join_rows(
     Ok((rows, reasons))
 }
 
-fn append_row(rows: &mut Option<Array>, row: &Array) {
+pub(super) fn append_row(rows: &mut Option<Array>, row: &Array) {
     let Some(rows) = rows else {
         *rows = Some(Array::new(&[1, row.values.len()], row.values.clone()));
         return;
@@ -171,10 +172,18 @@ fn append_row(rows: &mut Option<Array>, row: &Array) {
     rows.shape[0] += 1;
 }
 
+/// What signatures are of.
+pub(super) struct Sizes {
+    /// Examples in each group.
+    pub(super) n: usize,
+    pub(super) settings: Settings,
+    pub(super) points_per_plane: usize,
+}
+
 /// The matrix of a place, of which the first epochs may be known, and its noise floor where
 /// the measure has one.
-fn compare(
-    plan: &Plan,
+pub(super) fn compare(
+    sizes: &Sizes,
     place: &Place,
     rows: &Array,
     reasons: &[Option<String>],
@@ -192,7 +201,7 @@ fn compare(
                     Some(_) => Err(Undefined::DeadLayer),
                 })
                 .collect();
-            let (n, settings) = (plan.groups[0].1.len(), plan.settings());
+            let (n, settings) = (sizes.n, sizes.settings);
             let floor = measure
                 .has_estimator()
                 .then(|| noise_floor(&signatures, n, settings.estimator));
@@ -204,17 +213,28 @@ fn compare(
         }
         (Values::U8(values), None) => {
             let rows: Vec<&[u8]> = values.chunks(length).collect();
-            (drs::matrix(&rows, plan.points_per_plane()), None)
+            (drs::matrix(&rows, sizes.points_per_plane), None)
         }
         _ => panic!("{}: signatures are f32, decisions u8", place.name()),
     }
 }
 
-fn write_matrix(plan: &Plan, place: &Place, matrix: &EpochMatrix) -> Result<()> {
+pub(super) fn write_matrix(
+    run: &RunDir,
+    place: &Place,
+    matrix: &EpochMatrix,
+) -> Result<()> {
     let n = matrix.n_epochs;
     let values = matrix.values.iter().map(|v| *v as f32).collect();
-    let path = plan.run.matrix(place.measure, place.group, place.layer);
+    let path = run.matrix(place.measure, place.group, place.layer);
     write_atomic(&path, &npy_bytes(&Array::new(&[n, n], Values::F32(values))))
+}
+
+/// Adds the noise floor of a matrix, where it has one, to the table of them.
+pub(super) fn add_floor(floors: &mut String, place: &Place, floor: Option<f64>) {
+    let Some(floor) = floor else { return };
+    let Place { measure, estimator, group, layer, .. } = place;
+    let _ = writeln!(floors, "{layer},{measure},{estimator},{group},{}", number(floor));
 }
 
 /// A number of a table; empty where undefined.
@@ -223,7 +243,7 @@ fn number(x: f64) -> String {
 }
 
 /// Adds the cells i ≤ j of one matrix to the table; all of them where (i, j) is not (j, i).
-fn add_cells(
+pub(super) fn add_cells(
     table: &mut String,
     place: &Place,
     checkpoints: &[Checkpoint],

@@ -10,6 +10,7 @@ mod follow;
 mod join;
 mod joined;
 mod plan;
+mod recorded;
 mod regions;
 mod work;
 
@@ -23,6 +24,7 @@ use crate::run_dir::{Checkpoint, RunDir, Status, write_atomic};
 use plan::Plan;
 
 pub use follow::follow;
+pub use recorded::analyze_recording;
 pub use work::Work;
 
 /// The DRS layer that stands for the network's own decisions.

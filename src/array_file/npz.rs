@@ -45,6 +45,22 @@ pub fn read_npz(path: &Path) -> Result<NamedArrays> {
     Ok(arrays)
 }
 
+/// Reads one member of an `.npz` file; `None` if there is none of that name. Only its own bytes
+/// are read.
+///
+/// # Errors
+/// As [`read_npz`].
+pub fn read_npz_member(path: &Path, name: &str) -> Result<Option<Array>> {
+    let (file, length) = open(path)?;
+    let mut archive = ZipArchive::new(BufReader::new(file))
+        .map_err(|error| damaged(path, &error).expected("the output of numpy.savez"))?;
+    check(&mut archive, length, path)?;
+    let Some(member) = archive.index_for_name(&format!("{name}.npy")) else {
+        return Ok(None);
+    };
+    Ok(Some(read_member(&mut archive, member, path)?.1))
+}
+
 /// Checks the archive's directory: nothing is unpacked before.
 fn check(
     archive: &mut ZipArchive<BufReader<File>>,

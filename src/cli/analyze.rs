@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::progress::Terminal;
 use crate::data::Data;
 use crate::error::Result;
-use crate::run_dir::RunDir;
+use crate::run_dir::{Recording, RunDir};
 
 /// Compare every layer of a trained run with itself over the epochs.
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     super::use_threads(arguments.threads)?;
     let terminal =
         Terminal::new(&format!("stratagram analyze {}", arguments.run.display()));
+    if let Some(recording) = Recording::open(&arguments.run)? {
+        return crate::analyze::analyze_recording(&recording, arguments.force, &terminal);
+    }
     if arguments.follow {
         let run = RunDir::open(&arguments.run)?;
         let data = Data::load(run.experiment())?;

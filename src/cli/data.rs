@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 #[command(after_help = "Examples:\n  \
     stratagram data list\n  \
     stratagram data fetch fashion-mnist\n  \
-    stratagram data verify cifar10 --data /shared/data")]
+    stratagram data verify cifar10 --data /shared/data\n  \
+    stratagram data planes experiment.toml --out planes")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -35,6 +36,8 @@ enum Action {
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
+    /// Write the points of an experiment's planes, for any program to decide on.
+    Planes(super::planes::Arguments),
     /// Read a data set with all checks, and compare its files' checksums.
     Verify {
         /// Its name, as in `data list`.
@@ -49,6 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.action {
         Action::List { json: true } => print_json(&data_sets()),
         Action::List { json: false } => print_result(&list(&data_sets())),
+        Action::Planes(arguments) => super::planes::run(arguments),
         Action::Fetch { name, from } => fetch(name, from.as_deref()),
         Action::Verify { name, json } => {
             let verified = verify(name)?;

@@ -15,8 +15,11 @@ mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
+mod import;
+mod import_activations;
 mod many;
 mod phases;
+mod planes;
 mod probe;
 mod progress;
 mod report;
@@ -48,6 +51,7 @@ enum Verb {
     Show(show::Arguments),
     Similarity(similarity::Arguments),
     Phases(phases::Arguments),
+    Import(import::Arguments),
     Probe(probe::Arguments),
     Data(data::Arguments),
     Doctor(doctor::Arguments),
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Phases(arguments) => phases::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Similarity(arguments) => similarity::run(&arguments),
         Verb::Sweep(arguments) => sweep::run(&arguments),

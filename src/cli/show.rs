@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
-use crate::run_dir::RunDir;
+use crate::run_dir::{Recording, RunDir};
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices.
 #[derive(Debug, clap::Args)]
@@ -30,10 +30,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let run = RunDir::open(&arguments.run)?;
-    let text = match &arguments.layer {
-        None => overview(&run, look())?,
-        Some(layer) => matrices(&run, layer, &arguments.group, look())?,
+    let recording = Recording::open(&arguments.run)?;
+    let trained = match &recording {
+        Some(_) => None,
+        None => Some(RunDir::open(&arguments.run)?),
+    };
+    let text = match (&arguments.layer, &recording, &trained) {
+        (Some(layer), Some(recording), _) => {
+            matrices(recording.run(), layer, &arguments.group, look())?
+        }
+        (Some(layer), _, Some(run)) => matrices(run, layer, &arguments.group, look())?,
+        (None, Some(recording), _) => recorded_overview(recording, look())?,
+        (None, _, Some(run)) => overview(run, look())?,
+        (_, None, None) => unreachable!("a run is one or the other"),
     };
     print_result(&text)
 }
@@ -52,16 +61,48 @@ fn look() -> Look {
 }
 
 fn overview(run: &RunDir, look: Look) -> Result<String> {
+    let layers = layer_line(run)?;
+    Ok(format!("{}\n\n{}\n{layers}\n", header(run), plot(run, look)?))
+}
+
+/// The same of a recording, which may hold no errors.
+fn recorded_overview(recording: &Recording, look: Look) -> Result<String> {
+    let (run, recorded) = (recording.run(), recording.recorded());
+    let groups: Vec<String> = recorded
+        .groups
+        .iter()
+        .map(|group| format!("{} examples ({})", group.n_examples, group.name))
+        .collect();
+    let rows = recording.rows()?;
+    let curves = match run.curves() {
+        Ok(_) => plot(run, look)?,
+        Err(error) => format!("no curves: {error}\n"),
+    };
+    Ok(format!(
+        "{}: recorded, {} layers on {}, {} rows to epoch {}\n\n{curves}\n{}\n",
+        run.root().display(),
+        recorded.layers.len(),
+        groups.join(", "),
+        rows.len(),
+        rows.last().map_or(0.0, |row| row.epoch),
+        layer_line(run)?
+    ))
+}
+
+/// The curves with their phases.
+fn plot(run: &RunDir, look: Look) -> Result<String> {
     let curves = run.curves()?;
     let phases = Phases::of(&curves);
+    Ok(format!("{}{}\n{phases}\n", draw::curves(&curves, &phases, look), legend(look)))
+}
+
+fn layer_line(run: &RunDir) -> Result<String> {
     let layers = layers(run)?;
-    let layers = if layers.is_empty() {
+    Ok(if layers.is_empty() {
         "no matrices yet: `stratagram analyze` makes them".into()
     } else {
         format!("layers: {}", layers.join(" "))
-    };
-    let plot = draw::curves(&curves, &phases, look) + &legend(look);
-    Ok(format!("{}\n\n{plot}\n{phases}\n\n{layers}\n", header(run)))
+    })
 }
 
 fn header(run: &RunDir) -> String {

@@ -232,7 +232,9 @@ fn has_corrupted(run: &RunResults) -> bool {
 /// Names of the strips, with a sample of each line beside its name.
 fn keys(svg: &mut Svg, run: &RunResults, (test, train): (Area, Area), split: bool) {
     let mut key = Key { svg, x: test.left, y: test.top - 4.0 };
-    if run.recomputed() {
+    if run.is_recorded() {
+        key.text("Test error", true);
+    } else if run.recomputed() {
         key.text("Test error", true).sample("recomputed BN", TEST);
         key.sample("running", RUNNING);
     } else {

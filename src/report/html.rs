@@ -142,7 +142,12 @@ fn layers(run: &RunResults) -> String {
     } else {
         html += &maps("cka", "Representations: CKA", run, &others);
     }
-    if regions.is_empty() {
+    if regions.is_empty() && run.is_recorded() {
+        html += &absence(
+            "No decisions were recorded: given planes=…, the recorder compares the decision \
+             regions of the output.",
+        );
+    } else if regions.is_empty() {
         html += &absence(
             "There are no matrices of decision regions: matrices/drs is absent. `stratagram \
              analyze` writes it.",
@@ -196,6 +201,9 @@ fn probes(run: &RunResults) -> String {
             let drawing = inline(&svg, "Accuracy of linear probes");
             figure("scroll", &drawing, &probes_caption(run), &["figures/probes.svg"])
         }
+        None if run.is_recorded() => absence(
+            "A recording holds no probes: they take the features of all training images.",
+        ),
         None => {
             absence("probes.csv is absent or empty: no probe was trained in this run.")
         }
@@ -205,9 +213,12 @@ fn probes(run: &RunResults) -> String {
 fn regions(run: &RunResults) -> String {
     let shown = shown(run);
     if shown.is_empty() {
-        return absence(
-            "regions/ is absent: no decision regions were recorded in this run.",
-        );
+        let reason = if run.is_recorded() {
+            "A recording holds no pictures of decision regions."
+        } else {
+            "regions/ is absent: no decision regions were recorded in this run."
+        };
+        return absence(reason);
     }
     let mut html = String::new();
     for regions in shown {

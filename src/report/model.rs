@@ -165,8 +165,16 @@ impl RunResults {
         self.history.iter().rev().find(|row| row.epoch <= epoch + 1e-9)
     }
 
+    /// Whether another program trained and recorded the run.
+    pub fn is_recorded(&self) -> bool {
+        self.manifest["source"] == "recorded"
+    }
+
     /// Whether the test error is that of recomputed `BatchNorm` statistics.
     pub fn recomputed(&self) -> bool {
+        if self.is_recorded() {
+            return false;
+        }
         let evaluation = self.experiment.get("evaluation");
         evaluation.and_then(|table| table.get("batchnorm")).and_then(|v| v.as_str())
             != Some("running")

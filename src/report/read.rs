@@ -39,7 +39,7 @@ impl RunResults {
             epochs,
             ..Self::default()
         };
-        let depth = Depth::of(&run.experiment);
+        let depth = Depth::of(&run.experiment, &run.manifest);
         run.matrices = read_matrices(root, &run.steps)?;
         for set in &mut run.matrices {
             set.layers.sort_by_key(|matrix| depth.key(&matrix.layer));
@@ -60,14 +60,18 @@ fn directory_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into())
 }
 
-/// The depth order of layers: that of the net's nodes; names that the net does not have
-/// (imported runs) come after, numbers in them compared as numbers; `output` is last.
+/// The depth order of layers: that of the net's nodes, or of a recording's list; other names
+/// come after, numbers in them compared as numbers; `output` is last.
 struct Depth(Vec<String>);
 
 type DepthKey = (usize, Vec<(u64, String)>);
 
 impl Depth {
-    fn of(experiment: &toml::Table) -> Self {
+    fn of(experiment: &toml::Table, manifest: &Value) -> Self {
+        if let Some(layers) = manifest["recording"]["layers"].as_array() {
+            let names = layers.iter().filter_map(|layer| layer.as_str());
+            return Self(names.map(str::to_owned).collect());
+        }
         let config = experiment
             .get("net")
             .and_then(|net| net.clone().try_into::<NetConfig>().ok());

@@ -11,7 +11,11 @@ use super::svg::Escaped;
 
 /// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
 /// and status differ between them, and the page is to have the same bytes.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 13] = [
+    "source",
+    "model",
+    "torch",
+    "recording",
     "stratagram",
     "git",
     "format",

@@ -10,6 +10,10 @@ const BATCHNORM_TOLERANCE: f64 = 0.01;
 
 /// What was run, in a phrase.
 pub(super) fn title(run: &RunResults) -> String {
+    if run.is_recorded() {
+        let model = run.manifest["model"].as_str().unwrap_or("A model");
+        return format!("{model}, recorded over {}", epochs(run.last_epoch()));
+    }
     let net = match text(run, "net", "kind").as_str() {
         "cnn5" => "CNN5".into(),
         "resnet18" => "ResNet18".into(),
@@ -71,15 +75,21 @@ pub(super) fn verdict(run: &RunResults) -> Vec<String> {
         ];
     }
     let mut sentences = vec![];
-    let statistics = if run.recomputed() {
+    let statistics = if run.is_recorded() {
+        "as recorded"
+    } else if run.recomputed() {
         "BatchNorm statistics recomputed"
     } else {
         "BatchNorm’s running statistics"
     };
     let Some(name) = phases.verdict.as_deref() else {
         let reason = phases.reason.clone().unwrap_or_else(|| {
-            if phases.known { "no reason is recorded" } else { "phases.json is absent" }
-                .into()
+            match (phases.known, run.is_recorded()) {
+                (true, _) => "no reason is recorded",
+                (false, true) => "no train_error and test_error were recorded",
+                (false, false) => "phases.json is absent",
+            }
+            .into()
         });
         sentences.push(format!("No verdict on double descent: {reason}."));
         sentences.extend(fit_sentence(run));
@@ -164,6 +174,15 @@ pub(super) fn warnings(run: &RunResults) -> Vec<String> {
     let mut warnings = vec![];
     if run.recomputed() {
         warnings.extend(batchnorm_warning(run));
+    } else if run.is_recorded() {
+        if run.manifest["recording"]["batchnorm"] == "running" {
+            warnings.push(
+                "Representations are those of BatchNorm’s running statistics, which lag the \
+                 weights where an epoch has few steps and make epoch 0 look like a transition. \
+                 The recorder’s batchnorm=… recomputes them."
+                    .into(),
+            );
+        }
     } else {
         warnings.push(
             "Errors and representations use BatchNorm’s running statistics, which lag the \
@@ -209,7 +228,9 @@ fn batchnorm_warning(run: &RunResults) -> Option<String> {
 /// The caption of the headline figure.
 pub(super) fn headline_caption(run: &RunResults) -> String {
     let mut parts = vec![format!("{}.", title(run))];
-    let running = if run.recomputed() {
+    let running = if run.is_recorded() {
+        "Test error"
+    } else if run.recomputed() {
         "Test error with recomputed BatchNorm statistics (solid) and with running ones (dotted)"
     } else {
         "Test error with running BatchNorm statistics"
@@ -220,7 +241,9 @@ pub(super) fn headline_caption(run: &RunResults) -> String {
     ));
     let layers = headline_layers(run);
     let cka = run.leading_set("cka");
-    let drs = run.leading_set("drs");
+    // Of a recording, the output alone may have decision regions.
+    let shown = |set: &&MatrixSet| layers.iter().any(|layer| set.layer(layer).is_some());
+    let drs = run.leading_set("drs").filter(shown);
     if let (false, Some(which)) = (layers.is_empty(), measures(cka, drs)) {
         let layers: Vec<String> = layers.iter().map(|&layer| layer.to_owned()).collect();
         parts.push(format!(

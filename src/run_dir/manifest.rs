@@ -125,22 +125,9 @@ impl Manifest {
     }
 
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let cannot = |error| Error::io(path, "cannot be read", error);
-        if fs::metadata(path).map_err(cannot)?.len() > MAX_SIZE {
-            return Err(foreign(path, "is too long"));
-        }
-        let bytes = fs::read(path).map_err(cannot)?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes)
-            .map_err(|error| foreign(path, &format!("is malformed ({error})")))?;
-        if !value["stratagram"].is_string() || !value["format"].is_u64() {
-            return Err(foreign(path, "is not ours"));
-        }
-        // The version first: another one may have other fields.
-        if value["format"] != FORMAT {
-            let found = format!("has format version {}", value["format"]);
-            return Err(Error::data(path, found)
-                .expected(format!("version {FORMAT}"))
-                .fix("use the version of stratagram that made the run"));
+        let value = read_json(path)?;
+        if value["source"].is_string() {
+            return Err(foreign(path, "is that of a recording, which has no experiment"));
         }
         serde_json::from_value(value)
             .map_err(|error| foreign(path, &format!("is malformed ({error})")))
@@ -152,6 +139,37 @@ impl Manifest {
             serde_json::to_string_pretty(self).expect("a manifest has a JSON form");
         write_atomic(path, (json + "\n").as_bytes())
     }
+}
+
+/// Reads a `run.json` as far as all kinds of runs share it.
+pub(super) fn read_json(path: &Path) -> Result<serde_json::Value> {
+    let cannot = |error| Error::io(path, "cannot be read", error);
+    if fs::metadata(path).map_err(cannot)?.len() > MAX_SIZE {
+        return Err(foreign(path, "is too long"));
+    }
+    let bytes = fs::read(path).map_err(cannot)?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|error| foreign(path, &format!("is malformed ({error})")))?;
+    if !value["stratagram"].is_string() || !value["format"].is_u64() {
+        return Err(foreign(path, "is not ours"));
+    }
+    // The version first: another one may have other fields.
+    if value["format"] != FORMAT {
+        let found = format!("has format version {}", value["format"]);
+        return Err(Error::data(path, found)
+            .expected(format!("version {FORMAT}"))
+            .fix("use the version of stratagram that made the run"));
+    }
+    Ok(value)
+}
+
+/// What a new `run.json` of any kind begins with.
+pub(super) fn mark() -> serde_json::Value {
+    serde_json::json!({
+        "format": FORMAT,
+        "stratagram": env!("CARGO_PKG_VERSION"),
+        "created": utc_now(),
+    })
 }
 
 fn foreign(path: &Path, found: &str) -> Error {

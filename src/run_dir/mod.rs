@@ -6,6 +6,7 @@ mod csv_log;
 mod curves;
 mod manifest;
 mod paths;
+mod recording;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use csv_log::CsvLog;
 pub(crate) use curves::read_curves;
 pub use manifest::{Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
+pub use recording::{Recorded, RecordedGroup, RecordedPlanes, Recording};
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
 const LOCK: &str = "lock";
@@ -55,7 +57,8 @@ const OURS: [&str; 17] = [
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
-    experiment: Experiment,
+    /// None in a recording.
+    experiment: Option<Experiment>,
     /// Held as long as the value lives; the system releases it when the process ends.
     lock: Option<File>,
 }
@@ -99,7 +102,7 @@ impl RunDir {
         remove_temporaries(root);
         let mut run = Self {
             root: root.to_owned(),
-            experiment: experiment.clone(),
+            experiment: Some(experiment.clone()),
             lock: Some(lock),
         };
         if run.run_json().exists() {
@@ -117,23 +120,17 @@ impl RunDir {
             Manifest::new(experiment).write(&run.run_json())?;
             run.write_experiment()?;
         }
-        run.experiment = experiment.clone();
+        run.experiment = Some(experiment.clone());
         Ok(run)
     }
 
     /// Opens an existing run to read.
     ///
     /// # Errors
-    /// If `root` holds no `run.json`, or one of another format.
+    /// If `root` holds no `run.json`, one of another format, or a [`Recording`].
     pub fn open(root: &Path) -> Result<Self> {
-        let path = root.join("run.json");
-        if !path.exists() {
-            return Err(Error::usage(root.display().to_string(), "is no run directory")
-                .expected("a directory with a run.json")
-                .fix("make one with `stratagram run` or `stratagram train`"));
-        }
-        Manifest::read(&path)?;
-        let experiment = read_experiment(&root.join("experiment.toml"))?;
+        Manifest::read(&run_json_of(root)?)?;
+        let experiment = Some(read_experiment(&root.join("experiment.toml"))?);
         Ok(Self { root: root.to_owned(), experiment, lock: None })
     }
 
@@ -167,8 +164,11 @@ impl RunDir {
     }
 
     /// The experiment that the run is of.
+    ///
+    /// # Panics
+    /// On the directory of a [`Recording`], which is of none.
     pub fn experiment(&self) -> &Experiment {
-        &self.experiment
+        self.experiment.as_ref().expect("a recording has no experiment")
     }
 
     /// What `run.json` says.
@@ -236,23 +236,11 @@ impl RunDir {
 
     /// The steps of the checkpoints, rising.
     pub(crate) fn checkpoint_steps(&self) -> Result<Vec<u64>> {
-        let directory = self.checkpoint_dir();
-        if !directory.exists() {
-            return Ok(Vec::new());
-        }
-        let cannot = |error| Error::io(&directory, "cannot be read", error);
-        let mut steps = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".safetensors"));
-            steps.extend(stem.and_then(paths::parse_step_name));
-        }
-        steps.sort_unstable();
-        Ok(steps)
+        steps_in(&self.checkpoint_dir(), ".safetensors")
     }
 
     fn write_experiment(&self) -> Result<()> {
-        write_atomic(&self.experiment_toml(), self.experiment.to_toml().as_bytes())
+        write_atomic(&self.experiment_toml(), self.experiment().to_toml().as_bytes())
     }
 
     /// Checks that the run which is there may continue as `experiment`.
@@ -291,6 +279,33 @@ impl RunDir {
         }
         remove_file(&self.run_json())
     }
+}
+
+/// The steps of the files `step-….ending` of a directory, rising; none if it is missing.
+fn steps_in(directory: &Path, ending: &str) -> Result<Vec<u64>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let cannot = |error| Error::io(directory, "cannot be read", error);
+    let mut steps = Vec::new();
+    for entry in fs::read_dir(directory).map_err(cannot)? {
+        let name = entry.map_err(cannot)?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(ending));
+        steps.extend(stem.and_then(paths::parse_step_name));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// The `run.json` of a run directory, which must be there.
+fn run_json_of(root: &Path) -> Result<PathBuf> {
+    let path = root.join("run.json");
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Error::usage(root.display().to_string(), "is no run directory")
+        .expected("a directory with a run.json")
+        .fix("make one with `stratagram run` or `stratagram train`"))
 }
 
 /// The experiment of a run directory, as it was resolved.

@@ -10,24 +10,24 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::similarity::{Columns, Dominance, MOST_FEATURES};
 
 /// Files larger than this are streamed or read one by one, not side by side.
-pub(super) const LARGE: u64 = 64 << 20;
+pub(in crate::cli) const LARGE: u64 = 64 << 20;
 /// Names of an array that holds the examples' ids instead of activations.
-const IDS: [&str; 2] = ["ids", "sample_ids"];
+pub(in crate::cli) const IDS: [&str; 2] = ["ids", "sample_ids"];
 /// Extensions of files with arrays.
 const EXTENSIONS: [&str; 3] = ["npy", "npz", "safetensors"];
 
 /// Where one representation came from.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub(super) file: PathBuf,
+pub(in crate::cli) struct Origin {
+    pub(in crate::cli) file: PathBuf,
     /// Its name within a file of several.
-    pub(super) member: Option<String>,
-    pub(super) n: usize,
+    pub(in crate::cli) member: Option<String>,
+    pub(in crate::cli) n: usize,
 }
 
 impl Origin {
     /// For messages: the file, and the array in it.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::cli) fn place(&self) -> String {
         match &self.member {
             Some(member) => format!("{}:{member}", self.file.display()),
             None => self.file.display().to_string(),
@@ -36,7 +36,7 @@ impl Origin {
 }
 
 /// Activations of one representation.
-pub(super) enum Features {
+pub(in crate::cli) enum Features {
     F32(Vec<f32>),
     F64(Vec<f64>),
     /// Still on disk.
@@ -44,11 +44,11 @@ pub(super) enum Features {
 }
 
 /// One representation.
-pub(super) struct Item {
-    pub(super) origin: Origin,
-    pub(super) features: Features,
-    pub(super) p: usize,
-    pub(super) ids: Option<Vec<String>>,
+pub(in crate::cli) struct Item {
+    pub(in crate::cli) origin: Origin,
+    pub(in crate::cli) features: Features,
+    pub(in crate::cli) p: usize,
+    pub(in crate::cli) ids: Option<Vec<String>>,
 }
 
 impl Columns for NpyColumns {
@@ -69,7 +69,7 @@ impl Columns for NpyColumns {
 ///
 /// # Errors
 /// If a folder cannot be read or holds no arrays.
-pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(in crate::cli) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = vec![];
     for path in paths {
         if path.is_dir() {
@@ -91,7 +91,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub(super) fn layer_folders(root: &Path) -> Result<Vec<PathBuf>> {
+pub(in crate::cli) fn layer_folders(root: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![];
     for path in entries(root)? {
         if path.is_dir() && !arrays_in(&path)?.is_empty() {
@@ -127,19 +127,19 @@ fn is_sidecar(path: &Path) -> bool {
 
 /// How files are read.
 #[derive(Clone, Copy)]
-pub(super) struct Reading {
+pub(in crate::cli) struct Reading {
     /// The first axis counts representations.
-    pub(super) stacked: bool,
-    pub(super) policy: Policy,
+    pub(in crate::cli) stacked: bool,
+    pub(in crate::cli) policy: Policy,
     /// Large f32 files may stay on disk.
-    pub(super) may_stream: bool,
+    pub(in crate::cli) may_stream: bool,
 }
 
 /// The representations of one file, in numeric order of its arrays.
 ///
 /// # Errors
 /// If it cannot be read, holds no activations, or an array has no axis of examples.
-pub(super) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
+pub(in crate::cli) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
     if let Some(item) = stream(file, reading)? {
         return Ok(vec![item]);
     }
@@ -259,7 +259,9 @@ fn to_ids(array: &Array) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// Names the first mismatch.
-pub(super) fn check_examples(items: &[(Origin, Option<Vec<String>>)]) -> Result<()> {
+pub(in crate::cli) fn check_examples(
+    items: &[(Origin, Option<Vec<String>>)],
+) -> Result<()> {
     let Some(((first, _), rest)) = items.split_first() else { return Ok(()) };
     for (origin, _) in rest {
         if origin.n != first.n {
@@ -309,7 +311,7 @@ fn check_ids(
 
 impl Item {
     /// Adds the norms of the examples.
-    pub(super) fn add_to(&self, dominance: &mut Dominance) {
+    pub(in crate::cli) fn add_to(&self, dominance: &mut Dominance) {
         match &self.features {
             Features::F32(values) => dominance.add(values),
             Features::F64(values) => dominance.add(values),
@@ -318,7 +320,7 @@ impl Item {
     }
 
     /// Keeps these examples alone.
-    pub(super) fn keep(&mut self, rows: &[usize]) {
+    pub(in crate::cli) fn keep(&mut self, rows: &[usize]) {
         let p = self.p;
         match &mut self.features {
             Features::F32(values) => *values = kept(values, rows, p),

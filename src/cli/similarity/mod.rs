@@ -1,11 +1,11 @@
 //! `stratagram similarity`: the matrix of any saved activations.
 
 mod compare;
-mod inputs;
+pub(super) mod inputs;
 mod labels;
 mod order;
 mod output;
-mod policy;
+pub(super) mod policy;
 
 use std::path::{Path, PathBuf};
 

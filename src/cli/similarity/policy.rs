@@ -7,7 +7,7 @@ use crate::probe::features::adaptive_average_pool;
 
 /// What is made of maps `[n, channels, height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Maps {
+pub(in crate::cli) enum Maps {
     /// Every number is a feature.
     Flatten,
     /// The mean of each channel.
@@ -18,7 +18,7 @@ pub(super) enum Maps {
 
 /// What is made of tokens `[n, tokens, features]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Tokens {
+pub(in crate::cli) enum Tokens {
     /// Every number is a feature.
     All,
     /// The first token.
@@ -29,20 +29,20 @@ pub(super) enum Tokens {
 
 /// Both.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Policy {
-    pub(super) maps: Maps,
-    pub(super) side: usize,
-    pub(super) tokens: Tokens,
+pub(in crate::cli) struct Policy {
+    pub(in crate::cli) maps: Maps,
+    pub(in crate::cli) side: usize,
+    pub(in crate::cli) tokens: Tokens,
 }
 
 impl Policy {
     /// Whether arrays stay as they are.
-    pub(super) fn is_flat(self) -> bool {
+    pub(in crate::cli) fn is_flat(self) -> bool {
         self.maps == Maps::Flatten && self.tokens == Tokens::All
     }
 
     /// The name that is recorded.
-    pub(super) fn name(self) -> String {
+    pub(in crate::cli) fn name(self) -> String {
         let maps = match self.maps {
             Maps::Flatten => "flatten".to_string(),
             Maps::Average => "average".to_string(),
@@ -59,7 +59,7 @@ impl Policy {
     ///
     /// # Errors
     /// If a grid is finer than the maps, or tokens are missing.
-    pub(super) fn apply(self, place: &str, array: Array) -> Result<Array> {
+    pub(in crate::cli) fn apply(self, place: &str, array: Array) -> Result<Array> {
         match *array.shape.as_slice() {
             [n, channels, height, width] if self.maps != Maps::Flatten => {
                 let side = if self.maps == Maps::Average { 1 } else { self.side };

@@ -1,0 +1,32 @@
+"""How a deep network's representations evolve over its training.
+
+- :class:`Recorder` records a PyTorch model inside your own training loop;
+- :class:`Recording` records activations of any framework;
+- :class:`Planes` are the inputs on which decision regions are compared;
+- :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures.
+
+The program ``stratagram`` analyses what was recorded and writes the page.
+"""
+
+from __future__ import annotations
+
+from ._planes import Planes
+from ._recording import Recording
+from ._run import Run, open
+from ._signature import Undefined, signature
+from ._version import version
+
+__version__ = version()
+__all__ = ["Planes", "Recorder", "Recording", "Run", "Undefined", "open", "signature"]
+
+
+def __getattr__(name):
+    # torch is imported by those who record with it, and by nobody else.
+    if name == "Recorder":
+        try:
+            from ._recorder import Recorder
+        except ImportError as error:
+            raise ImportError(f"stratagram.Recorder needs PyTorch ({error}); activations of other "
+                              "frameworks are recorded by stratagram.Recording") from error
+        return Recorder
+    raise AttributeError(f"module 'stratagram' has no attribute {name!r}")

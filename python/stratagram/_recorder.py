@@ -1,0 +1,458 @@
+"""The recorder for PyTorch loops: a model's layers → rows of a run directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import hashlib
+import random
+import time
+
+import numpy as np
+import torch
+
+from ._planes import Planes
+from ._recording import Recording
+
+#: Images of one batch where BatchNorm statistics are recomputed: those of batches are averaged.
+BATCHNORM_BATCH = 1000
+
+
+class Recorder:
+    """Records what a model's layers do while it is trained by your own loop.
+
+    >>> rec = stratagram.Recorder(model, out="runs/mine", layers=["layer*", "fc"],
+    ...                           examples=x_eval, sample_ids=ids)
+    >>> rec.log(epoch=epoch, step=step, train_error=…, test_error=…)      # in the loop
+
+    ``stratagram analyze runs/mine && stratagram report runs/mine`` then gives the page.
+
+    - ``layers``: names of ``model.named_modules()`` and globs of them; the outputs of these
+      modules are compared, flattened, in the order in which they run. Of a module that runs
+      several times in one forward the last call counts. Tuples, dicts and outputs of Hugging
+      Face stand for ``last_hidden_state``, ``logits``, or their first tensor.
+    - ``examples``: a tensor, or a tuple or dict of tensors that the model is called with, the
+      first axis being examples, or a DataLoader that does not shuffle (whose labels are left
+      out); or several groups of such, ``{"test": …, "train-clean": …}``. They are moved to the
+      model's device batch by batch.
+    - ``sample_ids``: names of the examples (``{group: ids}`` for groups), by which a
+      continuation, and you, know them; without it the examples' bytes are.
+    - ``planes``: a :class:`Planes`, the folder of ``stratagram data planes``, or inputs ``[planes,
+      points, …]``; the model's decisions there become the DRS of its output.
+    - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
+    - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
+      (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
+      of all but the first, ``"cls"`` the first.
+    - ``batchnorm``: training images (a tensor, or batches) over which BatchNorm statistics are
+      recomputed for each row, as ``stratagram`` itself does by default; without it, the
+      model's running ones.
+    - ``memory``: bytes of activations held at once, on the model's device; layers that do not
+      fit together are recorded by passes of their own.
+
+    Training is left as it was: modes, BatchNorm statistics and the states of all random
+    generators are restored and hooks removed, also after an error. Under DistributedDataParallel
+    rank 0 records and other ranks do nothing; compiled models run uncompiled here. A recording
+    that is there is continued after its last step if its settings are the same.
+    """
+
+    def __init__(self, model, out, layers="*", examples=None, sample_ids=None, *, planes=None,
+                 estimator="debiased", features="flatten", tokens="all", batchnorm=None,
+                 batch_size=256, memory=1 << 30, fresh=False):
+        self.active = _rank() == 0
+        self.seconds = 0.0
+        if not self.active:
+            return
+        self.model = unwrapped(model)
+        self._batch_size, self._memory, self._batchnorm = batch_size, memory, batchnorm
+        self._features = _choice("features", features, ("flatten", "average"))
+        self._tokens = _choice("tokens", tokens, ("all", "mean", "cls"))
+        if examples is None:
+            raise ValueError("examples are missing: the inputs that all rows are recorded on")
+        self._examples = _groups(examples)
+        self._planes = _planes(planes)
+        chosen = _matching(self.model, layers)
+        with self._untouched():
+            self._sizes = self._probe(chosen)
+        self.layers = list(self._sizes)
+        settings = {"features": features, "tokens": tokens,
+                    "batchnorm": self._statistics()}
+        about = {"model": type(self.model).__name__, "device": str(_device(self.model)),
+                 "torch": str(torch.__version__)}
+        self.recording = Recording(
+            out, self.layers, self._ids(sample_ids), estimator=estimator, settings=settings,
+            about=about, fresh=fresh,
+            decisions=None if self._planes is None else self._planes.about())
+
+    def log(self, *, epoch, step, capture=True, **values):
+        """Records a row: ``values`` (train_error, test_error, …; fractions) and the layers.
+
+        With ``capture=False`` the values alone: curves may be denser than the matrices.
+        Gives the seconds that it took.
+        """
+        if not self.active:
+            return 0.0
+        start = time.perf_counter()
+        step, epoch = self.recording.begin(epoch, step, values)
+        arrays = {}
+        if capture:
+            with self._untouched():
+                self._capture(arrays)
+        seconds = self.recording.write(step, epoch, arrays, values, start)
+        self.seconds += seconds
+        return seconds
+
+    @property
+    def last_step(self):
+        """The last recorded step, None where there is none."""
+        return self.recording.last_step if self.active else None
+
+    def close(self):
+        """Gives the directory free; the end of the process does, too."""
+        if self.active:
+            self.recording.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # -- capturing -------------------------------------------------------------------------
+
+    def _capture(self, arrays):
+        device_kind = _device(self.model).type
+        for group, examples in self._examples.items():
+            for layers in self._passes(_length(examples)):
+                taken = self._activations(layers, examples)
+                with torch.autocast(device_kind, enabled=False), _exact_products():
+                    for layer in layers:
+                        self.recording.reduce(arrays, group, layer, taken.pop(layer))
+        if self._planes is not None:
+            decide = [self._decisions(self._planes[r]) for r in range(len(self._planes))]
+            self.recording.decide(arrays, np.concatenate(decide))
+
+    def _passes(self, n):
+        """Layers in groups whose activations fit into the memory; at least one each."""
+        passes, used = [[]], 0
+        for layer in self.layers:
+            size = self._sizes[layer] * n
+            if passes[-1] and used + size > self._memory:
+                passes.append([])
+                used = 0
+            passes[-1].append(layer)
+            used += size
+        return passes
+
+    def _activations(self, layers, examples):
+        """The outputs of ``layers``, ``[n, p]`` each, copied as each module ends."""
+        n, taken, start = _length(examples), {}, 0
+
+        def keep(name):
+            def hook(_module, _inputs, output):
+                x = self._reduced(name, _tensor(output, name), size)
+                if name not in taken:
+                    # MPS knows no float64, which means and sums are worked out in.
+                    place = "cpu" if x.device.type == "mps" else x.device
+                    taken[name] = torch.empty((n, x.shape[1]), dtype=x.dtype, device=place)
+                taken[name][start:start + size] = x
+            return hook
+
+        with _hooks(self.model, {name: keep(name) for name in layers}):
+            for batch in _batches(examples, self._batch_size):
+                size = _length(batch)
+                self._forward(batch)
+                start += size
+        return taken
+
+    def _probe(self, chosen):
+        """Bytes an example of each layer, in the order in which they run.
+
+        Modules that only a glob names are left out if they do not run or do not answer with a
+        row for each example.
+        """
+        sizes = {}
+
+        def measure(name):
+            def hook(_module, _inputs, output):
+                sizes.pop(name, None)  # of several calls the last one counts
+                try:
+                    x = self._reduced(name, _tensor(output, name), size)
+                except ValueError:
+                    if chosen[name]:
+                        raise
+                    return
+                sizes[name] = x.shape[1] * x.element_size()
+            return hook
+
+        batch = next(iter(_batches(next(iter(self._examples.values())), 2)))
+        size = _length(batch)
+        with _hooks(self.model, {name: measure(name) for name in chosen}):
+            self._forward(batch)
+        silent = [name for name, by_name in chosen.items() if by_name and name not in sizes]
+        if silent or not sizes:
+            raise ValueError(f"{silent[0] if silent else 'no module of `layers`'} does not run "
+                             "in the model's forward")
+        return sizes
+
+    def _reduced(self, name, x, n):
+        if x.dim() < 1 or x.shape[0] != n:
+            raise ValueError(f"the output of {name} has the shape {tuple(x.shape)}; expected "
+                             f"[{n}, …], an example a row (batch_first=True for recurrent nets)")
+        x = x.detach()
+        if x.dtype != torch.float64:
+            x = x.float()
+        if x.dim() == 4 and self._features == "average":
+            x = x.mean((2, 3))
+        if x.dim() == 3 and self._tokens != "all":
+            x = x[:, 0] if self._tokens == "cls" else x[:, 1:].mean(1)
+        return x.reshape(n, -1)
+
+    def _decisions(self, points):
+        classes = []
+        for batch in _batches(torch.from_numpy(points), self._batch_size):
+            scores = _tensor(self._forward(batch), "the model", first="logits")
+            if scores.dim() != 2:
+                raise ValueError(f"the model's output has the shape {tuple(scores.shape)}; "
+                                 "expected [n, classes] to decide by")
+            classes.append(scores.argmax(1).cpu().numpy())
+        return np.concatenate(classes)
+
+    def _forward(self, batch):
+        batch = _moved(batch, _device(self.model))
+        if isinstance(batch, dict):
+            return self.model(**batch)
+        return self.model(*batch) if isinstance(batch, tuple) else self.model(batch)
+
+    # -- leaving no trace ------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _untouched(self):
+        """Evaluation mode without gradients; everything is put back at the end."""
+        modes = [(module, module.training) for module in self.model.modules()]
+        statistics = [(module, {k: v.clone() for k, v in module._buffers.items()
+                                if v is not None}, module.momentum)
+                      for module in self.model.modules() if _is_batchnorm(module)]
+        generators = _generators()
+        try:
+            with torch.no_grad(), _uncompiled():
+                self.model.eval()
+                if self._batchnorm is not None:
+                    self._recompute_statistics()
+                yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            for module, buffers, momentum in statistics:
+                module.momentum = momentum
+                for name, value in buffers.items():
+                    module._buffers[name].copy_(value)
+            _restore_generators(generators)
+
+    def _recompute_statistics(self):
+        """Averages of the batches' statistics, as ``torch.optim.swa_utils.update_bn``."""
+        modules = [m for m in self.model.modules()
+                   if _is_batchnorm(m) and m.track_running_stats]
+        if not modules:
+            return
+        for module in modules:
+            module.reset_running_stats()
+            module.momentum = None
+            module.training = True
+        batches = self._batchnorm
+        if isinstance(batches, (torch.Tensor, np.ndarray)):
+            batches = _batches(torch.as_tensor(batches), BATCHNORM_BATCH, least=2)
+        for batch in batches:
+            self._forward(batch[0] if isinstance(batch, list) else batch)
+        for module in modules:
+            module.training = False
+
+    def _statistics(self):
+        if not any(_is_batchnorm(m) and m.track_running_stats for m in self.model.modules()):
+            return "none"
+        return "running" if self._batchnorm is None else "recomputed"
+
+    def _ids(self, sample_ids):
+        ids = {}
+        for group, examples in self._examples.items():
+            own = sample_ids.get(group) if isinstance(sample_ids, dict) else sample_ids
+            n = _length(examples)
+            if own is None:
+                digest = hashlib.sha256()
+                for batch in _batches(examples, 64):
+                    for tensor in _tensors(batch):
+                        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                own = [f"{digest.hexdigest()[:16]}:{row}" for row in range(n)]
+            own = [getattr(i, "item", lambda i=i: i)() for i in own]
+            if len(own) != n or len(set(own)) != n:
+                raise ValueError(f"{len(set(own))} different sample ids for {n} examples of "
+                                 f"{group}; expected one each")
+            ids[group] = own
+        return ids
+
+
+def unwrapped(model):
+    """The module inside DistributedDataParallel, DataParallel and ``torch.compile``."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif isinstance(model, (torch.nn.parallel.DistributedDataParallel,
+                                torch.nn.DataParallel)):
+            model = model.module
+        else:
+            return model
+
+
+def _rank():
+    distributed = torch.distributed
+    ready = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_rank() if ready else 0
+
+
+def _matching(model, layers):
+    names = [name for name, _ in model.named_modules() if name]
+    patterns = [layers] if isinstance(layers, str) else list(layers)
+    chosen = {}  # name: whether it is named itself, not by a glob
+    for pattern in patterns:
+        found = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            raise ValueError(f"`layers` names {pattern!r}, which is no module; there are "
+                             f"{', '.join(names[:40])}")
+        chosen.update((name, chosen.get(name, False) or name == pattern) for name in found)
+    return chosen
+
+
+def _tensor(output, name, first="last_hidden_state"):
+    if isinstance(output, torch.Tensor):
+        return output
+    for key in (first, "last_hidden_state", "logits"):
+        found = output.get(key) if isinstance(output, dict) else getattr(output, key, None)
+        if isinstance(found, torch.Tensor):
+            return found
+    values = output.values() if isinstance(output, dict) else output
+    if isinstance(values, (tuple, list)) or isinstance(output, dict):
+        for value in values:
+            if isinstance(value, torch.Tensor):
+                return value
+    raise ValueError(f"the output of {name} is a {type(output).__name__} without a tensor")
+
+
+@contextlib.contextmanager
+def _hooks(model, hooks):
+    modules, handles = dict(model.named_modules()), []
+    try:
+        for name, hook in hooks.items():
+            handles.append(modules[name].register_forward_hook(hook))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _groups(examples):
+    nested = isinstance(examples, dict) and all(
+        isinstance(v, (dict, tuple)) for v in examples.values())
+    named = isinstance(examples, dict) and set(examples) <= {
+        "test", "train", "train-clean", "train-corrupted"}
+    groups = examples if nested or named else {"test": examples}
+    return {name: _as_tensors(value) for name, value in groups.items()}
+
+
+def _planes(planes):
+    if planes is None or isinstance(planes, Planes):
+        return planes
+    if isinstance(planes, (torch.Tensor, np.ndarray)):
+        return Planes("test", torch.as_tensor(planes).detach().cpu().numpy())
+    return Planes.load(planes)
+
+
+def _as_tensors(value):
+    if isinstance(value, torch.utils.data.DataLoader):
+        batches = [b[0] if isinstance(b, (tuple, list)) else b for b in value]
+        return torch.cat(batches)
+    if isinstance(value, dict):
+        return {k: torch.as_tensor(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(torch.as_tensor(v) for v in value)
+    return torch.as_tensor(value)
+
+
+def _tensors(batch):
+    if isinstance(batch, dict):
+        return list(batch.values())
+    return list(batch) if isinstance(batch, (tuple, list)) else [batch]
+
+
+def _length(batch):
+    return len(_tensors(batch)[0])
+
+
+def _batches(examples, size, least=1):
+    n = _length(examples)
+    starts = list(range(0, n, size))
+    if len(starts) > 1 and n - starts[-1] < least:
+        starts.pop()  # a remainder of one image has no variance
+    for start, end in zip(starts, starts[1:] + [n]):
+        if isinstance(examples, dict):
+            yield {k: v[start:end] for k, v in examples.items()}
+        elif isinstance(examples, tuple):
+            yield tuple(v[start:end] for v in examples)
+        else:
+            yield examples[start:end]
+
+
+def _moved(batch, device):
+    if isinstance(batch, dict):
+        return {k: v.to(device) for k, v in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(v.to(device) for v in batch)
+    return batch.to(device)
+
+
+def _device(model):
+    first = next(model.parameters(), None)
+    first = next(model.buffers(), None) if first is None else first
+    return torch.device("cpu") if first is None else first.device
+
+
+def _is_batchnorm(module):
+    return isinstance(module, torch.nn.modules.batchnorm._NormBase)
+
+
+def _generators():
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda, mps
+
+
+def _restore_generators(states):
+    python, numpy, cpu, cuda, mps = states
+    random.setstate(python)
+    np.random.set_state(numpy)
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)
+    if mps is not None:
+        torch.mps.set_rng_state(mps)
+
+
+@contextlib.contextmanager
+def _exact_products():
+    """Products in full float32: TF32 has ten bits of mantissa."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _uncompiled():
+    """Modules that were compiled in place run as they are written, so that hooks are called."""
+    stance = getattr(torch.compiler, "set_stance", None)
+    return contextlib.nullcontext() if stance is None else stance("force_eager")
+
+
+def _choice(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}; expected one of {known}")
+    return value

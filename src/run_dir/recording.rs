@@ -1,0 +1,170 @@
+//! Recorded runs: rows that a training loop of another program has written, or that were made
+//! from its activations. There are no experiment, checkpoints or probes; `docs/FORMAT.md`,
+//! "Recordings", describes their files.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checkpoint, RunDir, check_name, manifest};
+use crate::array_file::{Array, read_npz_member};
+use crate::error::{Error, Result};
+use crate::similarity::Estimator;
+
+/// What `run.json` says under `recording`; what else it says there is for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Of CKA.
+    pub estimator: Estimator,
+    /// The layers, in depth order.
+    pub layers: Vec<String>,
+    /// Groups of examples.
+    pub groups: Vec<RecordedGroup>,
+    /// The planes on which the model's decisions were recorded.
+    pub decisions: Option<RecordedPlanes>,
+}
+
+/// A group of examples that representations were recorded on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedGroup {
+    /// `test`, `train-clean`, ….
+    pub name: String,
+    /// Examples in it.
+    pub n_examples: usize,
+    /// SHA-256 of the examples' ids, one a line.
+    pub ids_sha256: String,
+}
+
+/// The planes that decisions were recorded on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedPlanes {
+    /// The images that they go through.
+    pub group: String,
+    /// How many there are.
+    pub n_planes: usize,
+    /// Points on each.
+    pub points_per_plane: usize,
+}
+
+/// A run directory that holds a recording.
+#[derive(Debug)]
+pub struct Recording {
+    run: RunDir,
+    recorded: Recorded,
+}
+
+impl Recording {
+    /// Opens the recording in `root`, to read or to analyse; `None` if it holds a run that was
+    /// trained here.
+    ///
+    /// # Errors
+    /// If `root` holds no run, or `run.json` does not describe a recording as it should.
+    pub fn open(root: &Path) -> Result<Option<Self>> {
+        let path = super::run_json_of(root)?;
+        let value = manifest::read_json(&path)?;
+        if value["source"] != SOURCE {
+            return Ok(None);
+        }
+        let wrong = |found: String| {
+            Error::data(&path, found).expected("the run.json of a recording")
+        };
+        let recorded: Recorded = serde_json::from_value(value["recording"].clone())
+            .map_err(|error| wrong(format!("has a malformed `recording` ({error})")))?;
+        let groups = recorded.groups.iter().map(|group| &group.name);
+        let planes = recorded.decisions.iter().map(|planes| &planes.group);
+        for name in recorded.layers.iter().chain(groups).chain(planes) {
+            check_name(name)
+                .map_err(|error| wrong(format!("has a wrong name: {error}")))?;
+        }
+        let few = recorded
+            .decisions
+            .as_ref()
+            .is_some_and(|planes| planes.n_planes == 0 || planes.points_per_plane == 0);
+        if recorded.layers.is_empty() || recorded.groups.is_empty() || few {
+            return Err(wrong("names no layer, group or point of a plane".into()));
+        }
+        let run = RunDir { root: root.to_owned(), experiment: None, lock: None };
+        Ok(Some(Self { run, recorded }))
+    }
+
+    /// Begins a recording in `root`, which must be missing or empty, or continues the same one.
+    /// `about` is added to `run.json`.
+    ///
+    /// # Errors
+    /// If the directory holds something else, a name cannot be one of a file, or the operating
+    /// system refuses.
+    pub fn begin(
+        root: &Path,
+        recorded: &Recorded,
+        about: &[(&str, &str)],
+    ) -> Result<Self> {
+        super::refuse_foreign(root)?;
+        let path = root.join("run.json");
+        if path.exists() {
+            let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
+            return there.ok_or_else(|| {
+                Error::usage(root.display().to_string(), "holds another run")
+                    .fix("choose another directory with --out")
+            });
+        }
+        let mut value = manifest::mark();
+        value["source"] = SOURCE.into();
+        for (key, text) in about {
+            value[*key] = (*text).into();
+        }
+        value["recording"] =
+            serde_json::to_value(recorded).expect("names and numbers have a JSON form");
+        let text = serde_json::to_string_pretty(&value).expect("a value has a JSON form");
+        super::write_atomic(&path, (text + "\n").as_bytes())?;
+        Ok(Self::open(root)?.expect("the source that was just written"))
+    }
+
+    /// Where the files are.
+    pub fn run(&self) -> &RunDir {
+        &self.run
+    }
+
+    /// What was recorded.
+    pub fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    /// The row recorded at `step`.
+    pub fn row(&self, step: u64) -> PathBuf {
+        self.run.root.join(ROWS).join(format!("{}.npz", super::paths::step_name(step)))
+    }
+
+    /// The rows that hold signatures, in the order of steps.
+    ///
+    /// # Errors
+    /// If a row cannot be read or has no epoch.
+    pub fn rows(&self) -> Result<Vec<Checkpoint>> {
+        let directory = self.run.root.join(ROWS);
+        let first =
+            format!("cka/{}/{}", self.recorded.groups[0].name, self.recorded.layers[0]);
+        let mut rows = vec![];
+        for step in super::steps_in(&directory, ".npz")? {
+            let path = self.row(step);
+            if read_npz_member(&path, &first)?.is_none() {
+                continue;
+            }
+            let epoch = read_npz_member(&path, "epoch")?.as_ref().map(Array::to_f64);
+            let epoch = epoch.and_then(|values| values.first().copied());
+            let epoch = epoch.filter(|epoch| epoch.is_finite() && *epoch >= 0.0);
+            let epoch = epoch.ok_or_else(|| {
+                Error::data(&path, "has no `epoch`").expected("a number from 0 on")
+            })?;
+            rows.push(Checkpoint { step, epoch, path });
+        }
+        if !rows.is_sorted_by(|a, b| a.epoch < b.epoch) {
+            return Err(Error::data(&directory, "has rows whose epochs do not rise")
+                .expected("epochs that rise with the steps"));
+        }
+        Ok(rows)
+    }
+}
+
+/// `source` in the `run.json` of a recording.
+const SOURCE: &str = "recorded";
+/// The directory of its rows.
+const ROWS: &str = "recorded";

@@ -1,0 +1,243 @@
+"""The package without PyTorch: signatures, recordings, planes, reading."""
+
+import csv
+import json
+import random
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import stratagram
+from stratagram._signature import signature_length
+
+
+def golden():
+    """The published example: its similarities in float64 stand in docs/CONFORMANCE.md."""
+    x = [[((7 * i + 3 * j + i * j) % 11) / 10 for j in range(4)] for i in range(12)]
+    y = [[((5 * i + 8 * j + i * i) % 13) / 12 for j in range(3)] for i in range(12)]
+    return np.array(x, np.float32), np.array(y, np.float32)
+
+
+def unbiased_hsic(k, l):
+    """Song et al. 2012, equation 5."""
+    n = len(k)
+    k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
+    return (np.trace(k @ l) + k.sum() * l.sum() / ((n - 1) * (n - 2))
+            - 2 * (k @ l).sum() / (n - 2)) / (n * (n - 3))
+
+
+def unbiased_cka(x, y):
+    k, l = x @ x.T, y @ y.T
+    return unbiased_hsic(k, l) / np.sqrt(unbiased_hsic(k, k) * unbiased_hsic(l, l))
+
+
+class Signatures(unittest.TestCase):
+    def test_inner_products_are_the_golden_similarities(self):
+        x, y = golden()
+        for estimator, expected in [("debiased", -0.179555643322), ("biased", 0.135041240642)]:
+            a, b = (stratagram.signature(v, estimator).astype(float) for v in (x, y))
+            self.assertAlmostEqual(a @ b, expected, delta=1e-6)
+            self.assertAlmostEqual(a @ a, 1.0, delta=1e-6)
+            self.assertEqual(len(a), signature_length(12, estimator))
+
+    def test_offsets_cost_no_digits(self):
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(64, 1500)), rng.normal(size=(64, 40))
+        y[:, :20] += x[:, :20]
+        expected = unbiased_cka(x, y)
+        for offset in (0, 100):
+            a, b = (stratagram.signature((v + offset).astype(np.float32)) for v in (x, y))
+            self.assertAlmostEqual(float(a.astype(float) @ b), expected, delta=1e-4)
+
+    def test_minibatches_average_the_unbiased_hsic(self):
+        rng = np.random.default_rng(1)
+        x, y = rng.normal(size=(600, 8)), rng.normal(size=(600, 5))
+        y += 2 * x[:, :5]
+        batches = [slice(0, 256), slice(256, 600)]
+
+        def mean(a, b):
+            return np.mean([unbiased_hsic(a[s] @ a[s].T, b[s] @ b[s].T) for s in batches])
+
+        a, b = (stratagram.signature(v, "minibatch") for v in (x, y))
+        expected = mean(x, y) / np.sqrt(mean(x, x) * mean(y, y))
+        self.assertAlmostEqual(float(a.astype(float) @ b), expected, delta=1e-5)
+
+    def test_what_is_undefined_says_why(self):
+        one = np.zeros((8, 3), np.float32)
+        one[2, 1] = 1
+        for x, reason in [
+            (np.full((8, 3), 0.1, np.float32), "dead layer"),
+            (np.zeros((3, 3), np.float32), "at least 4"),
+            (np.full((8, 3), np.nan, np.float32), "NaN or infinite"),
+            (one, "mutually orthogonal"),
+        ]:
+            with self.assertRaisesRegex(stratagram.Undefined, reason):
+                stratagram.signature(x)
+
+
+class Recordings(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = Path(folder.name) / "mine"
+        self.rng = np.random.default_rng(3)
+
+    def open(self, **changes):
+        arguments = {"layers": ["conv", "fc"], "examples": {"test": range(10)}, **changes}
+        rec = stratagram.Recording(self.out, **arguments)
+        self.addCleanup(rec.close)
+        return rec
+
+    def fill(self, rec, steps):
+        for step in steps:
+            layers = {name: self.rng.normal(size=(10, 4, 2)) for name in rec.layers}
+            rec.log(epoch=step / 2, step=step, activations=layers, train_error=0.5,
+                    test_error=0.25)
+
+    def history(self):
+        return list(csv.DictReader((self.out / "history.csv").read_text().splitlines()))
+
+    def parts(self):
+        return sorted(path.name for path in (self.out / "recorded").iterdir())
+
+    def test_a_row_is_one_file_with_a_signature_a_layer(self):
+        rec = self.open()
+        x = self.rng.normal(size=(10, 3))
+        rec.log(epoch=1, step=4, activations={"conv": x, "fc": np.zeros((10, 2))}, loss=2)
+        rec.log(epoch=2, step=8, train_error=0.125)
+        with np.load(self.out / "recorded/step-000000004.npz") as part:
+            np.testing.assert_array_equal(part["cka/test/conv"], stratagram.signature(x))
+            self.assertTrue(np.isnan(part["cka/test/fc"]).all())
+            self.assertIn(b"dead layer", part["reason/cka/test/fc"].tobytes())
+        rows = self.history()
+        self.assertEqual(rows[0], {"step": "4", "epoch": "1", "loss": "2", "train_error": ""})
+        self.assertEqual(rows[1]["train_error"], "0.125")
+
+    def test_signatures_grow_by_a_row_and_open_with_numpy(self):
+        rec = self.open(decisions={"group": "test", "n_planes": 1, "points_per_plane": 4})
+        path = self.out / "signatures/cka/test/fc.npy"
+
+        def log(step):
+            x = {name: self.rng.normal(size=(10, 3)) for name in rec.layers}
+            rec.log(epoch=step, step=step, activations=x, decisions=[0, 1, 1, step])
+            parts = sorted((self.out / "recorded").iterdir())
+            rows = [np.load(part)["cka/test/fc"] for part in parts]
+            np.testing.assert_array_equal(np.load(path), rows)
+
+        for step in range(12):
+            log(step)
+        self.assertEqual(np.load(self.out / "signatures/drs/test/output.npy")[:, 3].tolist(),
+                         list(range(12)))
+        with path.open("ab") as file:  # a process that was killed within a row
+            file.write(b"x" * 10)
+        log(12)
+        rec.close()
+        rec = self.open(decisions=rec.decisions)
+        log(13)
+        path.unlink()
+        log(14)
+
+    def test_the_same_recording_continues_and_another_is_refused_by_key(self):
+        rec = self.open()
+        self.fill(rec, [0, 2, 4])
+        rec.close()
+        rec = self.open()
+        self.assertEqual(rec.last_step, 4)
+        self.fill(rec, [6])
+        rec.close()
+        self.assertEqual([row["step"] for row in self.history()], ["0", "2", "4", "6"])
+        for change, key in [
+            ({"layers": ["conv"]}, "layers"),
+            ({"estimator": "biased"}, "estimator"),
+            ({"examples": {"test": range(1, 11)}}, "groups.test.ids_sha256"),
+            ({"settings": {"tokens": "cls"}}, "tokens"),
+        ]:
+            with self.assertRaisesRegex(ValueError, key):
+                self.open(**change)
+        fresh = self.open(estimator="biased", fresh=True)
+        self.assertIsNone(fresh.last_step)
+        self.assertEqual(self.history(), [])
+
+    def test_a_killed_process_leaves_whole_rows(self):
+        rec = self.open()
+        self.fill(rec, [0, 2])
+        rec.close()
+        (self.out / "recorded/.stratagram-tmp-x").write_bytes(b"half a row")
+        (self.out / "history.csv").write_text("step,epoch\n0,0\n2,")
+        self.open()
+        self.assertEqual(self.parts(), ["step-000000000.npz", "step-000000002.npz"])
+        self.assertEqual([row["test_error"] for row in self.history()], ["0.25", "0.25"])
+
+    def test_only_the_first_row_after_opening_may_go_back(self):
+        rec = self.open()
+        self.fill(rec, [0, 2, 4, 6])
+        with self.assertRaisesRegex(ValueError, "not after the last one, 6"):
+            self.fill(rec, [4])
+        rec.close()
+        (self.out / "matrices").mkdir()
+        axis = self.out / "matrices/axis.csv"
+        axis.write_text("step,epoch\n")
+        rec = self.open()
+        self.fill(rec, [3])
+        self.assertEqual([row["step"] for row in self.history()], ["0", "2", "3"])
+        self.assertFalse(axis.exists(), "what was analysed of other rows is out of date")
+
+    def test_directories_of_others_are_left_alone(self):
+        self.out.mkdir()
+        (self.out / "thesis.tex").write_text("x")
+        with self.assertRaisesRegex(FileExistsError, "thesis.tex"):
+            self.open(fresh=True)
+        (self.out / "run.json").write_text(json.dumps({"format": 1, "stratagram": "0.1.0"}))
+        with self.assertRaisesRegex(FileExistsError, "stratagram trained"):
+            self.open(fresh=True)
+        self.assertEqual((self.out / "thesis.tex").read_text(), "x")
+
+    def test_one_recorder_holds_a_directory(self):
+        self.open()
+        with self.assertRaisesRegex(RuntimeError, "in use by process"):
+            self.open()
+
+    def test_wrong_values_are_refused_before_anything_is_written(self):
+        rec = self.open()
+        for values, message in [
+            ({"epoch": 0, "step": 0, "train_error": 50}, "fractions"),
+            ({"epoch": -1, "step": 0}, "epoch is -1"),
+            ({"epoch": 0, "step": 0.5}, "step is 0.5"),
+            ({"epoch": 0, "step": 0, "a,b": 1}, "column"),
+            ({"epoch": 0, "step": 0, "activations": {"conv": np.zeros((9, 2)), "fc": 0}},
+             "has 9 rows"),
+        ]:
+            with self.assertRaisesRegex(ValueError, message):
+                rec.log(**values)
+        self.assertFalse((self.out / "recorded").exists())
+        with self.assertRaisesRegex(ValueError, "cannot be a file name"):
+            self.open(layers=["../../etc"])
+
+
+class PlanesOfTriplets(unittest.TestCase):
+    def test_the_plane_is_the_golden_one(self):
+        images = np.array([[0, 1, 2, 3], [2, 0, 1, 5], [1, 4, 0, 2]], np.float32)
+        seed = next(s for s in range(200) if first_three(s) == [0, 1, 2])
+        planes = stratagram.Planes.through(images, [0, 1, 2], triplets=1, resolution=5, seed=seed)
+        np.testing.assert_allclose(planes[0][7], [0.84, 2.33, 0.83, 2.84], atol=1e-6)
+        np.testing.assert_allclose(planes.coordinates[0][2], [-0.316227766, 3.860051813])
+
+    def test_triplets_are_those_of_pythons_generator(self):
+        labels = np.arange(10_000) % 10
+        images = np.stack([np.arange(10_000.0), np.arange(10_000.0) ** 2], axis=1)
+        planes = stratagram.Planes.through(images, labels, triplets=1, resolution=2)
+        self.assertEqual(planes.triplets.tolist(), [[2201, 9325, 1033]])
+
+
+def first_three(seed):
+    generator, chosen = random.Random(seed), []
+    while len(chosen) < 3:
+        index = generator.randint(0, 2)
+        chosen += [index] if index not in chosen else []
+    return chosen
+
+
+if __name__ == "__main__":
+    unittest.main()

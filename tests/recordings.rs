@@ -1,0 +1,194 @@
+//! Runs that another program has recorded: `tests/reference/recording`, written by the Python
+//! package (`tests/reference/make_recording.py`).
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use stratagram::array_file::{read_npy, read_npz};
+use stratagram::similarity::{Estimator, cka};
+
+const FIXTURE: &str = "tests/reference/recording";
+const LAYERS: [&str; 3] = ["layer2.0", "layer10", "fc"];
+
+struct Recorded {
+    directory: tempfile::TempDir,
+}
+
+impl Recorded {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().join("mine");
+        fs::create_dir_all(run.join("recorded")).unwrap();
+        let fixture = Path::new(FIXTURE).join("run");
+        for folder in ["", "recorded"] {
+            for entry in fs::read_dir(fixture.join(folder)).unwrap() {
+                let from = entry.unwrap().path();
+                if from.is_file() {
+                    let to = run.join(folder).join(from.file_name().unwrap());
+                    fs::copy(from, to).unwrap();
+                }
+            }
+        }
+        Self { directory }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("mine").join(name)
+    }
+
+    fn stratagram(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_stratagram"))
+            .current_dir(self.directory.path())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.stratagram(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn refuse(&self, arguments: &[&str], part: &str) {
+        let output = self.stratagram(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(part), "{error}");
+    }
+
+    fn analysis(&self) -> Vec<Vec<u8>> {
+        let layers = LAYERS.iter().flat_map(|layer| {
+            ["signatures", "matrices"].map(|kind| format!("{kind}/cka/test/{layer}.npy"))
+        });
+        let others = [
+            "matrices/drs/test/output.npy",
+            "matrices.csv",
+            "noise.csv",
+            "matrices/axis.csv",
+            "phases.json",
+        ];
+        let files = layers.chain(others.map(String::from));
+        files.map(|file| fs::read(self.path(&file)).unwrap()).collect()
+    }
+}
+
+#[test]
+fn recorded_signatures_are_those_of_the_analysis() {
+    let recorded = Recorded::new();
+    recorded.succeed(&["analyze", "mine"]);
+    let activations = read_npz(&Path::new(FIXTURE).join("activations.npz")).unwrap();
+    for layer in LAYERS {
+        let path = recorded.path(&format!("signatures/cka/test/{layer}.npy"));
+        let rows = read_npy(&path).unwrap();
+        assert_eq!(rows.shape, [4, 78]);
+        for (epoch, row) in rows.to_f32().chunks(78).enumerate() {
+            let x = activations.get(&format!("{epoch}/{layer}")).unwrap();
+            let own = cka::signature(&x.to_f32(), 12, x.shape[1], Estimator::Debiased);
+            let Ok(own) = own else {
+                assert!((epoch, layer) == (0, "fc") && row.iter().all(|v| v.is_nan()));
+                continue;
+            };
+            for (a, b) in row.iter().zip(&own) {
+                assert!((a - b).abs() < 1e-6, "{layer}, epoch {epoch}: {a} is not {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recording_has_matrices_phases_and_a_page() {
+    let recorded = Recorded::new();
+    recorded.succeed(&["analyze", "mine"]);
+    let axis = fs::read_to_string(recorded.path("matrices/axis.csv")).unwrap();
+    assert_eq!(axis, "step,epoch\n0,0\n8,1\n16,2\n24,3\n");
+    let table = fs::read_to_string(recorded.path("matrices.csv")).unwrap();
+    assert!(table.contains("fc,cka,debiased,test,0,8,0,1,,,\"dead layer"), "{table}");
+    // 4 rows: 10 cells of each of 4 matrices, and the header.
+    assert_eq!(table.lines().count(), 41);
+    let page = recorded.succeed(&["report", "mine"]);
+    assert!(page.starts_with("mine/report/index.html\n"), "{page}");
+    let page = fs::read_to_string(recorded.path("report/index.html")).unwrap();
+    for part in [
+        "Example, recorded over 3.5 epochs",
+        "A recording holds no probes",
+        "A recording holds no pictures of decision regions",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("BatchNorm statistics"), "nothing is known of them");
+    // Depth order is that of run.json, not the alphabet's.
+    let at = |name: &str| page.find(&format!("\"name\":\"{name}\"")).unwrap();
+    assert!(at("layer2.0") < at("layer10") && at("layer10") < at("fc"));
+    let shown = recorded.succeed(&["show", "mine"]);
+    assert!(
+        shown.contains("recorded, 3 layers on 12 examples (test), 4 rows"),
+        "{shown}"
+    );
+    assert!(shown.contains("layers: layer2.0 layer10 fc output"), "{shown}");
+    assert!(recorded.succeed(&["show", "mine", "fc"]).contains("CKA of fc"));
+}
+
+#[test]
+fn later_rows_and_a_second_analysis_give_the_bytes_of_one() {
+    let recorded = Recorded::new();
+    recorded.succeed(&["analyze", "mine"]);
+    let whole = recorded.analysis();
+    recorded.succeed(&["analyze", "mine"]);
+    assert!(recorded.analysis() == whole);
+    recorded.succeed(&["analyze", "mine", "--force"]);
+    assert!(recorded.analysis() == whole);
+    let grown = Recorded::new();
+    let last = grown.path("recorded/step-000000024.npz");
+    let aside = grown.path("aside");
+    fs::rename(&last, &aside).unwrap();
+    grown.succeed(&["analyze", "mine"]);
+    assert!(grown.analysis() != whole);
+    fs::rename(&aside, &last).unwrap();
+    grown.succeed(&["analyze", "mine"]);
+    assert!(grown.analysis() == whole);
+}
+
+#[test]
+fn a_recording_without_errors_has_a_page_that_says_so() {
+    let recorded = Recorded::new();
+    fs::write(recorded.path("history.csv"), "step,epoch\n0,0\n8,1\n16,2\n24,3\n")
+        .unwrap();
+    recorded.succeed(&["analyze", "mine"]);
+    assert!(!recorded.path("phases.json").exists());
+    recorded.succeed(&["report", "mine"]);
+    let page = fs::read_to_string(recorded.path("report/index.html")).unwrap();
+    assert!(page.contains("no train_error and test_error were recorded"));
+    let shown = recorded.succeed(&["show", "mine"]);
+    assert!(shown.contains("no curves"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_in_a_recording_is_named() {
+    let recorded = Recorded::new();
+    let manifest = fs::read_to_string(recorded.path("run.json")).unwrap();
+    let with = |from: &str, to: &str| {
+        assert!(manifest.contains(from));
+        fs::write(recorded.path("run.json"), manifest.replace(from, to)).unwrap();
+    };
+    with("\"layer10\"", "\"../layer10\"");
+    recorded.refuse(&["analyze", "mine"], "cannot be a file name");
+    with("\"n_examples\": 12", "\"n_examples\": 13");
+    recorded.refuse(&["analyze", "mine"], "expected f32 [91]");
+    with("\"debiased\"", "\"unbiased\"");
+    recorded.refuse(&["analyze", "mine"], "no estimator is called `unbiased`");
+    with("\"layer10\"", "\"layer11\"");
+    recorded.refuse(&["analyze", "mine"], "holds no `cka/test/layer11`");
+    with("\"fc\"", "\"fc\"");
+    recorded
+        .refuse(&["train", "--from", "mine@1"], "a recording, which has no experiment");
+    let row = recorded.path("recorded/step-000000008.npz");
+    fs::write(row, b"half a row").unwrap();
+    recorded.refuse(&["analyze", "mine"], "step-000000008.npz");
+    fs::remove_dir_all(recorded.path("recorded")).unwrap();
+    recorded.refuse(&["analyze", "mine"], "holds no recorded rows");
+}
