@@ -27,6 +27,7 @@
 //! |---|---|
 //! | an experiment | [`experiment`], [`data`], [`net`] |
 //! | training → checkpoints, history | [`train`] on [`engine`] |
+//! | or another program's checkpoints | [`import`] |
 //! | checkpoints → signatures → matrices | [`analyze`] with [`represent`], [`probe`], [`planes`], [`similarity`] |
 //! | perfect fit, double descent | [`phases`] |
 //! | figures and the page | [`report`] |
@@ -45,6 +46,7 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod experiment;
+pub mod import;
 pub mod net;
 mod observer;
 pub mod phases;

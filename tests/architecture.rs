@@ -14,7 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["engine"],
     &["run_dir"],
     &["represent", "probe", "planes", "train"],
-    &["analyze"],
+    &["analyze", "import"],
     &["report"],
     &["cli"],
 ];

@@ -15,6 +15,7 @@ mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
+mod import;
 mod many;
 mod phases;
 mod probe;
@@ -44,6 +45,7 @@ enum Verb {
     Sweep(sweep::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
+    Import(import::Arguments),
     Report(report::Arguments),
     Show(show::Arguments),
     Similarity(similarity::Arguments),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Analyze(arguments) => analyze::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),

@@ -21,7 +21,7 @@ pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
 pub use csv_log::CsvLog;
 pub(crate) use curves::read_curves;
-pub use manifest::{Manifest, Origin, Seeds, Status};
+pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
