@@ -31,6 +31,7 @@
 //! | checkpoints → signatures → matrices | [`analyze`] with [`represent`], [`probe`], [`planes`], [`similarity`] |
 //! | perfect fit, double descent | [`phases`] |
 //! | figures and the page | [`report`] |
+//! | files for other tools | [`export`] |
 //!
 //! # Features
 //! `cli` (default): the command-line program. Without it the crate parses no arguments and
@@ -46,6 +47,7 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod experiment;
+pub mod export;
 pub mod import;
 pub mod net;
 mod observer;

@@ -16,6 +16,7 @@ const LEVELS: &[&[&str]] = &[
     &["represent", "probe", "planes", "train"],
     &["analyze", "import"],
     &["report"],
+    &["export"],
     &["cli"],
 ];
 

@@ -15,6 +15,7 @@ mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
+mod export;
 mod import;
 mod many;
 mod phases;
@@ -46,6 +47,7 @@ enum Verb {
     Train(train::Arguments),
     Analyze(analyze::Arguments),
     Import(import::Arguments),
+    Export(export::Arguments),
     Report(report::Arguments),
     Show(show::Arguments),
     Similarity(similarity::Arguments),
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Analyze(arguments) => analyze::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),

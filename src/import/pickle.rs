@@ -453,7 +453,10 @@ impl<'a> Machine<'a, '_> {
     fn global(&self, module: &str, name: &str) -> Result<Value<'a>> {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Some(Global::OrderedDict),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Global::RebuildTensor),
+            // Before version 0.4 without the two last arguments, which are passed over.
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => {
+                Some(Global::RebuildTensor)
+            }
             ("torch._utils", "_rebuild_parameter") => Some(Global::RebuildParameter),
             ("torch", name) => StorageType::of(name).map(Global::Storage),
             _ => None,
