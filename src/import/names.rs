@@ -253,7 +253,9 @@ fn refuse(path: &Path, found: &[String], config: &NetConfig) -> Error {
         text += &format!("; and {rest} more");
     }
     let kind = kind_name(config);
-    let stem = found.iter().any(|line| line.starts_with("`bn1.weight` is unexpected"));
+    let has = |start: &str| found.iter().any(|line| line.starts_with(start));
+    let stem =
+        has("`bn1.weight` is unexpected") && !has("`layer1.0.bn1.weight` is missing");
     let fix = match config {
         NetConfig::Resnet18 { .. } if stem => {
             "a BatchNorm behind the stem is of a post-activation ResNet: --net resnet18-post \
