@@ -27,9 +27,11 @@
 //! |---|---|
 //! | an experiment | [`experiment`], [`data`], [`net`] |
 //! | training → checkpoints, history | [`train`] on [`engine`] |
+//! | or another program's checkpoints | [`import`] |
 //! | checkpoints → signatures → matrices | [`analyze`] with [`represent`], [`probe`], [`planes`], [`similarity`] |
 //! | perfect fit, double descent | [`phases`] |
 //! | figures and the page | [`report`] |
+//! | files for other tools | [`export`] |
 //!
 //! # Features
 //! `cli` (default): the command-line program. Without it the crate parses no arguments and
@@ -45,6 +47,8 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod experiment;
+pub mod export;
+pub mod import;
 pub mod net;
 mod observer;
 pub mod phases;

@@ -14,8 +14,9 @@ const LEVELS: &[&[&str]] = &[
     &["engine"],
     &["run_dir"],
     &["represent", "probe", "planes", "train"],
-    &["analyze"],
+    &["analyze", "import"],
     &["report"],
+    &["export"],
     &["cli"],
 ];
 

@@ -8,7 +8,8 @@ use crate::error::Error;
 
 /// A type of elements in little-endian order on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
+#[allow(missing_docs)]
+pub(crate) enum Element {
     F16,
     Bf16,
     F32,
@@ -26,7 +27,7 @@ pub(super) enum Element {
 
 impl Element {
     /// Bytes of one element.
-    pub(super) fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Element::I8 | Element::U8 | Element::Bool => 1,
             Element::F16 | Element::Bf16 | Element::I16 | Element::U16 => 2,
@@ -42,7 +43,7 @@ impl Element {
     }
 
     /// Reads `n` elements. The caller has checked that so many bytes can be there.
-    pub(super) fn read(self, n: usize, reader: &mut dyn Read) -> io::Result<Values> {
+    pub(crate) fn read(self, n: usize, reader: &mut dyn Read) -> io::Result<Values> {
         Ok(match self {
             Element::F16 => {
                 Values::F32(collect(n, reader, |b| Ok(from_half(u16::from_le_bytes(b))))?)
@@ -151,7 +152,7 @@ fn from_half(bits: u16) -> f32 {
 }
 
 /// The error of a failed [`Element::read`] in the file `place`.
-pub(super) fn read_error(path: &Path, place: &str, error: io::Error) -> Error {
+pub(crate) fn read_error(path: &Path, place: &str, error: io::Error) -> Error {
     let found = |what: &str| Error::data(path, format!("{place}{what}"));
     match error.kind() {
         io::ErrorKind::UnexpectedEof => found("ends early")

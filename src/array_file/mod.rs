@@ -15,6 +15,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+pub(crate) use element::{Element, read_error};
 pub use npy::{npy_bytes, read_npy};
 pub use npy_columns::NpyColumns;
 pub use npz::{npz_bytes, read_npz, read_npz_member};
@@ -214,7 +215,10 @@ pub fn read_arrays(path: &Path) -> Result<NamedArrays> {
             "may hold pickled Python code, which is never run",
         )
         .expected("a .safetensors, .npz or .npy file")
-        .fix("convert it: safetensors.torch.save_file(state_dict, \"x.safetensors\")")),
+        .fix(
+            "convert it: safetensors.torch.save_file(state_dict, \"x.safetensors\"); weights of \
+             a run are read by `stratagram import`",
+        )),
         _ => Err(Error::data(path, "has an unknown extension")
             .expected(".npy, .npz or .safetensors")),
     }
@@ -222,7 +226,7 @@ pub fn read_arrays(path: &Path) -> Result<NamedArrays> {
 
 /// Opens a regular file and gives its length. Pipes and devices have none, so no declared
 /// size could be checked against them.
-fn open(path: &Path) -> Result<(File, u64)> {
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let cannot = |error| Error::io(path, "cannot be read", error);
     let file = File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
@@ -233,7 +237,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
 }
 
 /// A shape for messages: `3×4`, or `scalar`.
-fn show(shape: &[usize]) -> String {
+pub(crate) fn show(shape: &[usize]) -> String {
     if shape.is_empty() {
         return "scalar".into();
     }
@@ -242,7 +246,7 @@ fn show(shape: &[usize]) -> String {
 
 /// Text from a file for messages: at most 80 characters, those that are not printable ASCII
 /// escaped, so that no file can send control codes to a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(80) {
         match character {

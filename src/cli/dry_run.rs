@@ -147,6 +147,12 @@ impl Estimate {
         let net = match &experiment.net {
             NetConfig::Cnn5 { width } => format!("cnn5 of width {width}"),
             NetConfig::Resnet18 { width } => format!("resnet18 of width {width}"),
+            NetConfig::Resnet18Post { width } => {
+                format!("resnet18-post of width {width}")
+            }
+            NetConfig::ResnetCifar { depth, width } => {
+                format!("resnet-cifar of depth {depth}, width {width}")
+            }
             NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
                 format!("vit of patch {patch}, dim {dim}, depth {depth}")
             }

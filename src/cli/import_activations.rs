@@ -23,9 +23,6 @@ use crate::similarity::{Estimator, Measure, Settings};
 /// How activations become a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Activations {
-    /// The run directory: a new one, or that of the same import, which is then done anew.
-    #[arg(long, value_name = "RUN")]
-    out: PathBuf,
     /// Error curves: epoch,train_error,test_error, and what else history.csv may hold.
     #[arg(long, value_name = "CURVES.csv")]
     history: Option<PathBuf>,
@@ -57,8 +54,12 @@ struct Epoch {
     files: Vec<PathBuf>,
 }
 
-/// Makes the run directory.
-pub(super) fn import(directory: &Path, options: &Activations) -> Result<()> {
+/// Makes the run directory `out`: a new one, or that of the same import, which is done anew.
+pub(super) fn import_activations(
+    directory: &Path,
+    out: &Path,
+    options: &Activations,
+) -> Result<()> {
     check_name(&options.group)?;
     let (layers, epochs) = find(directory)?;
     let terminal = Terminal::new("stratagram import");
@@ -83,14 +84,14 @@ pub(super) fn import(directory: &Path, options: &Activations) -> Result<()> {
         check_same(first.get_or_insert_with(|| ids.clone()), &ids, epoch)?;
         let target = match &recording {
             Some(recording) => recording,
-            None => recording.insert(begin(options, &layers, &ids)?),
+            None => recording.insert(begin(out, options, &layers, &ids)?),
         };
         let part = reduce(epoch.epoch, &items, options);
         let step = if is_whole { epoch.epoch as u64 } else { at as u64 };
         write_atomic(&target.row(step), &npz_bytes(&part))?;
     }
     let n = first.map_or(0, |ids| ids.len());
-    let out = options.out.display();
+    let out = out.display();
     print_result(&format!(
         "{out}: {} epochs of {} layers on {n} examples\ncontinue with: stratagram analyze {out} \
          && stratagram report {out}\n",
@@ -99,7 +100,12 @@ pub(super) fn import(directory: &Path, options: &Activations) -> Result<()> {
     ))
 }
 
-fn begin(options: &Activations, layers: &[String], ids: &[String]) -> Result<Recording> {
+fn begin(
+    out: &Path,
+    options: &Activations,
+    layers: &[String],
+    ids: &[String],
+) -> Result<Recording> {
     let history = options.history.as_deref().map(history).transpose()?;
     let recorded = Recorded {
         estimator: options.estimator,
@@ -112,10 +118,10 @@ fn begin(options: &Activations, layers: &[String], ids: &[String]) -> Result<Rec
         decisions: None,
     };
     let recording =
-        Recording::begin(&options.out, &recorded, &[("model", "Activations")])?;
+        Recording::begin(out, &recorded, &[("model", "Activations")])?;
     let history = history.unwrap_or_else(|| "step,epoch\n".into());
     write_atomic(&recording.run().history(), history.as_bytes())?;
-    let path = options.out.join("sample_ids.csv");
+    let path = out.join("sample_ids.csv");
     let mut table = csv::Writer::from_writer(vec![]);
     let header = ["group", "row", "id"].map(str::to_owned);
     let rows = ids.iter().enumerate();

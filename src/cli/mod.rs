@@ -15,8 +15,10 @@ mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
+mod export;
 mod import;
 mod import_activations;
+mod import_checkpoints;
 mod many;
 mod phases;
 mod planes;
@@ -47,11 +49,12 @@ enum Verb {
     Sweep(sweep::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
+    Import(import::Arguments),
+    Export(export::Arguments),
     Report(report::Arguments),
     Show(show::Arguments),
     Similarity(similarity::Arguments),
     Phases(phases::Arguments),
-    Import(import::Arguments),
     Probe(probe::Arguments),
     Data(data::Arguments),
     Doctor(doctor::Arguments),
@@ -73,11 +76,12 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Analyze(arguments) => analyze::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Phases(arguments) => phases::run(&arguments),
-        Verb::Import(arguments) => import::run(&arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Similarity(arguments) => similarity::run(&arguments),
         Verb::Sweep(arguments) => sweep::run(&arguments),

@@ -110,6 +110,10 @@ fn header(run: &RunDir) -> String {
     let net = match &experiment.net {
         NetConfig::Cnn5 { width } => format!("CNN5 k={width}"),
         NetConfig::Resnet18 { width } => format!("ResNet-18 k={width}"),
+        NetConfig::Resnet18Post { width } => {
+            format!("ResNet-18 (post-activation) k={width}")
+        }
+        NetConfig::ResnetCifar { depth, width } => format!("ResNet-{depth} k={width}"),
         NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
             format!("ViT patch={patch} dim={dim} depth={depth}")
         }

@@ -102,12 +102,13 @@ impl Data {
             chosen.test = resize::to_side(chosen.test, size);
         }
         let n_classes = check(experiment, &chosen)?;
-        let (mean, std) = match config.normalize {
+        let (mean, std) = match &config.normalize {
             Normalize::Channel => channel_statistics(&chosen.train)?,
             Normalize::None => {
                 let channels = chosen.train.shape.channels;
                 (vec![0.0; channels], vec![1.0; channels])
             }
+            Normalize::Given { mean, std } => given_statistics(mean, std, &chosen.train)?,
         };
         let noisy = noisy_labels(experiment, &chosen, n_classes)?;
         let noisy_test = if experiment.noise.test {
@@ -330,6 +331,22 @@ fn channel_statistics(set: &ImageSet) -> Result<(Vec<f32>, Vec<f32>)> {
         stds.push(variance.sqrt() as f32);
     }
     Ok((means, stds))
+}
+
+/// Means and standard deviations of the experiment file, one of each channel of `set`.
+fn given_statistics(
+    mean: &[f64],
+    std: &[f64],
+    set: &ImageSet,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let channels = set.shape.channels;
+    if mean.len() != channels {
+        let found = format!("has means of {} channels", mean.len());
+        return Err(Error::usage("`data.normalize`", found)
+            .expected(format!("{channels}, those of the images")));
+    }
+    let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+    Ok((single(mean), single(std)))
 }
 
 #[cfg(test)]

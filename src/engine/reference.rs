@@ -93,6 +93,11 @@ impl<'a> Reference<'a> {
                     let picks = self.picks(node, *size, inputs[0]);
                     picks.into_iter().map(|at| inputs[0][at]).collect()
                 }
+                Op::Subsample { .. } => {
+                    let mut y = vec![0.0; self.n * step.shape.size()];
+                    self.for_each_sample(node, |from, to| y[to] = inputs[0][from]);
+                    y
+                }
                 Op::GlobalAvgPool => {
                     let from = self.shape(step.inputs[0]);
                     let pixels = from.height * from.width;
@@ -251,6 +256,27 @@ impl<'a> Reference<'a> {
         picks
     }
 
+    /// Calls with input and output position of every value that a subsampling node takes.
+    fn for_each_sample(&self, node: usize, mut f: impl FnMut(usize, usize)) {
+        let Op::Subsample { stride, .. } = self.net.nodes[node].op else {
+            unreachable!()
+        };
+        let from = self.shape(self.net.nodes[node].inputs[0]);
+        let to = self.shape(node);
+        let before = (to.channels - from.channels) / 2;
+        for image in 0..self.n {
+            for c in 0..from.channels {
+                for y in 0..to.height {
+                    for x in 0..to.width {
+                        let row = (image * from.channels + c) * from.height + y * stride;
+                        let out = (image * to.channels + before + c) * to.height + y;
+                        f(row * from.width + x * stride, out * to.width + x);
+                    }
+                }
+            }
+        }
+    }
+
     /// Mean cross-entropy, and its gradient with respect to the logits.
     pub(super) fn loss(&self, logits: &[f64], labels: &[u8]) -> (f64, Vec<f64>) {
         let n = labels.len() as f64;
@@ -302,6 +328,11 @@ impl<'a> Reference<'a> {
                     for (at, dy) in self.picks(node, *size, x).into_iter().zip(dy) {
                         dx[at] += dy;
                     }
+                    dx
+                }
+                Op::Subsample { .. } => {
+                    let mut dx = vec![0.0; x.len()];
+                    self.for_each_sample(node, |from, to| dx[from] = dy[to]);
                     dx
                 }
                 Op::GlobalAvgPool => {

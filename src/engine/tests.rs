@@ -344,6 +344,19 @@ fn resnet_matches_the_reference() {
 }
 
 #[test]
+fn post_activation_resnets_are_the_formulas() {
+    // 9 rows: a stride that does not divide them.
+    let input = Shape { channels: 3, height: 9, width: 12 };
+    on_every_isa(|isa| {
+        for width in [1, 4] {
+            let cifar = NetConfig::ResnetCifar { depth: 8, width };
+            check(isa, &cifar.build(input, 10), 17, 1e-4);
+            check(isa, &NetConfig::Resnet18Post { width }.build(input, 10), 17, 1e-4);
+        }
+    });
+}
+
+#[test]
 fn biases_before_batchnorm_have_no_gradient() {
     let input = Shape { channels: 3, height: 16, width: 16 };
     let net = NetConfig::Cnn5 { width: 8 }.build(input, 10);

@@ -9,6 +9,7 @@ use super::parse::Settings;
 use super::{Experiment, IN_DATA_DIRECTORY, Length, OptimizerKind, steps_per_epoch};
 use crate::data::DIGITS_COUNT;
 use crate::error::{Error, Result};
+use crate::net::NetConfig;
 
 /// Training images of the digits where `data.n_train` is absent; the others are for testing.
 const DIGITS_TRAIN: i64 = 1000;
@@ -142,6 +143,11 @@ impl Settings<'_> {
         }
         if self.get("net.kind").and_then(Value::as_str) == Some("vit") {
             self.derive_vit()?;
+        }
+        if self.get("net.kind").and_then(Value::as_str) == Some("resnet-cifar") {
+            // ResNet-20 of He et al.
+            self.set_default("net.depth", Value::Integer(20));
+            self.set_default("net.width", Value::Integer(16));
         }
         match (self.get("train.epochs"), self.get("train.steps")) {
             (None, None) => self.set("train.epochs", Value::Integer(400)),
@@ -280,6 +286,12 @@ impl Settings<'_> {
     /// What keys mean for each other.
     fn check_together(&self, experiment: &Experiment) -> Result<()> {
         let optimizer = &experiment.optimizer;
+        if let NetConfig::ResnetCifar { depth, .. } = experiment.net
+            && (depth < 8 || depth % 6 != 2)
+        {
+            return Err(Error::usage(self.key("net.depth"), format!("is {depth}"))
+                .expected("6n + 2 with net.kind = \"resnet-cifar\": 8, 14, 20, 26, …"));
+        }
         let sgd = optimizer.kind == OptimizerKind::Sgd;
         if sgd && optimizer.nesterov && optimizer.momentum == 0.0 {
             return Err(Error::usage(self.key("optimizer.nesterov"), "has no momentum")

@@ -5,8 +5,8 @@ use toml::Value;
 
 use Fallback::{Absent, Required, Toml};
 use Kind::{
-    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes, Number,
-    Path, Text,
+    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
+    Normalization, Number, Path, Text,
 };
 
 /// One key of an experiment file.
@@ -47,6 +47,8 @@ pub(super) enum Kind {
     Names,
     /// The same, kept as a list, which may be empty.
     Nodes,
+    /// A name of [`NORMALIZATIONS`], or means and standard deviations.
+    Normalization,
 }
 
 /// What stands in for a missing key.
@@ -76,14 +78,16 @@ pub(super) const DATA_SETS: &[&str] = &[
 pub(super) const UNNAMED_SETS: &[&str] = &["arrays", "folder", "parquet"];
 /// All but the embedded one may be somewhere else.
 const STORED_SETS: &[&str] = DATA_SETS.split_at(1).1;
+const NORMALIZATIONS: &[&str] = &["channel", "none"];
 pub(super) const EPOCH_RULES: &[&str] = &["auto", "every", "log-spaced"];
 const NOISES: &[&str] =
     &["iid", "exact", "exact-per-class", "pair-flip", "asymmetric", "labels"];
 /// The kinds that draw their wrong labels.
 const DRAWN_NOISES: &[&str] = NOISES.split_at(5).0;
 const LABELS: &[&str] = &["labels"];
-const NETS: &[&str] = &["cnn5", "resnet18", "vit"];
-const CNNS: &[&str] = &["cnn5", "resnet18"];
+const NETS: &[&str] = &["cnn5", "resnet18", "resnet18-post", "resnet-cifar", "vit"];
+const CNNS: &[&str] = NETS.split_at(4).0;
+const DEEP: &[&str] = NETS.split_at(3).1;
 const VIT: &[&str] = &["vit"];
 const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
@@ -121,7 +125,7 @@ pub(super) const KEYS: &[Key] = &[
     key("data.n_train", Integer(2, MANY), Absent),
     key("data.n_test", Integer(1, MANY), Absent),
     key("data.size", Integer(8, 1024), Absent),
-    key("data.normalize", Choice(&["channel", "none"]), Toml("'channel'")),
+    key("data.normalize", Normalization, Toml("'channel'")),
     key("data.augment", Choices(&["crop", "flip"], 0), Toml("[]")),
     key("noise.kind", Choice(NOISES), Toml("'iid'")),
     key("noise.rate", FRACTION, Absent).of("noise.kind", DRAWN_NOISES),
@@ -133,7 +137,7 @@ pub(super) const KEYS: &[Key] = &[
     key("net.width", Integer(1, 4096), Required).of("net.kind", CNNS),
     key("net.patch", Integer(1, 1024), Toml("4")).of("net.kind", VIT),
     key("net.dim", Integer(1, 65_536), Toml("512")).of("net.kind", VIT),
-    key("net.depth", Integer(1, 1000), Toml("6")).of("net.kind", VIT),
+    key("net.depth", Integer(1, 1000), Toml("6")).of("net.kind", DEEP),
     key("net.heads", Integer(1, 1024), Toml("8")).of("net.kind", VIT),
     key("net.head_dim", Integer(1, 4096), Absent).of("net.kind", VIT),
     key("net.mlp_dim", Integer(1, 262_144), Absent).of("net.kind", VIT),
@@ -228,6 +232,10 @@ impl Kind {
             Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
             Names => "\"all\", a name or glob, or a list of these".into(),
             Nodes => "a name or glob of nodes, or a list of these".into(),
+            Normalization => format!(
+                "{} or {{ mean = […], std = […] }}, one number a channel, std above 0",
+                quoted(NORMALIZATIONS)
+            ),
         }
     }
 
@@ -256,6 +264,8 @@ impl Kind {
                         .is_some_and(|list| !list.is_empty() && list.iter().all(is_name))
             }
             Nodes => return node_names(value),
+            Normalization if value.is_str() => one_of(NORMALIZATIONS, value),
+            Normalization => return moments(value),
             Number(in_range, _) => {
                 return number(value).filter(|x| in_range(*x)).map(Value::Float);
             }
@@ -285,6 +295,7 @@ impl Kind {
         match self {
             Choice(names) | Choices(names, _) => names,
             Epochs => EPOCH_RULES,
+            Normalization => NORMALIZATIONS,
             _ => &[],
         }
     }
@@ -298,6 +309,16 @@ fn node_names(value: &Value) -> Option<Value> {
     };
     let is_name = |v: &Value| v.as_str().is_some_and(|s| !s.is_empty());
     list.iter().all(is_name).then_some(Value::Array(list))
+}
+
+/// A table of means and positive standard deviations, equally many.
+fn moments(value: &Value) -> Option<Value> {
+    let table = value.as_table().filter(|table| table.len() == 2)?;
+    let mean = numbers(table.get("mean")?, |list| !list.is_empty())?;
+    let std = numbers(table.get("std")?, |list| list.iter().all(|x| *x > 0.0))?;
+    let same = mean.as_array()?.len() == std.as_array()?.len();
+    let named = [("mean".to_owned(), mean), ("std".to_owned(), std)];
+    same.then(|| Value::Table(named.into_iter().collect()))
 }
 
 /// A finite number; whole numbers count.

@@ -93,12 +93,22 @@ pub enum DataKind {
     Parquet,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// `data.normalize`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
 pub enum Normalize {
+    /// By the training set's own channel means and standard deviations.
     Channel,
+    /// Not at all.
     None,
+    /// By these, of pixels from 0 to 1: those that a net was trained with.
+    #[serde(untagged)]
+    Given {
+        /// One of each channel.
+        mean: Vec<f64>,
+        /// One of each channel, above 0.
+        std: Vec<f64>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

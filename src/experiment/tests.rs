@@ -29,7 +29,7 @@ fn every_default_is_that_of_the_documentation() {
         (e.data.n_train, e.data.n_test, e.data.size),
         (Some(1000), Some(797), None)
     );
-    assert_eq!((e.data.normalize, e.data.augment.len()), (Normalize::Channel, 0));
+    assert_eq!((&e.data.normalize, e.data.augment.len()), (&Normalize::Channel, 0));
     let none = NoiseConfig {
         kind: NoiseKind::Iid,
         rate: 0.0,

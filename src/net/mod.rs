@@ -2,12 +2,14 @@
 //! names, which an engine executes. Nothing here computes.
 //!
 //! The architectures are those of Nakkiran et al. 2019 (arXiv:1912.02292), which the paper
-//! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k; and the
-//! Vision Transformer of dbViz (Somepalli et al. 2022).
+//! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k; the
+//! Vision Transformer of dbViz (Somepalli et al. 2022); and the post-activation ResNets that
+//! most published weights for CIFAR are of.
 
 mod cnn5;
 mod init;
 mod resnet18;
+mod resnet_post;
 mod vit;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,20 @@ pub enum NetConfig {
     /// The pre-activation ResNet-18 of widths k, 2k, 4k, 8k.
     Resnet18 {
         /// k, at least 1; 64 is the standard ResNet-18.
+        width: usize,
+    },
+    /// The post-activation ResNet-18 of widths k, 2k, 4k, 8k with a 3×3 stem.
+    #[serde(rename = "resnet18-post")]
+    Resnet18Post {
+        /// k, at least 1; 64 is the standard ResNet-18.
+        width: usize,
+    },
+    /// The post-activation ResNet-n for CIFAR of widths k, 2k, 4k (He et al. 2016a).
+    #[serde(rename = "resnet-cifar")]
+    ResnetCifar {
+        /// n = 6b + 2 for b blocks a stage.
+        depth: usize,
+        /// k, at least 1; 16 is the standard.
         width: usize,
     },
     /// The Vision Transformer.
@@ -78,6 +94,14 @@ pub enum Op {
     MaxPool {
         /// Side of the window.
         size: usize,
+    },
+    /// Every `stride`-th row and column, with channels of zeros before and behind (rounded down
+    /// before): the shortcut without parameters of He et al. 2016a.
+    Subsample {
+        /// Output channels, at least as many as the input has.
+        out_channels: usize,
+        /// Step between pixels.
+        stride: usize,
     },
     /// Mean over all positions.
     GlobalAvgPool,
@@ -198,6 +222,12 @@ impl NetConfig {
         match self {
             &NetConfig::Cnn5 { width } => cnn5::build(width, input, n_classes),
             &NetConfig::Resnet18 { width } => resnet18::build(width, input, n_classes),
+            &NetConfig::Resnet18Post { width } => {
+                resnet_post::build_18(width, input, n_classes)
+            }
+            &NetConfig::ResnetCifar { depth, width } => {
+                resnet_post::build_cifar(depth, width, input, n_classes)
+            }
             NetConfig::Vit(config) => vit::build(config, input, n_classes),
         }
     }
@@ -304,6 +334,7 @@ impl Net {
             Op::Input
             | Op::Relu
             | Op::MaxPool { .. }
+            | Op::Subsample { .. }
             | Op::GlobalAvgPool
             | Op::Add
             | Op::Gelu
@@ -380,6 +411,11 @@ impl Builder {
                 channels: from.channels,
                 height: from.height / size,
                 width: from.width / size,
+            },
+            Op::Subsample { out_channels, stride } => Shape {
+                channels: out_channels,
+                height: from.height.div_ceil(stride),
+                width: from.width.div_ceil(stride),
             },
             Op::GlobalAvgPool => Shape { channels: from.channels, height: 1, width: 1 },
             Op::Linear { out_features } => {

@@ -54,6 +54,20 @@ pub struct Manifest {
     /// Where the run began, if it is a fork.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Origin>,
+    /// The files that the checkpoints were read from, if another program trained them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Vec<ImportedFile>>,
+}
+
+/// A checkpoint of another program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedFile {
+    /// The file's name.
+    pub file: String,
+    /// The step that it is of.
+    pub step: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// The checkpoint that a fork began from.
@@ -121,6 +135,7 @@ impl Manifest {
             status: Status::Training,
             message: None,
             fork: None,
+            imported: None,
         }
     }
 

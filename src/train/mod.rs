@@ -8,6 +8,7 @@
 
 mod fork;
 mod history;
+mod imported;
 mod labels;
 mod loss;
 mod nodes;
@@ -35,6 +36,7 @@ use history::Evaluator;
 use state::Records;
 
 pub use fork::Fork;
+pub use imported::record_imported;
 pub use labels::write_labels;
 pub use nodes::check_nodes;
 

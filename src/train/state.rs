@@ -173,7 +173,9 @@ impl<'a> Records<'a> {
     /// Appends a row to the history, and one to the timing where steps were made.
     pub(super) fn append_row(&mut self, step: u64, rate: f64, row: &Row) -> Result<()> {
         let epoch = self.plan.epoch(step);
-        let mut fields = vec![epoch.to_string(), rate.to_string()];
+        // Of imported checkpoints the rate is unknown.
+        let rate = if rate.is_nan() { String::new() } else { rate.to_string() };
+        let mut fields = vec![epoch.to_string(), rate];
         fields.extend(row.fields());
         self.history.append(step, &fields)?;
         self.detail = format!(

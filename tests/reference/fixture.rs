@@ -28,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) kind: String,
     #[serde(default)]
     width: usize,
+    #[serde(default)]
+    depth: usize,
     vit: Option<VitConfig>,
     shape: [usize; 3],
     pub(crate) trajectories: bool,
@@ -100,18 +102,20 @@ pub(crate) fn initialized(kind: &str, width: usize, shape: [usize; 3]) -> Net {
         dropout: 0.0,
         norm_eps: 1e-5,
     };
-    build(kind, width, Some(config), shape)
+    build(kind, [width, 0], Some(config), shape)
 }
 
 fn build(
     kind: &str,
-    width: usize,
+    [width, depth]: [usize; 2],
     vit: Option<VitConfig>,
     [channels, height, side]: [usize; 3],
 ) -> Net {
     let config = match kind {
         "cnn5" => NetConfig::Cnn5 { width },
         "resnet18" => NetConfig::Resnet18 { width },
+        "resnet18-post" => NetConfig::Resnet18Post { width },
+        "resnet-cifar" => NetConfig::ResnetCifar { depth, width },
         "vit" => NetConfig::Vit(vit.expect("a ViT has settings")),
         _ => panic!("no net {kind}"),
     };
@@ -151,7 +155,7 @@ impl Fixture {
         };
         let tensors =
             file.iter().map(|(name, view)| (name.to_string(), tensor(&view))).collect();
-        let net = build(&case.kind, case.width, case.vit, case.shape);
+        let net = build(&case.kind, [case.width, case.depth], case.vit, case.shape);
         Self { case, net, tensors }
     }
 

@@ -89,7 +89,14 @@ def vit(shape, n, seed, trajectories=False, wide=False, **settings):
             "trajectories": trajectories, "wide": wide}
 
 
+def cifar(depth, *arguments, **options):
+    out = case("resnet-cifar", *arguments, **options)
+    return {**out, "name": out["name"].replace("cifar", f"cifar-{depth}"), "depth": depth}
+
+
 def config_of(case):
+    if case["kind"] == "resnet-cifar":
+        return case["depth"], case["width"]
     return case["vit"] if case["kind"] == "vit" else case["width"]
 
 
@@ -101,6 +108,9 @@ CASES = [
     case("cnn5", 16, [1, 8, 8], 37, seed=166, wide=True),
     case("cnn5", 16, [1, 28, 28], 4, seed=102, wide=True),
     case("resnet18", 8, [3, 32, 32], 3, seed=191, wide=True),
+    cifar(8, 3, [1, 8, 8], 8, seed=29, trajectories=True),
+    cifar(14, 4, [3, 16, 16], 5, seed=3),
+    case("resnet18-post", 3, [3, 16, 16], 5, seed=29),
     vit([1, 8, 8], 8, seed=35, trajectories=True),
     vit([1, 8, 8], 8, seed=35, trajectories=True, pool="mean"),
     vit([3, 16, 16], 5, seed=15),
@@ -176,6 +186,9 @@ def closest(nodes):
         stem, _, kind = name.rpartition(".")
         if kind.startswith("relu"):
             before = nodes[f"{stem}.{kind.replace('relu', 'bn')}".lstrip(".")]
+            distances.append(before.abs().min() / before.abs().max())
+        if f"{name}.sum" in nodes and "bn1" in nodes:  # the last ReLU of a post-activation block
+            before = nodes[f"{name}.sum"]
             distances.append(before.abs().min() / before.abs().max())
         if kind[:4] == "pool" and kind[4:]:
             before = nodes[name.replace("pool", "relu")]
@@ -372,9 +385,9 @@ def initialization():
     return out
 
 
-def search(seeds):
+def search(seeds, prefix):
     """Prints the best-conditioned seeds of every case."""
-    for case in CASES:
+    for case in (c for c in CASES if c["name"].startswith(prefix)):
         found = []
         for seed in range(seeds):
             case = {**case, "seed": seed}
@@ -389,13 +402,14 @@ def search(seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--search", type=int, metavar="SEEDS", help="try seeds 0..SEEDS")
-    seeds = parser.parse_args().search
+    parser.add_argument("--only", default="", metavar="PREFIX", help="cases of this name alone")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if seeds:
-        search(seeds)
+    if arguments.search:
+        search(arguments.search, arguments.only)
         return
     OUT.mkdir(exist_ok=True)
-    for case in CASES:
+    for case in (c for c in CASES if c["name"].startswith(arguments.only)):
         double, distance = record(case, torch.float64)
         used, worst = conditioning(case, record(case, torch.float32)[0], double)
         print(f"{case['name']}: float32 PyTorch uses {used:.3f} of a tolerance, at {worst}; "

@@ -1,7 +1,7 @@
 """The nets of the engine fixtures, written with torch.nn alone.
 
 `Cnn5` and `ResNet18` follow Nakkiran et al. 2019 (arXiv:1912.02292, appendix B.1), `Vit` the
-ViT4 of dbViz (lucidrains' vit.py) under timm's names. Their
+ViT4 of dbViz (lucidrains' vit.py) under timm's names, `PostResNet` He et al. 2016a. Their
 state_dict names are the names of stratagram's parameters; `forward` returns the logits and
 a dictionary with the output of every node that stratagram names.
 """
@@ -87,6 +87,81 @@ class ResNet18(nn.Module):
         x = nodes["avgpool"] = x.mean((2, 3))
         x = nodes["linear"] = self.linear(x)
         return x, nodes
+
+
+class PostBlock(nn.Module):
+    """Post-activation block; the shortcut pads (He et al.'s option A) or projects (B)."""
+
+    def __init__(self, channels, out, stride, pads):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.padding = None
+        if (stride != 1 or channels != out) and pads:
+            before = (out - channels) // 2
+            self.padding = (0, 0, 0, 0, before, out - channels - before)
+        elif stride != 1 or channels != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x, name, nodes):
+        conv1 = nodes[f"{name}.conv1"] = self.conv1(x)
+        bn1 = nodes[f"{name}.bn1"] = self.bn1(conv1)
+        relu1 = nodes[f"{name}.relu1"] = functional.relu(bn1)
+        conv2 = nodes[f"{name}.conv2"] = self.conv2(relu1)
+        bn2 = nodes[f"{name}.bn2"] = self.bn2(conv2)
+        shortcut = x
+        if self.padding:
+            shortcut = functional.pad(x[:, :, ::2, ::2], self.padding)
+            nodes[f"{name}.shortcut"] = shortcut
+        elif hasattr(self, "shortcut"):
+            shortcut = nodes[f"{name}.shortcut.0"] = self.shortcut[0](x)
+            shortcut = nodes[f"{name}.shortcut.1"] = self.shortcut[1](shortcut)
+        total = nodes[f"{name}.sum"] = bn2 + shortcut
+        x = nodes[name] = functional.relu(total)
+        return x
+
+
+class PostResNet(nn.Module):
+    """Stem conv - BN - ReLU, stages of post-activation blocks, average pool, linear layer."""
+
+    def __init__(self, width, shape, stages, blocks, pads, n_classes=10):
+        super().__init__()
+        self.stages = stages
+        self.conv1 = nn.Conv2d(shape[0], width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        channels = width
+        for stage in range(stages):
+            out = width << stage
+            strides = [1 if stage == 0 else 2] + [1] * (blocks - 1)
+            inputs = [channels] + [out] * (blocks - 1)
+            stack = [PostBlock(i, out, s, pads) for i, s in zip(inputs, strides)]
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*stack))
+            channels = out
+        self.linear = nn.Linear(channels, n_classes)
+
+    def forward(self, x, nodes=None):
+        nodes = {} if nodes is None else nodes
+        x = nodes["conv1"] = self.conv1(x)
+        x = nodes["bn1"] = self.bn1(x)
+        x = nodes["relu1"] = functional.relu(x)
+        for stage in range(1, self.stages + 1):
+            for number, block in enumerate(getattr(self, f"layer{stage}")):
+                x = block(x, f"layer{stage}.{number}", nodes)
+        x = nodes["avgpool"] = x.mean((2, 3))
+        x = nodes["linear"] = self.linear(x)
+        return x, nodes
+
+
+def resnet18_post(width, shape, n_classes=10):
+    return PostResNet(width, shape, 4, 2, False, n_classes)
+
+
+def resnet_cifar(config, shape, n_classes=10):
+    depth, width = config
+    return PostResNet(width, shape, 3, (depth - 2) // 6, True, n_classes)
 
 
 class Attention(nn.Module):
@@ -183,11 +258,12 @@ class Vit(nn.Module):
         return x, nodes
 
 
-KINDS = {"cnn5": Cnn5, "resnet18": ResNet18, "vit": Vit}
+KINDS = {"cnn5": Cnn5, "resnet18": ResNet18, "resnet18-post": resnet18_post,
+         "resnet-cifar": resnet_cifar, "vit": Vit}
 
 
 def build(kind, config, shape, seed, dtype=torch.float64):
     """A net with PyTorch's default initialization under `seed`, drawn in float32; `config` is
-    the width, or the settings of a ViT."""
+    the width, depth and width, or the settings of a ViT."""
     torch.manual_seed(seed)
     return KINDS[kind](config, shape).to(dtype)

@@ -204,6 +204,9 @@ impl Chunk<'_> {
             Kind::MaxPool { size } => {
                 MaxPool { isa, batch, size, from, to }.forward(input, out);
             }
+            Kind::Subsample { stride } => {
+                network.subsample(stride, step, batch).forward(input, out);
+            }
             Kind::GlobalAvgPool => {
                 GlobalAvgPool { isa, batch, pixels: pixels(shapes[0]) }
                     .forward(input, out);

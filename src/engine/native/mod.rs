@@ -27,6 +27,7 @@ mod plan;
 mod pool;
 mod special;
 mod step;
+mod subsample;
 mod tensor;
 mod token_steps;
 mod tokens;

@@ -12,6 +12,7 @@ use super::isa::Isa;
 use super::optimizer::State;
 use super::plan::{Back, Kind, Program, Step, Target, lower};
 use super::pool::{GlobalAvgPool, MaxPool};
+use super::subsample::Subsample;
 use super::tensor::{Batch, Buffer, pack_images};
 use super::token_steps::TokenLayer;
 use super::tokens::{Tokens, Workspaces};
@@ -391,6 +392,9 @@ impl Network {
             Kind::MaxPool { size } => {
                 self.max_pool(size, step, batch).forward(input, out);
             }
+            Kind::Subsample { stride } => {
+                self.subsample(stride, step, batch).forward(input, out);
+            }
             Kind::GlobalAvgPool => self.global_pool(step, batch).forward(input, out),
             Kind::Add { other } => {
                 elementwise::add(input, self.value(plan, batch, other), out);
@@ -403,6 +407,16 @@ impl Network {
     fn max_pool(&self, size: usize, step: &Step, batch: Batch) -> MaxPool {
         let [from, to] = [step.input, step.output].map(|node| self.sides(node));
         MaxPool { isa: self.isa, batch, size, from, to }
+    }
+
+    pub(super) fn subsample(
+        &self,
+        stride: usize,
+        step: &Step,
+        batch: Batch,
+    ) -> Subsample {
+        let shapes = [step.input, step.output].map(|node| self.net.nodes[node].shape);
+        Subsample::new(batch, stride, shapes)
     }
 
     fn global_pool(&self, step: &Step, batch: Batch) -> GlobalAvgPool {
@@ -465,6 +479,14 @@ impl Network {
                     |own, dx, add| {
                         pool.backward(own.value(plan, batch, step.input), dy, dx, add);
                     },
+                );
+            }
+            Kind::Subsample { stride } => {
+                let subsample = self.subsample(stride, step, batch);
+                self.with_target(
+                    back.input,
+                    self.size(batch, step.input),
+                    |_, dx, add| subsample.backward(dy, dx, add),
                 );
             }
             Kind::GlobalAvgPool => {

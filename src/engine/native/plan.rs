@@ -29,6 +29,9 @@ pub(super) enum Kind {
     MaxPool {
         size: usize,
     },
+    Subsample {
+        stride: usize,
+    },
     GlobalAvgPool,
     Add {
         other: usize,
@@ -187,6 +190,7 @@ impl<'a> Lowering<'a> {
             }
             Op::Relu => Kind::Relu,
             Op::MaxPool { size } => Kind::MaxPool { size },
+            Op::Subsample { stride, .. } => Kind::Subsample { stride },
             Op::GlobalAvgPool => Kind::GlobalAvgPool,
             Op::Add => Kind::Add { other: inputs[1] },
             Op::TokenLinear { .. } => {

@@ -1,0 +1,686 @@
+//! Pickles of PyTorch's checkpoints, read by an interpreter that can only make plain values and
+//! descriptions of tensors.
+//!
+//! A pickle is a program for a stack machine, and Python's machine can be told to call any
+//! function. This one knows the opcodes that `torch.save` writes and a closed list of names
+//! ([`Global`]); everything else is an error, so no input can run, read or write anything.
+//! Objects lie in lists and refer to each other by position: no cycle or depth of nesting
+//! costs recursion, and every opcode adds at most one value.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The longest pickle: descriptions of 100,000 tensors take about 20 MB.
+const MAX_PICKLE: usize = 32 << 20;
+
+/// Values that may be made, and memo entries.
+const MAX_VALUES: usize = 2_000_000;
+
+/// Marks that may be open at once: how deep `torch.save` nests is far below.
+const MAX_MARKS: usize = 200;
+
+/// The most axes of a tensor.
+const MAX_AXES: usize = 32;
+
+/// A value; objects are positions in [`Unpickled`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Value<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+    /// Bytes, or a whole number of more than 64 bits: nothing that a checkpoint needs.
+    Other,
+    Tuple(usize),
+    List(usize),
+    Dict(usize),
+    Global(Global),
+    Storage(usize),
+    Tensor(usize),
+}
+
+/// The names that a pickle may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Global {
+    OrderedDict,
+    RebuildTensor,
+    RebuildParameter,
+    Storage(StorageType),
+}
+
+/// Element types of PyTorch's storages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(super) enum StorageType {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
+}
+
+/// What a pickle says of a storage.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StorageRef<'a> {
+    pub(super) key: &'a str,
+    pub(super) of: StorageType,
+    pub(super) elements: usize,
+}
+
+/// What a pickle says of a tensor; its elements are inside the storage, each once.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TensorRef {
+    pub(super) storage: usize,
+    pub(super) offset: usize,
+    pub(super) shape: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+}
+
+/// A pickle's value and the objects it refers to.
+#[derive(Debug)]
+pub(super) struct Unpickled<'a> {
+    pub(super) root: Value<'a>,
+    /// Tuples and lists.
+    pub(super) lists: Vec<Vec<Value<'a>>>,
+    pub(super) dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
+    pub(super) storages: Vec<StorageRef<'a>>,
+    pub(super) tensors: Vec<TensorRef>,
+    /// Bytes that were read.
+    pub(super) length: usize,
+}
+
+/// Where a pickle stands, for errors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    /// The archive's member, or nothing.
+    pub(super) member: &'a str,
+    /// Position of the pickle's first byte in it.
+    pub(super) start: usize,
+}
+
+/// Interprets the pickle at the start of `bytes`.
+///
+/// # Errors
+/// If it is malformed, too large, or uses an opcode or a name that is not on the lists; the
+/// message names the byte and the opcode.
+pub(super) fn unpickle<'a>(bytes: &'a [u8], place: Place<'_>) -> Result<Unpickled<'a>> {
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        op: 0,
+        place,
+        stack: vec![],
+        marks: vec![],
+        memo: vec![],
+        made: 0,
+        storage_of: BTreeMap::new(),
+        out: Unpickled {
+            root: Value::None,
+            lists: vec![],
+            dicts: vec![],
+            storages: vec![],
+            tensors: vec![],
+            length: 0,
+        },
+    };
+    while !machine.step()? {}
+    machine.out.length = machine.at;
+    Ok(machine.out)
+}
+
+struct Machine<'a, 'p> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Position of the opcode at work.
+    op: usize,
+    place: Place<'p>,
+    stack: Vec<Value<'a>>,
+    /// Heights of the stack at the open marks.
+    marks: Vec<usize>,
+    memo: Vec<Option<Value<'a>>>,
+    made: usize,
+    /// Positions of the storages by key.
+    storage_of: BTreeMap<&'a str, usize>,
+    out: Unpickled<'a>,
+}
+
+impl<'a> Machine<'a, '_> {
+    /// One opcode; says whether it was the last.
+    fn step(&mut self) -> Result<bool> {
+        self.op = self.at;
+        if self.at > MAX_PICKLE {
+            return Err(self.refuse(format!("is over {} MiB", MAX_PICKLE >> 20)));
+        }
+        let [code] = self.array()?;
+        let value = match code {
+            b'.' => {
+                self.out.root = self.pop()?;
+                return Ok(true);
+            }
+            0x80 => {
+                let [version] = self.array()?;
+                if !(2..=5).contains(&version) {
+                    return Err(self.refuse(format!("is of protocol {version}")));
+                }
+                return Ok(false);
+            }
+            0x95 => {
+                let length = u64::from_le_bytes(self.array()?);
+                if length > (self.bytes.len() - self.at) as u64 {
+                    return Err(self.refuse(format!("is a frame of {length} bytes")));
+                }
+                return Ok(false);
+            }
+            b'(' => {
+                if self.marks.len() == MAX_MARKS {
+                    return Err(self.refuse("nests too deeply".into()));
+                }
+                self.marks.push(self.stack.len());
+                return Ok(false);
+            }
+            b'0' => {
+                self.pop()?;
+                return Ok(false);
+            }
+            b'1' => {
+                self.take_marked()?;
+                return Ok(false);
+            }
+            b'q' | b'r' | 0x94 => {
+                self.memoize(code)?;
+                return Ok(false);
+            }
+            b'a' | b'e' => {
+                self.append(code == b'e')?;
+                return Ok(false);
+            }
+            b's' | b'u' => {
+                self.set_items(code == b'u')?;
+                return Ok(false);
+            }
+            b'b' => {
+                self.build()?;
+                return Ok(false);
+            }
+            b'N' => Value::None,
+            0x88 => Value::Bool(true),
+            0x89 => Value::Bool(false),
+            b'K' => Value::Int(self.array::<1>()?[0].into()),
+            b'M' => Value::Int(u16::from_le_bytes(self.array()?).into()),
+            b'J' => Value::Int(i32::from_le_bytes(self.array()?).into()),
+            0x8a => self.long()?,
+            b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
+            0x8c | b'X' | 0x8d | b'U' | b'T' => self.text(code)?,
+            b'C' | b'B' | 0x8e => {
+                self.counted(code)?;
+                Value::Other
+            }
+            b')' | b't' | 0x85 | 0x86 | 0x87 => self.tuple(code)?,
+            b']' | b'l' => {
+                let items = if code == b'l' { self.take_marked()? } else { vec![] };
+                self.out.lists.push(items);
+                Value::List(self.out.lists.len() - 1)
+            }
+            b'}' | b'd' => {
+                let items = if code == b'd' { self.take_marked()? } else { vec![] };
+                let pairs = self.pairs(&items)?;
+                self.new_dict(pairs)
+            }
+            b'h' => {
+                let [index] = self.array()?;
+                self.recall(index.into())?
+            }
+            b'j' => {
+                let index = u32::from_le_bytes(self.array()?);
+                self.recall(index as usize)?
+            }
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.global(module, name)?
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                match (module, name) {
+                    (Value::Text(module), Value::Text(name)) => {
+                        self.global(module, name)?
+                    }
+                    _ => return Err(self.refuse("names no name".into())),
+                }
+            }
+            b'R' => self.reduce()?,
+            b'Q' => self.persistent()?,
+            _ => return Err(self.refuse("is not an opcode that tensors need".into())),
+        };
+        self.made += 1;
+        if self.made > MAX_VALUES {
+            return Err(self.refuse(format!("makes more than {MAX_VALUES} values")));
+        }
+        self.stack.push(value);
+        Ok(false)
+    }
+
+    fn refuse(&self, found: String) -> Error {
+        let code = self.bytes.get(self.op).copied().unwrap_or_default();
+        let Place { path, member, start } = self.place;
+        let inside =
+            if member.is_empty() { String::new() } else { format!("{member}, ") };
+        let at = start + self.op;
+        let opcode = opcode_name(code);
+        Error::data(path, format!("{inside}byte {at}: {opcode} {found}"))
+            .expected("a state_dict: names and tensors, no other objects")
+            .fix(
+                "save it alone: torch.save(model.state_dict(), \"epoch-1.pt\"), or \
+                 safetensors.torch.save_file(model.state_dict(), \"epoch-1.safetensors\")",
+            )
+    }
+
+    fn slice(&mut self, length: usize) -> Result<&'a [u8]> {
+        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
+        let Some(end) = end else {
+            let rest = self.bytes.len() - self.at;
+            return Err(
+                self.refuse(format!("needs {length} bytes of {rest} that are left"))
+            );
+        };
+        let slice = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(slice)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        Ok(self.slice(N)?.try_into().expect("N bytes"))
+    }
+
+    fn line(&mut self) -> Result<&'a str> {
+        let rest = &self.bytes[self.at..];
+        let end = rest.iter().take(300).position(|&byte| byte == b'\n');
+        let end = end.ok_or_else(|| self.refuse("has no end of line".into()))?;
+        self.at += end + 1;
+        std::str::from_utf8(&rest[..end])
+            .map_err(|_| self.refuse("has a name that is no text".into()))
+    }
+
+    /// Text or bytes behind their length.
+    fn counted(&mut self, code: u8) -> Result<&'a [u8]> {
+        let length = match code {
+            0x8c | b'U' | b'C' => self.array::<1>()?[0].into(),
+            0x8d | 0x8e => u64::from_le_bytes(self.array()?),
+            _ => u32::from_le_bytes(self.array()?).into(),
+        };
+        self.slice(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    fn text(&mut self, code: u8) -> Result<Value<'a>> {
+        let bytes = self.counted(code)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Value::Text(text)),
+            Err(_) => Err(self.refuse("is text that is not UTF-8".into())),
+        }
+    }
+
+    /// A whole number of up to 255 bytes, little-endian, two's complement.
+    fn long(&mut self) -> Result<Value<'a>> {
+        let [length] = self.array()?;
+        let bytes = self.slice(length.into())?;
+        if bytes.len() > 8 {
+            return Ok(Value::Other);
+        }
+        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+        let mut whole = [if negative { 0xff } else { 0 }; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        Ok(Value::Int(i64::from_le_bytes(whole)))
+    }
+
+    fn pop(&mut self) -> Result<Value<'a>> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        if self.stack.len() <= floor {
+            return Err(self.refuse("finds the stack empty".into()));
+        }
+        Ok(self.stack.pop().expect("is not empty"))
+    }
+
+    /// Everything above the last mark.
+    fn take_marked(&mut self) -> Result<Vec<Value<'a>>> {
+        let Some(mark) = self.marks.pop() else {
+            return Err(self.refuse("finds no mark".into()));
+        };
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn memoize(&mut self, code: u8) -> Result<()> {
+        let index = match code {
+            b'q' => self.array::<1>()?[0].into(),
+            b'r' => u32::from_le_bytes(self.array()?) as usize,
+            _ => self.memo.len(),
+        };
+        let value = self.pop()?;
+        self.stack.push(value);
+        // Picklers number their entries without gaps.
+        if index > self.memo.len() || index >= MAX_VALUES {
+            let n = self.memo.len();
+            return Err(self.refuse(format!("writes entry {index} of a memo of {n}")));
+        }
+        if index == self.memo.len() {
+            self.memo.push(None);
+        }
+        self.memo[index] = Some(value);
+        Ok(())
+    }
+
+    fn recall(&self, index: usize) -> Result<Value<'a>> {
+        let found = self.memo.get(index).copied().flatten();
+        found.ok_or_else(|| {
+            self.refuse(format!("reads entry {index}, which is not there"))
+        })
+    }
+
+    fn append(&mut self, many: bool) -> Result<()> {
+        let items = if many { self.take_marked()? } else { vec![self.pop()?] };
+        match self.stack.last() {
+            Some(Value::List(list)) => {
+                self.out.lists[*list].extend(items);
+                Ok(())
+            }
+            _ => Err(self.refuse("finds no list".into())),
+        }
+    }
+
+    fn pairs(&self, items: &[Value<'a>]) -> Result<Vec<(Value<'a>, Value<'a>)>> {
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(self.refuse("finds a key without a value".into()));
+        }
+        Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
+    }
+
+    fn set_items(&mut self, many: bool) -> Result<()> {
+        let items = if many {
+            self.take_marked()?
+        } else {
+            let value = self.pop()?;
+            vec![self.pop()?, value]
+        };
+        let pairs = self.pairs(&items)?;
+        match self.stack.last() {
+            Some(Value::Dict(dict)) => {
+                self.out.dicts[*dict].extend(pairs);
+                Ok(())
+            }
+            _ => Err(self.refuse("finds no dict".into())),
+        }
+    }
+
+    fn new_dict(&mut self, pairs: Vec<(Value<'a>, Value<'a>)>) -> Value<'a> {
+        self.out.dicts.push(pairs);
+        Value::Dict(self.out.dicts.len() - 1)
+    }
+
+    fn tuple(&mut self, code: u8) -> Result<Value<'a>> {
+        let items = match code {
+            b')' => vec![],
+            b't' => self.take_marked()?,
+            _ => {
+                let mut items = vec![];
+                for _ in 0x84..code {
+                    items.push(self.pop()?);
+                }
+                items.reverse();
+                items
+            }
+        };
+        self.out.lists.push(items);
+        Ok(Value::Tuple(self.out.lists.len() - 1))
+    }
+
+    /// Attributes of an `OrderedDict` (`_metadata`: versions of modules) are passed over.
+    fn build(&mut self) -> Result<()> {
+        self.pop()?;
+        match self.stack.last() {
+            Some(Value::Dict(_)) => Ok(()),
+            _ => Err(self.refuse("sets the state of an object".into())),
+        }
+    }
+
+    fn global(&self, module: &str, name: &str) -> Result<Value<'a>> {
+        let known = match (module, name) {
+            ("collections", "OrderedDict") => Some(Global::OrderedDict),
+            // Before version 0.4 without the two last arguments, which are passed over.
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => {
+                Some(Global::RebuildTensor)
+            }
+            ("torch._utils", "_rebuild_parameter") => Some(Global::RebuildParameter),
+            ("torch", name) => StorageType::of(name).map(Global::Storage),
+            _ => None,
+        };
+        known.map(Value::Global).ok_or_else(|| {
+            let [module, name] = [module, name].map(super::printable);
+            self.refuse(format!("names `{module}.{name}`, which is never run"))
+        })
+    }
+
+    fn arguments(&mut self) -> Result<Vec<Value<'a>>> {
+        match self.pop()? {
+            Value::Tuple(list) => Ok(self.out.lists[list].clone()),
+            _ => Err(self.refuse("finds no arguments".into())),
+        }
+    }
+
+    fn reduce(&mut self) -> Result<Value<'a>> {
+        let arguments = self.arguments()?;
+        match (self.pop()?, &arguments[..]) {
+            (Value::Global(Global::OrderedDict), []) => Ok(self.new_dict(vec![])),
+            (
+                Value::Global(Global::RebuildParameter),
+                [tensor @ Value::Tensor(_), ..],
+            ) => Ok(*tensor),
+            (
+                Value::Global(Global::RebuildTensor),
+                &[
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::Tuple(shape),
+                    Value::Tuple(strides),
+                    ..,
+                ],
+            ) => self.tensor(storage, offset, [shape, strides]),
+            (Value::Global(known), _) => {
+                Err(self.refuse(format!("calls {known:?} with other arguments")))
+            }
+            _ => Err(self.refuse("calls what is no function".into())),
+        }
+    }
+
+    /// Checks that the elements lie inside the storage and that none is there twice.
+    fn tensor(
+        &mut self,
+        storage: usize,
+        offset: i64,
+        [shape, strides]: [usize; 2],
+    ) -> Result<Value<'a>> {
+        let natural = |list: &[Value<'_>]| -> Option<Vec<usize>> {
+            let one = |value: &Value<'_>| match value {
+                Value::Int(i) => usize::try_from(*i).ok(),
+                _ => None,
+            };
+            list.iter().map(one).collect()
+        };
+        let lists = &self.out.lists;
+        let (shape, strides) = (natural(&lists[shape]), natural(&lists[strides]));
+        let (Some(shape), Some(strides), Ok(offset)) =
+            (shape, strides, usize::try_from(offset))
+        else {
+            return Err(self.refuse("makes a tensor of a negative size".into()));
+        };
+        if shape.len() != strides.len() || shape.len() > MAX_AXES {
+            let (n, m) = (shape.len(), strides.len());
+            return Err(self.refuse(format!("makes a tensor of {n} axes, {m} strides")));
+        }
+        let held = self.out.storages[storage].elements;
+        let tensor = TensorRef { storage, offset, shape, strides };
+        match tensor.end() {
+            Some(end) if end <= held && tensor.elements() <= held => {}
+            _ => {
+                let found = format!(
+                    "makes a tensor of shape {:?} and strides {:?} from element {offset} of {held}",
+                    tensor.shape, tensor.strides
+                );
+                return Err(self.refuse(found));
+            }
+        }
+        if tensor.repeats() {
+            let found = format!(
+                "makes a tensor of shape {:?} whose strides {:?} repeat elements",
+                tensor.shape, tensor.strides
+            );
+            return Err(self.refuse(found));
+        }
+        self.out.tensors.push(tensor);
+        Ok(Value::Tensor(self.out.tensors.len() - 1))
+    }
+
+    /// `('storage', type, key, location, elements)`, and in the old format a view, which must
+    /// be none.
+    fn persistent(&mut self) -> Result<Value<'a>> {
+        let id = self.arguments()?;
+        let (&[
+            Value::Text("storage"),
+            Value::Global(Global::Storage(of)),
+            Value::Text(key),
+            Value::Text(_),
+            Value::Int(elements),
+        ]
+        | &[
+            Value::Text("storage"),
+            Value::Global(Global::Storage(of)),
+            Value::Text(key),
+            Value::Text(_),
+            Value::Int(elements),
+            Value::None,
+        ]) = &id[..]
+        else {
+            return Err(self.refuse("names no storage".into()));
+        };
+        let Ok(elements) = usize::try_from(elements) else {
+            return Err(self.refuse(format!("names a storage of {elements} elements")));
+        };
+        let found = StorageRef { key, of, elements };
+        let next = self.out.storages.len();
+        let index = *self.storage_of.entry(key).or_insert(next);
+        if index == next {
+            self.out.storages.push(found);
+        } else if self.out.storages[index] != found {
+            return Err(self.refuse("names a storage a second time, otherwise".into()));
+        }
+        Ok(Value::Storage(index))
+    }
+}
+
+impl TensorRef {
+    /// The number of elements, if it is a number; at most `usize::MAX`.
+    pub(super) fn elements(&self) -> usize {
+        self.shape.iter().fold(1, |n: usize, &length| n.saturating_mul(length))
+    }
+
+    /// One past the last element's position in the storage.
+    pub(super) fn end(&self) -> Option<usize> {
+        if self.shape.contains(&0) {
+            return Some(self.offset);
+        }
+        let axes = self.shape.iter().zip(&self.strides);
+        let last = axes.into_iter().try_fold(self.offset, |at, (&length, &stride)| {
+            at.checked_add((length - 1).checked_mul(stride)?)
+        });
+        last?.checked_add(1)
+    }
+
+    /// Whether an element may be there twice: an axis steps over less than what those of
+    /// smaller strides span.
+    fn repeats(&self) -> bool {
+        let mut axes: Vec<(usize, usize)> = self
+            .strides
+            .iter()
+            .copied()
+            .zip(self.shape.iter().copied())
+            .filter(|&(_, length)| length > 1)
+            .collect();
+        axes.sort_unstable();
+        let mut span = 0;
+        for (stride, length) in axes {
+            if stride <= span {
+                return true;
+            }
+            span += (length - 1) * stride;
+        }
+        false
+    }
+}
+
+impl StorageType {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "DoubleStorage" => Self::F64,
+            "FloatStorage" => Self::F32,
+            "HalfStorage" => Self::F16,
+            "BFloat16Storage" => Self::Bf16,
+            "LongStorage" => Self::I64,
+            "IntStorage" => Self::I32,
+            "ShortStorage" => Self::I16,
+            "CharStorage" => Self::I8,
+            "ByteStorage" => Self::U8,
+            "BoolStorage" => Self::Bool,
+            _ => return None,
+        })
+    }
+}
+
+/// An opcode as Python's `pickletools` calls it.
+fn opcode_name(code: u8) -> String {
+    let name = match code {
+        b'.' => "STOP",
+        b'(' => "MARK",
+        b'0' => "POP",
+        b'1' => "POP_MARK",
+        b'2' => "DUP",
+        b'q' => "BINPUT",
+        b'r' => "LONG_BINPUT",
+        b'p' => "PUT",
+        b'g' => "GET",
+        b'h' => "BINGET",
+        b'j' => "LONG_BINGET",
+        b'a' => "APPEND",
+        b'e' => "APPENDS",
+        b's' => "SETITEM",
+        b'u' => "SETITEMS",
+        b'b' => "BUILD",
+        b'c' => "GLOBAL",
+        b'i' => "INST",
+        b'o' => "OBJ",
+        b'R' => "REDUCE",
+        b'P' => "PERSID",
+        b'Q' => "BINPERSID",
+        b'X' => "BINUNICODE",
+        b't' => "TUPLE",
+        0x80 => "PROTO",
+        0x81 => "NEWOBJ",
+        0x82..=0x84 => "EXT",
+        0x8a => "LONG1",
+        0x8b => "LONG4",
+        0x8c => "SHORT_BINUNICODE",
+        0x8d => "BINUNICODE8",
+        0x92 => "NEWOBJ_EX",
+        0x93 => "STACK_GLOBAL",
+        0x94 => "MEMOIZE",
+        0x95 => "FRAME",
+        _ => return format!("opcode 0x{code:02x}"),
+    };
+    name.to_owned()
+}
