@@ -205,7 +205,15 @@ impl Estimate {
             n => format!("{n} threads"),
         };
         line("time", format!("about {} on {threads}", rounded(self.time())));
-        line("memory", format!("about {}", bytes(work.peak_bytes)));
+        let passes = match work.probe_passes {
+            1 => String::new(),
+            n => format!(
+                "; the probes take {n} passes over the images, so that features fit \
+                 analysis.memory = {} MiB",
+                experiment.analysis.memory
+            ),
+        };
+        line("memory", format!("about {}{passes}", bytes(work.peak_bytes)));
         let buffers = 4 * self.parameters as u64 * self.n_buffers * self.n_checkpoints;
         let disk = format!("about {}", bytes(self.disk()));
         let optimizer = match buffers {

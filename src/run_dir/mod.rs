@@ -31,7 +31,7 @@ const LOCK: &str = "lock";
 const ANALYSIS_LOCK: &str = "analysis.lock";
 
 /// Everything that a run writes, for `--fresh`: nothing else is ever removed.
-const OURS: [&str; 17] = [
+const OURS: [&str; 18] = [
     "checkpoints",
     "state",
     "history.csv",
@@ -40,6 +40,7 @@ const OURS: [&str; 17] = [
     "signatures",
     "probes",
     "probes.csv",
+    "prediction_depth.csv",
     "regions",
     "matrices",
     "matrices.csv",
