@@ -58,9 +58,7 @@ pub(super) fn fit_all(
     }
     for layer in &layers {
         let path = plan.run.layer_part(&layer.name, checkpoint.step);
-        let votes_count = layer.name != INPUT;
-        let arrays = read_npz(&path)?.0.into_iter();
-        part.0.extend(arrays.filter(|(name, _)| votes_count || name.starts_with("probe/")));
+        part.0.extend(read_npz(&path)?.0);
     }
     let probes = plan.layers.iter().map(|layer| plan.probe(layer, checkpoint));
     probes.collect()
@@ -110,6 +108,11 @@ impl Place<'_> {
         work.map(|(layer, (train, test))| self.finish(layer, train, test)).collect()
     }
 
+    /// Whether the layer is there for its row alone.
+    fn is_baseline(&self, layer: &Layer) -> bool {
+        self.plan.layers.iter().all(|own| own.name != layer.name)
+    }
+
     /// Whether the layer's rows and probe are there and of this layer.
     fn is_finished(&self, layer: &Layer) -> bool {
         let (plan, step) = (self.plan, self.checkpoint.step);
@@ -120,7 +123,7 @@ impl Place<'_> {
                 rows.is_some_and(|rows| rows.shape.get(1) == Some(&ROW))
             });
         has_rows
-            && (layer.name == INPUT
+            && (self.is_baseline(layer)
                 || plan.probe(layer, self.checkpoint).is_ok_and(|probe| {
                     probe.n_classes == plan.data.n_classes
                         && probe.n_features == plan.pooling.width(layer.shape)
@@ -134,7 +137,7 @@ impl Place<'_> {
             let found = format!("stopped before the probe of layer {}", layer.name);
             return Err(Error::new(ErrorKind::Interrupted, "analysis", found));
         }
-        let is_baseline = layer.name == INPUT;
+        let is_baseline = self.is_baseline(layer);
         let warm = match self.previous {
             Some(previous) if !is_baseline => Some(plan.probe(layer, previous)?),
             _ => None,
@@ -215,10 +218,9 @@ fn solver(config: &ProbeConfig) -> Solver {
     match config.solver {
         ProbeSolver::Logistic => Solver::Logistic,
         ProbeSolver::Ridge => Solver::Ridge,
-        ProbeSolver::Sgd => Solver::Sgd {
-            recipe: recipe(0.01),
-            momentum: config.momentum.unwrap_or(0.9),
-        },
+        ProbeSolver::Sgd => {
+            Solver::Sgd { recipe: recipe(0.01), momentum: config.momentum.unwrap_or(0.9) }
+        }
         ProbeSolver::Adam => Solver::Adam(recipe(1e-3)),
     }
 }

@@ -10,9 +10,9 @@ use crate::probe::features::Pooling;
 use crate::represent::{self, Layer, Representer, evaluation_batches};
 use crate::similarity::Settings;
 
+use super::memory;
 use super::plan::pooling;
 use super::probes::{design_bytes, fit_probes, probe_features, sizes};
-use super::memory;
 
 /// Counts of one analysis.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +30,12 @@ pub struct Work {
     /// Bytes of signatures and probes of one checkpoint.
     pub stored_bytes: u64,
     /// Bytes held at once: features of the layers whose probes are fitted together, a design
-    /// for each thread, one group's representations, activations of one batch of evaluation.
+    /// for each thread, one group's representations, signatures and decisions, activations of
+    /// one batch of evaluation.
     pub peak_bytes: u64,
+    /// Bytes of the longest signature: those of all checkpoints are compared at once, one
+    /// layer and measure after the other.
+    pub row_bytes: u64,
     /// Forward passes over all images that feed the probes of one checkpoint: 1 where their
     /// features fit `analysis.memory`.
     pub probe_passes: usize,
@@ -68,6 +72,13 @@ impl Work {
             let measures = config.measures.iter();
             measures.map(|m| m.signature_len(n, layer.shape.size(), &settings)).sum()
         };
+        let longest = config.measures.iter().flat_map(|measure| {
+            let length = |layer: &Layer| {
+                4 * measure.signature_len(n, layer.shape.size(), &settings)
+            };
+            layers.iter().map(length).max()
+        });
+        let row_bytes = longest.max().unwrap_or(0).max(n_points) as u64;
         let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
         let probes = n_features * data.n_classes * 4;
         let decided = (layers.len() + 1) * n_points;
@@ -78,7 +89,8 @@ impl Work {
         let design = design_bytes(data, &layers, pooling);
         let most = |sizes: &[u64], work| {
             let batches = memory::batches(sizes, work, limit);
-            let held = batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
+            let held =
+                batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
             (held.max().unwrap_or(0), batches.len())
         };
         let (probing, probe_passes) = most(&probed, design);
@@ -95,7 +107,9 @@ impl Work {
                 + n_grouped
                 + n_points,
             stored_bytes: (grams + probes + decided) as u64,
-            peak_bytes: probing.max(representing) + (grams + activations) as u64,
+            peak_bytes: probing.max(representing)
+                + (grams + decided + activations) as u64,
+            row_bytes,
             probe_passes,
             probe_time: probe_time(experiment, data, &net, &layers, pooling)?,
         })

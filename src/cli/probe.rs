@@ -143,7 +143,8 @@ fn fit(input: &Input, arguments: &Arguments) -> Result<Fit> {
     let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
     let design = prepare(&input.train.x, n, d, arguments.standardize)?;
     let tolerance = TOLERANCE * design.largest_deviation().max(1.0);
-    let options = FitOptions { l2: arguments.l2, tolerance, max_iterations: 10_000, solver };
+    let options =
+        FitOptions { l2: arguments.l2, tolerance, max_iterations: 10_000, solver };
     let fit = design.fit(&input.labels, input.classes.len(), &options, None);
     if fit.converged {
         return Ok(fit);

@@ -101,7 +101,9 @@ fn varied() -> Vec<Experiment> {
         least(&["evaluation.batchnorm=running", "analysis.cka.estimator=biased"]),
         least(&["analysis.features=grid", "analysis.grid=3", "analysis.dimensions=true"]),
         least(&["analysis.measures=[cka, shape]", "analysis.cka.estimator=minibatch"]),
-        least(&["analysis.probe={ solver = 'sgd', lr = 0.1, epochs = 3, batch_size = 9 }"]),
+        least(&[
+            "analysis.probe={ solver = 'sgd', lr = 0.1, epochs = 3, batch_size = 9 }",
+        ]),
         least(&["analysis.probe={ solver = 'adam', features = 'grid', grid = 3 }"]),
         least(&["analysis.probe={ features = 'common', l2_also = [1e-4, 1e-2] }"]),
         least(&["analysis.probe.labels=clean", "analysis.drs.source=train"]),

@@ -5,10 +5,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::features::Standardization;
 use super::product::{Columns, LANES, Matrix, Scalar, n_blocks};
+use super::recipe::{self, Rule};
 use super::rotation::Rotation;
 use super::softmax::Targets;
 use super::solver::{Metric, Problem, Solution, dot};
-use super::recipe::{self, Rule};
 use super::{Fit, FitOptions, HeldOut, Probe, Solver, ridge};
 
 /// The features `[n, d]` of the training examples, ready for fits with any labels and λ.
@@ -202,8 +202,7 @@ impl<T: Scalar> Design<T> {
         let folds = folds(labels, n_folds);
         let targets = Targets::new(labels, n_classes, |_| true);
         let all = Problem { features: &self.matrix, targets, l2: options.l2 };
-        let metric =
-            (options.solver == Solver::Logistic).then(|| all.metric_at(&theta));
+        let metric = (options.solver == Solver::Logistic).then(|| all.metric_at(&theta));
         let mut held_out =
             HeldOut { predictions: vec![0; n], iterations: 0, n_unconverged: 0 };
         for fold in 0..n_folds {

@@ -39,7 +39,10 @@ impl Pooling {
     pub fn width(self, shape: Shape) -> usize {
         match self {
             Self::Common(d) => d.min(shape.size()),
-            _ => shape.channels * self.side(shape).map_or(shape.height * shape.width, |s| s * s),
+            _ => {
+                shape.channels
+                    * self.side(shape).map_or(shape.height * shape.width, |s| s * s)
+            }
         }
     }
 
@@ -268,7 +271,9 @@ mod tests {
     #[test]
     fn widths_are_those_of_the_features() {
         for pooling in [Pooling::Cap(40), Pooling::Side(2), Pooling::Common(7)] {
-            for shape in [shape(3, 4, 5), shape(20, 2, 2), shape(6, 1, 1), shape(60, 1, 1)] {
+            for shape in
+                [shape(3, 4, 5), shape(20, 2, 2), shape(6, 1, 1), shape(60, 1, 1)]
+            {
                 let features = pooling.apply(vec![1.0; shape.size()], shape);
                 assert_eq!(features.len(), pooling.width(shape), "{pooling:?} {shape:?}");
             }

@@ -67,12 +67,7 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self {
-            l2: 1e-3,
-            tolerance: 1e-6,
-            max_iterations: 1000,
-            solver: Solver::Logistic,
-        }
+        Self { l2: 1e-3, tolerance: 1e-6, max_iterations: 1000, solver: Solver::Logistic }
     }
 }
 

@@ -44,14 +44,7 @@ pub(super) fn solve<T: Scalar>(problem: &Problem<'_, T>) -> Solution {
     if let Ok(factor) = &factor {
         let right = faer::linalg::matmul::matmul;
         let mut product = Mat::<f64>::zeros(k, n_classes);
-        right(
-            product.as_mut(),
-            Accum::Replace,
-            rows.transpose(),
-            &wanted,
-            1.0,
-            Par::Seq,
-        );
+        right(product.as_mut(), Accum::Replace, rows.transpose(), &wanted, 1.0, Par::Seq);
         factor.solve_in_place(&mut product);
         for class in (0..n_classes).filter(|&class| targets.is_active(class)) {
             for j in 0..k {

@@ -83,8 +83,11 @@ def main():
         m = 100 if x.shape[1] > n else 300
         test = x[random.integers(n, size=m)] + x.std(0) * random.standard_normal((m, x.shape[1]))
         a, b = standardized(x, test) if standardize else (x, test)
-        fit = LogisticRegression(C=1 / (n * l2), tol=1e-12, max_iter=100_000, solver="newton-cg").fit(a, y)
-        again = LogisticRegression(C=1 / (n * l2), tol=1e-10, max_iter=100_000).fit(a, y)
+        # With two classes scikit-learn fits one weight vector w, ours are w/2 and -w/2: the
+        # penalty on them is half as large.
+        l2_here = l2 / 2 if len(set(y.tolist())) == 2 else l2
+        fit = LogisticRegression(C=1 / (n * l2_here), tol=1e-12, max_iter=100_000, solver="newton-cg").fit(a, y)
+        again = LogisticRegression(C=1 / (n * l2_here), tol=1e-10, max_iter=100_000).fit(a, y)
         assert (fit.predict(b) == again.predict(b)).all(), name
         ridge = RidgeClassifier(alpha=n * l2, solver="cholesky").fit(a, y)
         arrays = {
@@ -97,7 +100,7 @@ def main():
         folds[np.argsort(y, kind="stable")] = np.arange(n) % 5
         for fold in range(5):
             rest = folds != fold
-            held = LogisticRegression(C=1 / (rest.sum() * l2), tol=1e-10, max_iter=100_000)
+            held = LogisticRegression(C=1 / (rest.sum() * l2_here), tol=1e-10, max_iter=100_000)
             arrays["cross"][~rest] = held.fit(a[rest], y[rest]).predict(a[~rest])
         for i in range(n):
             rest = np.arange(n) != i
