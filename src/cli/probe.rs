@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// Divide centred features by their standard deviations; W is penalized in these units.
     #[arg(long)]
     standardize: bool,
-    /// `ridge`: ½·squared error on ±1 targets + l2/2·‖W‖², in closed form (scikit-learn's
+    /// `logistic`: to the unique optimum; `ridge`: ½·squared error on ±1 targets + l2/2·‖W‖², in closed form (scikit-learn's
     /// `RidgeClassifier` with alpha = l2·examples); `sgd`, `adam`: the log loss over shuffled
     /// batches, for some epochs.
     #[arg(long, value_name = "S", value_enum, default_value_t)]

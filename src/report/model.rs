@@ -26,8 +26,8 @@ pub struct RunResults {
     pub probes: Vec<ProbeRow>,
     /// The same, trained on the other labels.
     pub other_probes: Vec<ProbeRow>,
-    /// The probe on the pixels, where the table has it.
-    pub pixels: Option<ProbeRow>,
+    /// The probes on the pixels, the experiment's own first.
+    pub pixels: Vec<ProbeRow>,
     /// `prediction_depth.csv`.
     pub depths: Vec<DepthRow>,
     /// `regions/`, in depth order.

@@ -99,10 +99,8 @@ pub fn probes_figure(run: &RunResults) -> Option<String> {
 /// The caption of the figure.
 pub(super) fn probes_caption(run: &RunResults) -> String {
     let trained = run.probes.first().map_or("", |row| trained(&row.labels));
-    let pixels = match &run.pixels {
-        Some(_) => " Dotted: the same probe on the pixels.",
-        None => "",
-    };
+    let pixels =
+        if run.pixels.is_empty() { "" } else { " Dotted: the same probe on the pixels." };
     let starts = run.probes.first().is_some_and(|row| row.epoch == 0.0);
     let random = if starts && !run.experiment.contains_key("init") {
         " Epoch 0 is the randomly initialized net."
@@ -189,7 +187,7 @@ fn pixels(
     let same = |row: &&ProbeRow| {
         (quantity.rows)(run).first().is_some_and(|first| first.labels == row.labels)
     };
-    let value = run.pixels.as_ref().filter(same).map_or(f64::NAN, quantity.value);
+    let value = run.pixels.iter().find(same).map_or(f64::NAN, quantity.value);
     if value.is_finite() {
         let y = axis.at(value);
         let dotted = Stroke { class: "fit", colour: "#16181d", width: 0.7, dash: "1 2" };

@@ -62,11 +62,10 @@ impl RunResults {
     /// with its labels are of other λ.
     fn add_probes(&mut self, rows: Vec<ProbeRow>) {
         let is_pixels = |row: &ProbeRow| row.layer == "input";
-        let baseline = rows.iter().filter(|row| is_pixels(row)).count();
-        // With many rows the pixels are one of the layers that were asked for.
+        // With rows of other epochs the pixels are one of the layers that were asked for.
         let is_layer = rows.iter().any(|row| is_pixels(row) && row.epoch > rows[0].epoch);
-        if baseline > 0 && !is_layer {
-            self.pixels = rows.iter().find(|row| is_pixels(row)).cloned();
+        if !is_layer {
+            self.pixels = rows.iter().filter(|row| is_pixels(row)).cloned().collect();
         }
         let mut main: Option<ProbeRow> = None;
         for row in rows.into_iter().filter(|row| is_layer || !is_pixels(row)) {

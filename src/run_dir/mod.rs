@@ -319,7 +319,8 @@ fn refuse_foreign(root: &Path) -> Result<()> {
     for entry in fs::read_dir(root).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name();
         // What a process leaves that ends before its first file is whole.
-        if name != LOCK && !atomic::is_temporary(&name) {
+        let is_lock = name == LOCK || name == ANALYSIS_LOCK;
+        if !is_lock && !atomic::is_temporary(&name) {
             return refused("is not empty and holds no run");
         }
     }
