@@ -7,7 +7,7 @@ Features: 20 layers of a ResNet-18 of width 16 that trains on 2,000 images with 
 labels, up to 2,048 features a layer, at epochs 0, 1, 2, 4 and 8 (or those that the variable
 EPOCHS names; FEATURES names a folder to keep them in). Both minimize mean log loss +
 l2/2 |W|^2 over the same standardized features, l2 = 1e-3, until no entry of the gradient is
-above 1e-7, on two threads; rounds alternate. stratagram fits all layers of an epoch, each
+above 1e-7, on two threads, in alternation. stratagram fits all layers of an epoch, each
 started at the epoch before (the optimum is unique, so this changes no prediction); scikit-learn
 starts anew, and fits every LAYERS-th layer (default 5) because all of them take ten minutes
 an epoch: its time for 20 layers is the sum of these times that number, which the table says.
