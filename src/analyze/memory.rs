@@ -40,7 +40,7 @@ mod tests {
     fn batches_hold_every_layer_once_and_fit_where_they_can() {
         let sizes = [3, 3, 3, 20, 1, 1];
         assert_eq!(batches(&sizes, 0, 7), [0..2, 2..3, 3..4, 4..6]);
-        assert_eq!(batches(&sizes, 0, 1000), [0..6]);
+        assert_eq!(batches(&sizes, 0, 1000), vec![0..sizes.len()]);
         assert_eq!(batches(&sizes, 9, 1), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6]);
         assert!(batches(&[], 1, 1).is_empty());
     }

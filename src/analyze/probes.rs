@@ -259,7 +259,8 @@ pub(super) fn fit_probes(
     };
     let mut fitted = vec![fit(config.labels, config.l2, TOLERANCE, warm)];
     let main = fitted[0].fit.probe.clone();
-    for &l2 in config.l2_also.iter().filter(|l2| **l2 != config.l2) {
+    let own = config.l2.to_bits();
+    for &l2 in config.l2_also.iter().filter(|l2| l2.to_bits() != own) {
         fitted.push(fit(config.labels, l2, COUNTED_TOLERANCE, Some(&main)));
     }
     if config.labels_also && data.noisy != data.train.labels {

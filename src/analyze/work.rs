@@ -72,7 +72,7 @@ impl Work {
             let measures = config.measures.iter();
             measures.map(|m| m.signature_len(n, layer.shape.size(), &settings)).sum()
         };
-        let longest = config.measures.iter().flat_map(|measure| {
+        let longest = config.measures.iter().filter_map(|measure| {
             let length = |layer: &Layer| {
                 4 * measure.signature_len(n, layer.shape.size(), &settings)
             };

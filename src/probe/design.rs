@@ -79,16 +79,7 @@ impl<T: Scalar> Design<T> {
             let j = at % d;
             (value.to_f64() - standardization.mean[j]) / standardization.scale[j]
         });
-        let (matrix, rotation) = if !rotate {
-            let mut values = Vec::with_capacity(n * (d + 1));
-            for (at, value) in standardized.enumerate() {
-                if at % d == 0 {
-                    values.push(T::from_f64(1.0));
-                }
-                values.push(T::from_f64(value));
-            }
-            (Matrix::dense(n, d + 1, values), None)
-        } else {
+        let (matrix, rotation) = if rotate {
             let values: Vec<f64> = standardized.collect();
             let rotation = Rotation::of(&values, n, d);
             let mut values = vec![T::default(); n * (n + 1)];
@@ -101,6 +92,15 @@ impl<T: Scalar> Design<T> {
             let mut matrix = Matrix::dense(n, n + 1, values);
             matrix.diagonal = 2;
             (matrix, Some(rotation))
+        } else {
+            let mut values = Vec::with_capacity(n * (d + 1));
+            for (at, value) in standardized.enumerate() {
+                if at % d == 0 {
+                    values.push(T::from_f64(1.0));
+                }
+                values.push(T::from_f64(value));
+            }
+            (Matrix::dense(n, d + 1, values), None)
         };
         let largest_deviation = standardization.largest_deviation(features);
         Ok(Self { standardization, matrix, rotation, n_features: d, largest_deviation })

@@ -70,7 +70,10 @@ impl RunResults {
         let mut main: Option<ProbeRow> = None;
         for row in rows.into_iter().filter(|row| is_layer || !is_pixels(row)) {
             match &main {
-                Some(own) if own.layer == row.layer && own.epoch == row.epoch => {
+                Some(own)
+                    if own.layer == row.layer
+                        && own.epoch.to_bits() == row.epoch.to_bits() =>
+                {
                     if own.labels != row.labels {
                         self.other_probes.push(row);
                     }
