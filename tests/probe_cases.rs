@@ -26,7 +26,7 @@ impl Case {
         let number = |name: &str| arrays.get(name).unwrap().to_f64()[0];
         let (x, y) = (arrays.get("X").unwrap().to_f64(), classes(&arrays, "y"));
         let (l2, standardize) = (number("l2"), number("standardize") > 0.0);
-        Self { x, y, l2, standardize, arrays }
+        Self { arrays, x, y, l2, standardize }
     }
 
     fn d(&self) -> usize {
