@@ -256,7 +256,12 @@ fn the_optimum_is_that_of_scikit_learn() {
         of("y").to_i64().unwrap().iter().map(|&label| label as u8).collect();
     let (n, d) = (of("X").shape[0], of("X").shape[1]);
     let x = of("X").to_f64();
-    let tight = FitOptions { l2: 0.01, tolerance: 1e-9, max_iterations: 10_000 };
+    let tight = FitOptions {
+        l2: 0.01,
+        tolerance: 1e-9,
+        max_iterations: 10_000,
+        ..FitOptions::default()
+    };
     let fit = Design::new(&x, n, d, false).unwrap().fit(&labels, 5, &tight, None);
     let objective = expected["objective"].as_f64().unwrap();
     assert!((fit.objective / objective - 1.0).abs() < 1e-8, "{}", fit.objective);

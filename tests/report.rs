@@ -93,18 +93,28 @@ fn complete(root: &Path, layers: &[&str]) {
     put(root, "matrices/axis.csv", "step,epoch\n0,0\n8,1\n24,3\n56,7\n");
     put(root, "matrices.csv", cells_table(layers));
     let mut probes = String::from(
-        "layer,step,epoch,labels,test_accuracy,heldout_corrupted_noisy,heldout_corrupted_true\n",
+        "layer,step,epoch,labels,test_accuracy,heldout_corrupted_noisy,heldout_corrupted_true\n\
+         input,0,0,noisy,0.6,0.1,0.5\n",
     );
     for layer in layers {
         put(root, &format!("matrices/cka/test/{layer}.npy"), matrix(true));
         put(root, &format!("matrices/drs/test/{layer}.npy"), matrix(false));
         let quoted = layer.replace('"', "\"\"");
         for epoch in EPOCHS {
-            probes += &format!("\"{quoted}\",{},{epoch},noisy,0.8,0.2,0.7\n", 8 * epoch);
+            let step = 8 * epoch;
+            probes += &format!("\"{quoted}\",{step},{epoch},noisy,0.8,0.2,0.7\n");
+            probes += &format!("\"{quoted}\",{step},{epoch},clean,0.9,,\n");
         }
     }
     put(root, "matrices/drs/test/output.npy", matrix(false));
     put(root, "probes.csv", probes);
+    put(
+        root,
+        "prediction_depth.csv",
+        "group,step,epoch,n,n_layers,mean,se,histogram\n\
+         train-clean,0,0,4,2,1.5,0.3,0 2 2\ntrain-corrupted,0,0,4,2,2,0,0 0 4\n\
+         train-clean,56,7,4,2,0.5,0.3,2 2 0\ntrain-corrupted,56,7,4,2,1.75,0.25,0 1 3\n",
+    );
     put(root, "regions/output.npz", regions());
     put(root, "regions/pool4.npz", regions());
 }
@@ -141,6 +151,7 @@ fn a_complete_run_has_every_section_and_figure() {
             "report/figures/cka-test.svg",
             "report/figures/drs-test.svg",
             "report/figures/probes.svg",
+            "report/figures/prediction-depth.svg",
             "report/figures/regions-output.svg",
             "report/figures/regions-pool4.svg",
         ]
@@ -155,6 +166,11 @@ fn a_complete_run_has_every_section_and_figure() {
          to 0.088 at epoch 7"
     ));
     assert!(page.contains("they differ by up to 0.076, at epoch 3"), "BatchNorm warning");
+    assert!(
+        page.contains("Dotted: the same probe on the pixels. Epoch 0 is the randomly")
+    );
+    assert!(page.contains("test images; trained on true labels"));
+    assert!(page.contains("4 training images with a right and 4 with a wrong label"));
 }
 
 #[test]

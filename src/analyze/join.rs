@@ -6,13 +6,12 @@ use std::fmt::Write as _;
 
 use crate::array_file::{Array, NamedArrays, Values, npy_bytes, read_npy, read_npz};
 use crate::error::{Error, Result};
-use crate::experiment::ProbeLabels;
 use crate::observer::Progress;
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs, noise_floor};
 
 use super::plan::Plan;
-use super::{OUTPUT, joined};
+use super::{INPUT, OUTPUT, joined, probes};
 
 /// The header of `matrices.csv`.
 pub(super) const MATRICES_HEADER: &str =
@@ -22,6 +21,9 @@ pub(super) const MATRICES_HEADER: &str =
 const PROBES_HEADER: &str = "layer,step,epoch,labels,l2,n_features,n_floored,iterations,\
     gradient_norm,objective,train_accuracy,train_accuracy_true,test_accuracy,\
     heldout_accuracy,heldout_accuracy_true,heldout_corrupted_noisy,heldout_corrupted_true\n";
+
+/// The header of `prediction_depth.csv`.
+const DEPTH_HEADER: &str = "group,step,epoch,n,n_layers,mean,se,histogram\n";
 
 /// The header of `representations.csv`.
 const REPRESENTATIONS_HEADER: &str = "layer,step,epoch,group,alignment_true,\
@@ -83,7 +85,8 @@ pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     write_atomic(&plan.run.matrices_table(), table.as_bytes())?;
     write_atomic(&plan.run.noise_table(), floors.as_bytes())?;
     write_representations_table(plan, checkpoints)?;
-    write_probes_table(plan, checkpoints)
+    write_probes_table(plan, checkpoints)?;
+    write_depth_table(plan, checkpoints)
 }
 
 /// Every matrix of the plan: one a (measure, group, layer), DRS a layer and the output.
@@ -279,30 +282,55 @@ fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     if table.is_empty() {
         table = PROBES_HEADER.to_string();
     }
-    let config = &plan.experiment.analysis.probe;
-    let labels = match config.labels {
-        ProbeLabels::Noisy => "noisy",
-        ProbeLabels::Clean => "clean",
-    };
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
         let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
-        for layer in &plan.layers {
-            let row = part.get(&format!("probe/{}", layer.name)).map(Array::to_f64);
-            let fields: Vec<String> =
-                row.unwrap_or_default().into_iter().map(number).collect();
-            let _ = writeln!(
-                table,
-                "{},{},{},{},{},{}",
-                layer.name,
-                checkpoint.step,
-                checkpoint.epoch,
-                labels,
-                config.l2,
-                fields.join(","),
-            );
+        let names = plan.layers.iter().map(|layer| layer.name.as_str());
+        let baseline = Some(INPUT).filter(|name| names.clone().all(|n| n != *name));
+        for layer in baseline.into_iter().chain(names) {
+            let rows = part.get(&format!("probe/{layer}")).map(Array::to_f64);
+            for row in rows.unwrap_or_default().chunks(probes::ROW) {
+                let labels = if row[0] == 0.0 { "noisy" } else { "clean" };
+                let fields: Vec<String> = row[1..].iter().copied().map(number).collect();
+                let Checkpoint { step, epoch, .. } = checkpoint;
+                let fields = fields.join(",");
+                let _ = writeln!(table, "{layer},{step},{epoch},{labels},{fields}");
+            }
         }
     }
     write_atomic(&plan.run.probes_table(), table.as_bytes())
+}
+
+/// `prediction_depth.csv`: the rows written earlier, then those of the parts.
+fn write_depth_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
+    let path = plan.run.prediction_depth_table();
+    let joined = joined::steps(plan.run)?;
+    let mut table = joined::rows(&path, &joined)?;
+    if table.is_empty() {
+        table = DEPTH_HEADER.to_string();
+    }
+    let n_layers = plan.layers.len();
+    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
+        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        for (group, _) in &plan.groups {
+            let name = group.name();
+            let Some(depths) = part.get(&format!("depth/{name}")) else { continue };
+            let depths = depths.to_f64();
+            let n = depths.len() as f64;
+            let mean = depths.iter().sum::<f64>() / n;
+            let square: f64 = depths.iter().map(|depth| (depth - mean).powi(2)).sum();
+            let se = number((square / (n - 1.0) / n).sqrt());
+            let mut counts = vec![0_usize; n_layers + 1];
+            depths.iter().for_each(|depth| counts[*depth as usize] += 1);
+            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+            let Checkpoint { step, epoch, .. } = checkpoint;
+            let counts = counts.join(" ");
+            let _ = writeln!(
+                table,
+                "{name},{step},{epoch},{n},{n_layers},{mean},{se},{counts}"
+            );
+        }
+    }
+    write_atomic(&path, table.as_bytes())
 }
 
 /// `representations.csv`: the rows written earlier, then those of the parts.

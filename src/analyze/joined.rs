@@ -105,6 +105,7 @@ pub(super) fn remove(run: &RunDir) -> Result<()> {
         run.axis_table(),
         run.matrices_table(),
         run.probes_table(),
+        run.prediction_depth_table(),
         run.representations_table(),
         run.noise_table(),
         run.phases(),
@@ -122,7 +123,7 @@ pub(super) fn remove(run: &RunDir) -> Result<()> {
     Ok(())
 }
 
-fn remove_directory(path: &Path) -> Result<()> {
+pub(super) fn remove_directory(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io(path, "cannot be removed", error))

@@ -6,10 +6,13 @@
 //! stopped, and a run that has grown adds rows.
 
 mod checkpoint;
+mod depth;
 mod follow;
 mod join;
 mod joined;
+mod memory;
 mod plan;
+mod probes;
 mod recorded;
 mod regions;
 mod work;
@@ -29,6 +32,9 @@ pub use work::Work;
 
 /// The DRS layer that stands for the network's own decisions.
 pub const OUTPUT: &str = "output";
+
+/// The node of the pixels: the baseline among the probes.
+pub const INPUT: &str = "input";
 
 /// Compares every layer of a trained run with itself over the epochs, and writes signatures,
 /// probes, matrices, pictures of decision regions and phases into its directory.
@@ -122,6 +128,7 @@ fn reduce_all(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         let previous = done.checked_sub(1).map(|i| &checkpoints[i]);
         let part = checkpoint::reduce(plan, checkpoint, previous)?;
         write_atomic(&path, &npz_bytes(&part))?;
+        probes::forget(plan, checkpoint)?;
     }
     Ok(())
 }

@@ -8,12 +8,14 @@ use rayon::prelude::*;
 use crate::array_file::read_safetensors;
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::{Experiment, Group, MapFeatures, TripletSource};
+use crate::experiment::{
+    Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures, TripletSource,
+};
 use crate::net::Net;
 use crate::observer::Observer;
 use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::probe::Probe;
-use crate::probe::features::adaptive_average_pool;
+use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
 use crate::similarity::Settings;
@@ -26,6 +28,8 @@ pub(super) struct Plan<'a> {
     pub(super) data: &'a Data,
     pub(super) net: Net,
     pub(super) layers: Vec<Layer>,
+    /// How layers become the features of their probes.
+    pub(super) pooling: Pooling,
     pub(super) groups: Vec<(Group, Vec<usize>)>,
     pub(super) planes: Vec<ImagePlane>,
     pub(super) grids: Vec<Grid>,
@@ -46,6 +50,7 @@ impl<'a> Plan<'a> {
             &experiment.analysis.layers,
             experiment.analysis.tokens,
         )?;
+        let pooling = pooling(&experiment.analysis.probe, &net, &layers);
         let groups = analysis_examples(experiment, data);
         groups.notes.iter().for_each(|note| observer.note(note));
         let planes = image_planes(experiment, data)?;
@@ -61,6 +66,7 @@ impl<'a> Plan<'a> {
             data,
             net,
             layers,
+            pooling,
             groups,
             planes,
             grids,
@@ -123,6 +129,21 @@ impl<'a> Plan<'a> {
     /// Labels of the images that the planes go through.
     pub(super) fn triplet_labels(&self) -> &[u8] {
         triplet_source(self.experiment, self.data).1
+    }
+}
+
+/// How the layers become the features of their probes. The common number of features is
+/// that of the smallest layer before the net's output.
+pub(super) fn pooling(config: &ProbeConfig, net: &Net, layers: &[Layer]) -> Pooling {
+    let hidden = layers.iter().filter(|layer| layer.node + 1 < net.nodes.len());
+    match config.features {
+        ProbeFeatures::Flatten => Pooling::Cap(config.cap),
+        ProbeFeatures::Average => Pooling::Side(1),
+        ProbeFeatures::Grid => Pooling::Side(config.grid.unwrap_or(2)),
+        ProbeFeatures::Common => {
+            let sizes = hidden.map(|layer| layer.shape.size());
+            Pooling::Common(sizes.min().unwrap_or(usize::MAX))
+        }
     }
 }
 

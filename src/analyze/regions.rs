@@ -10,7 +10,7 @@ use crate::represent::Layer;
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
 use super::OUTPUT;
-use super::checkpoint::{features_of, largest};
+use super::checkpoint::largest;
 use super::plan::{Plan, points};
 
 /// Points along a side of a picture.
@@ -118,7 +118,6 @@ fn draw(
     let linear = plan.probe(deep, checkpoint)?;
     let nodes = [deep.node, plan.net.nodes.len() - 1];
     let n_classes = plan.data.n_classes;
-    let cap = plan.experiment.analysis.probe.cap;
     let n = grids.len() * RESOLUTION * RESOLUTION;
     net.stream(
         n,
@@ -127,7 +126,7 @@ fn draw(
         |range, outputs| {
             let [layer, logits] = <[Vec<f32>; 2]>::try_from(outputs).expect("two nodes");
             output.add(&logits, n_classes);
-            let features = features_of(deep, cap, layer);
+            let features = plan.pooling.apply(layer, deep.shape);
             probe.add(&linear.logits(&features, range.len()), n_classes);
             Ok(())
         },

@@ -6,11 +6,13 @@ use crate::data::{Data, analysis_examples};
 use crate::error::Result;
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::net::{Net, initial_weights};
-use crate::probe::features::pooled_side;
+use crate::probe::features::Pooling;
 use crate::represent::{self, Layer, Representer, evaluation_batches};
 use crate::similarity::Settings;
 
-use super::checkpoint::{fit_probe, probe_features};
+use super::memory;
+use super::plan::pooling;
+use super::probes::{design_bytes, fit_probes, probe_features, sizes};
 
 /// Counts of one analysis.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +29,16 @@ pub struct Work {
     pub forward_images: usize,
     /// Bytes of signatures and probes of one checkpoint.
     pub stored_bytes: u64,
-    /// Bytes held at once: features of all layers, one group's representations, a design for
-    /// each thread, activations of one batch of evaluation.
+    /// Bytes held at once: features of the layers whose probes are fitted together, a design
+    /// for each thread, one group's representations, signatures and decisions, activations of
+    /// one batch of evaluation.
     pub peak_bytes: u64,
+    /// Bytes of the longest signature: those of all checkpoints are compared at once, one
+    /// layer and measure after the other.
+    pub row_bytes: u64,
+    /// Forward passes over all images that feed the probes of one checkpoint: 1 where their
+    /// features fit `analysis.memory`.
+    pub probe_passes: usize,
     /// Time for the probes of one checkpoint, measured on features of the untrained net.
     pub probe_time: Duration,
 }
@@ -53,8 +62,9 @@ impl Work {
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
         let n_grouped: usize = groups.iter().map(|(_, examples)| examples.len()).sum();
         let n = groups.first().map_or(0, |(_, examples)| examples.len());
+        let pooling = pooling(&config.probe, &net, &layers);
         let widths: Vec<usize> =
-            layers.iter().map(|layer| feature_count(layer, config.probe.cap)).collect();
+            layers.iter().map(|layer| pooling.width(layer.shape)).collect();
         let n_features: usize = widths.iter().sum();
         let settings =
             Settings { estimator: config.cka.estimator, ..Settings::default() };
@@ -62,13 +72,29 @@ impl Work {
             let measures = config.measures.iter();
             measures.map(|m| m.signature_len(n, layer.shape.size(), &settings)).sum()
         };
+        let longest = config.measures.iter().filter_map(|measure| {
+            let length = |layer: &Layer| {
+                4 * measure.signature_len(n, layer.shape.size(), &settings)
+            };
+            layers.iter().map(length).max()
+        });
+        let row_bytes = longest.max().unwrap_or(0).max(n_points) as u64;
         let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
         let probes = n_features * data.n_classes * 4;
         let decided = (layers.len() + 1) * n_points;
-        let flat: usize = layers.iter().map(|layer| layer.shape.size()).sum();
-        // Standardized features, their factors and reflections, in f64.
-        let widest = widths.iter().max().copied().unwrap_or(0);
-        let designs = rayon::current_num_threads() * 3 * 8 * n_train * widest;
+        let limit = memory::bytes(config);
+        let represented: Vec<u64> =
+            layers.iter().map(|layer| 4 * (n * layer.shape.size()) as u64).collect();
+        let probed = sizes(data, &layers, pooling);
+        let design = design_bytes(data, &layers, pooling);
+        let most = |sizes: &[u64], work| {
+            let batches = memory::batches(sizes, work, limit);
+            let held =
+                batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
+            (held.max().unwrap_or(0), batches.len())
+        };
+        let (probing, probe_passes) = most(&probed, design);
+        let (representing, _) = most(&represented, 0);
         let nodes: usize = net.nodes.iter().map(|node| node.shape.size()).sum();
         let activations = 4 * nodes * n_train.min(represent::EVALUATION_BATCH);
         Ok(Self {
@@ -76,23 +102,18 @@ impl Work {
             n_groups: groups.len(),
             n_planes: config.drs.triplets,
             points_per_plane,
-            forward_images: 2 * n_train + n_test + n_grouped + n_points,
+            forward_images: n_train
+                + probe_passes * (n_train + n_test)
+                + n_grouped
+                + n_points,
             stored_bytes: (grams + probes + decided) as u64,
-            peak_bytes: (4 * ((n_train + n_test) * n_features + n * flat)
-                + grams
-                + designs
-                + activations) as u64,
-            probe_time: probe_time(experiment, data, &net, &layers, n_features)?,
+            peak_bytes: probing.max(representing)
+                + (grams + decided + activations) as u64,
+            row_bytes,
+            probe_passes,
+            probe_time: probe_time(experiment, data, &net, &layers, pooling)?,
         })
     }
-}
-
-/// Features of a layer after pooling to the cap.
-fn feature_count(layer: &Layer, cap: usize) -> usize {
-    if layer.shape.size() <= cap {
-        return layer.shape.size();
-    }
-    layer.shape.channels * pooled_side(layer.shape, cap).pow(2)
 }
 
 /// Fits the probe of one middle layer on the untrained net, and scales its time to the
@@ -102,7 +123,7 @@ fn probe_time(
     data: &Data,
     net: &Net,
     layers: &[Layer],
-    n_features: usize,
+    pooling: Pooling,
 ) -> Result<Duration> {
     let layer = &layers[layers.len() / 2];
     let config = &experiment.analysis.probe;
@@ -115,11 +136,13 @@ fn probe_time(
         data,
         &data.train,
         std::slice::from_ref(layer),
-        config.cap,
+        pooling,
     )?;
     let start = Instant::now();
-    fit_probe(layer, &features[0], data, config, None)?;
-    let share = n_features as f64 / feature_count(layer, config.cap) as f64;
+    fit_probes(layer, &features[0], data, config, None)?;
+    let width = |layer: &Layer| pooling.width(layer.shape);
+    let n_features: usize = layers.iter().map(width).sum();
+    let share = n_features as f64 / width(layer) as f64;
     // Layers are fitted side by side.
     let threads = rayon::current_num_threads().min(layers.len());
     Ok(start.elapsed().mul_f64(share / threads as f64))

@@ -45,7 +45,7 @@ pub(super) fn describe(planned: &Planned) -> Result<String> {
             "runs      {}, {side_by_side} at a time; in all about {}, {} of memory, {} of disk",
             runs.len(),
             rounded(estimate.time() * rounds),
-            bytes(estimate.work.peak_bytes * side_by_side as u64),
+            bytes(estimate.memory() * side_by_side as u64),
             bytes(estimate.disk() * runs.len() as u64),
         );
     }
@@ -135,6 +135,11 @@ impl Estimate {
         self.training() + self.analysis()
     }
 
+    /// Bytes held at once: while a checkpoint is reduced, or while all are compared.
+    fn memory(&self) -> u64 {
+        self.work.peak_bytes.max(2 * self.n_checkpoints * self.work.row_bytes)
+    }
+
     /// Bytes on disk: weights and optimizer, signatures, probes.
     fn disk(&self) -> u64 {
         let weights = 4 * self.parameters as u64;
@@ -211,7 +216,15 @@ impl Estimate {
             n => format!("{n} threads"),
         };
         line("time", format!("about {} on {threads}", rounded(self.time())));
-        line("memory", format!("about {}", bytes(work.peak_bytes)));
+        let passes = match work.probe_passes {
+            1 => String::new(),
+            n => format!(
+                "; the probes take {n} passes over the images, so that features fit \
+                 analysis.memory = {} MiB",
+                experiment.analysis.memory
+            ),
+        };
+        line("memory", format!("about {}{passes}", bytes(self.memory())));
         let buffers = 4 * self.parameters as u64 * self.n_buffers * self.n_checkpoints;
         let disk = format!("about {}", bytes(self.disk()));
         let optimizer = match buffers {

@@ -38,7 +38,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let out = |path: &Path| arguments.out.clone().unwrap_or_else(|| default_out(path));
     match (&arguments.activations, &arguments.path) {
         (Some(path), _) => import_activations(path, &out(path), &arguments.options),
-        (None, Some(path)) => import_checkpoints(path, &out(path), &arguments.checkpoints),
+        (None, Some(path)) => {
+            import_checkpoints(path, &out(path), &arguments.checkpoints)
+        }
         (None, None) => unreachable!("the parser asks for one of the two"),
     }
 }

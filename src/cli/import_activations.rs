@@ -117,8 +117,7 @@ fn begin(
         }],
         decisions: None,
     };
-    let recording =
-        Recording::begin(out, &recorded, &[("model", "Activations")])?;
+    let recording = Recording::begin(out, &recorded, &[("model", "Activations")])?;
     let history = history.unwrap_or_else(|| "step,epoch\n".into());
     write_atomic(&recording.run().history(), history.as_bytes())?;
     let path = out.join("sample_ids.csv");

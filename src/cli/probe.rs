@@ -7,18 +7,21 @@ use serde_json::json;
 use super::print_result;
 use crate::array_file::{NamedArrays, read_npz};
 use crate::error::{Error, Result};
-use crate::probe::{Design, Fit, FitOptions};
+use crate::probe::{Design, Fit, FitOptions, Recipe, Solver};
 
 /// Fit a linear probe on any features.
 ///
 /// FILE holds `X` [examples, …] and the labels `y`, perhaps `X_test` and `y_test`; what
 /// follows the first axis is flattened to features, other members are ignored. Minimizes
-/// mean log loss + l2/2·‖W‖² (bias free) to its unique optimum, in f64.
+/// mean log loss + l2/2·‖W‖² (bias free) to its unique optimum, in f64; or fits as
+/// `--solver` says.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   stratagram probe features.npz --l2 1e-3
-  stratagram probe features.npz --l2 1e-3 --standardize --json > probe.json")]
+  stratagram probe features.npz --l2 1e-3 --standardize --json > probe.json
+  stratagram probe features.npz --l2 1e-3 --solver ridge
+  stratagram probe features.npz --l2 1e-4 --solver sgd --lr 0.01 --epochs 300")]
 pub(super) struct Arguments {
     /// An .npz file.
     file: PathBuf,
@@ -28,9 +31,68 @@ pub(super) struct Arguments {
     /// Divide centred features by their standard deviations; W is penalized in these units.
     #[arg(long)]
     standardize: bool,
+    /// `logistic`: to the unique optimum; `ridge`: ½·squared error on ±1 targets + l2/2·‖W‖², in closed form (scikit-learn's
+    /// `RidgeClassifier` with alpha = l2·examples); `sgd`, `adam`: the log loss over shuffled
+    /// batches, for some epochs.
+    #[arg(long, value_name = "S", value_enum, default_value_t)]
+    solver: Kind,
+    /// Epochs of `sgd` and `adam`.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    epochs: usize,
+    /// Examples a step of `sgd` and `adam`.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    batch_size: usize,
+    /// Rate; default 0.01 with `sgd`, 0.001 with `adam`.
+    #[arg(long, value_name = "X")]
+    lr: Option<f64>,
+    /// Momentum of `sgd`.
+    #[arg(long, value_name = "X", default_value_t = 0.9)]
+    momentum: f64,
+    /// Seed of the batches.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Print the result as JSON, with the predictions.
     #[arg(long)]
     json: bool,
+}
+
+/// How the probe is fitted.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Kind {
+    #[default]
+    Logistic,
+    Ridge,
+    Sgd,
+    Adam,
+}
+
+impl Arguments {
+    fn solver(&self) -> Result<Solver> {
+        let wrong = |name: &str, found: String| {
+            Error::usage(format!("`{name}`"), format!("is {found}"))
+        };
+        if self.batch_size == 0 {
+            return Err(wrong("--batch-size", "0".into()).expected("at least 1"));
+        }
+        let default = if matches!(self.solver, Kind::Adam) { 1e-3 } else { 0.01 };
+        let lr = self.lr.unwrap_or(default);
+        if !(lr > 0.0 && lr.is_finite()) {
+            return Err(wrong("--lr", lr.to_string()).expected("a number above 0"));
+        }
+        let momentum = self.momentum;
+        if !(0.0..1.0).contains(&momentum) {
+            return Err(wrong("--momentum", momentum.to_string())
+                .expected("a number from 0 to below 1"));
+        }
+        let Self { epochs, batch_size, seed, .. } = *self;
+        let recipe = Recipe { epochs, batch_size, lr, seed };
+        Ok(match self.solver {
+            Kind::Logistic => Solver::Logistic,
+            Kind::Ridge => Solver::Ridge,
+            Kind::Sgd => Solver::Sgd { recipe, momentum },
+            Kind::Adam => Solver::Adam(recipe),
+        })
+    }
 }
 
 /// Largest gradient entry, for features whose standard deviations are at most 1.
@@ -74,12 +136,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     ))
 }
 
-/// Fits to the optimum; an end before it is an error, not a result.
+/// Fits; with `logistic` and `ridge` an end before the optimum is an error, not a result.
 fn fit(input: &Input, arguments: &Arguments) -> Result<Fit> {
     let (n, d) = (input.train.n, input.n_features);
-    let design = Design::new(&input.train.x, n, d, arguments.standardize)?;
+    let solver = arguments.solver()?;
+    let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
+    let design = prepare(&input.train.x, n, d, arguments.standardize)?;
     let tolerance = TOLERANCE * design.largest_deviation().max(1.0);
-    let options = FitOptions { l2: arguments.l2, tolerance, max_iterations: 10_000 };
+    let options =
+        FitOptions { l2: arguments.l2, tolerance, max_iterations: 10_000, solver };
     let fit = design.fit(&input.labels, input.classes.len(), &options, None);
     if fit.converged {
         return Ok(fit);

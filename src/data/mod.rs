@@ -41,6 +41,7 @@ pub(crate) use directories::chosen_data_directory;
 pub use directories::{data_directories, fetch_directory, use_data_directory};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
+pub(crate) use sample::indexed_permutation;
 pub use verify::{Verified, verify};
 
 use augment::Placement;

@@ -10,7 +10,7 @@ pub(super) fn permutation(seed: u64, name: &str, n: usize) -> Vec<usize> {
 }
 
 /// [`permutation`] from stream number `index` of the name.
-pub(super) fn indexed_permutation(
+pub(crate) fn indexed_permutation(
     seed: u64,
     name: &str,
     index: u64,

@@ -6,7 +6,7 @@ use toml::Value;
 use Fallback::{Absent, Required, Toml};
 use Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, Path, Text,
+    Normalization, Number, Path, Penalties, Text,
 };
 
 /// One key of an experiment file.
@@ -41,6 +41,8 @@ pub(super) enum Kind {
     Betas,
     /// Rising positive numbers.
     Milestones,
+    /// Positive numbers without repeats, perhaps none.
+    Penalties,
     /// A rule's name or a list of epochs.
     Epochs,
     /// A name or a list of names.
@@ -189,9 +191,20 @@ pub(super) const KEYS: &[Key] = &[
     key("analysis.dimensions", Bool, Toml("false")),
     key("analysis.cka.estimator", Choice(ESTIMATORS), Toml("'debiased'")),
     key("analysis.probe.l2", POSITIVE, Toml("1e-3")),
+    key("analysis.probe.l2_also", Penalties, Toml("[]")),
     key("analysis.probe.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),
-    key("analysis.probe.features", Choice(&["flatten"]), Toml("'flatten'")),
+    key("analysis.probe.labels_also", Bool, Toml("true")),
+    key("analysis.probe.features", Choice(PROBE_FEATURES), Toml("'flatten'")),
     key("analysis.probe.cap", Integer(1, MANY), Toml("2048")),
+    key("analysis.probe.grid", Integer(1, 1024), Toml("2"))
+        .of("analysis.probe.features", &["grid"]),
+    key("analysis.probe.solver", Choice(SOLVERS), Toml("'logistic'")),
+    key("analysis.probe.epochs", Integer(1, MANY), Toml("300")).of(SOLVER, DESCENTS),
+    key("analysis.probe.batch_size", Integer(1, MANY), Toml("128")).of(SOLVER, DESCENTS),
+    key("analysis.probe.lr", POSITIVE, Absent).of(SOLVER, DESCENTS),
+    key("analysis.probe.momentum", BELOW_ONE, Toml("0.9")).of(SOLVER, &["sgd"]),
+    key("analysis.prediction_depth", Bool, Toml("true")),
+    key("analysis.memory", Integer(1, 1_000_000_000), Toml("2048")),
     key("analysis.drs.triplets", Integer(1, 1_000_000), Toml("60")),
     key("analysis.drs.resolution", Integer(2, 4096), Toml("20")),
     key("analysis.drs.margin", NOT_NEGATIVE, Toml("0.1")),
@@ -200,6 +213,11 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 const ADAMS: &[&str] = &["adam", "adamw"];
+const SOLVER: &str = "analysis.probe.solver";
+const SOLVERS: &[&str] = &["logistic", "ridge", "sgd", "adam"];
+/// Solvers that take batches.
+const DESCENTS: &[&str] = SOLVERS.split_at(2).1;
+const PROBE_FEATURES: &[&str] = &["flatten", "average", "grid", "common"];
 
 const fn key(name: &'static str, kind: Kind, fallback: Fallback) -> Key {
     Key { name, kind, fallback, belongs_to: None }
@@ -229,6 +247,7 @@ impl Kind {
             Text => "a name".into(),
             Betas => "a list of two numbers from 0 to below 1".into(),
             Milestones => "a rising list of epochs above 0".into(),
+            Penalties => "a list of numbers above 0, without repeats".into(),
             Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
             Names => "\"all\", a name or glob, or a list of these".into(),
             Nodes => "a name or glob of nodes, or a list of these".into(),
@@ -278,6 +297,12 @@ impl Kind {
                 return numbers(value, |list| {
                     list.first().is_some_and(|x| *x > 0.0)
                         && list.windows(2).all(|pair| pair[0] < pair[1])
+                });
+            }
+            Penalties => {
+                return numbers(value, |list| {
+                    list.iter().all(|x| *x > 0.0)
+                        && (1..list.len()).all(|i| !list[..i].contains(&list[i]))
                 });
             }
             Epochs if value.is_str() => one_of(EPOCH_RULES, value),

@@ -350,6 +350,10 @@ pub struct AnalysisConfig {
     pub cka: CkaConfig,
     /// Linear probes.
     pub probe: ProbeConfig,
+    /// Whether the prediction depth of training images is worked out.
+    pub prediction_depth: bool,
+    /// What the features of layers that are held at once may take, in MiB.
+    pub memory: usize,
     /// Decision regions.
     pub drs: DrsConfig,
 }
@@ -408,12 +412,43 @@ pub struct CkaConfig {
 pub struct ProbeConfig {
     /// Strength of the L2 penalty, in standardized units.
     pub l2: f64,
+    /// Other strengths, whose probes are rows of the table alone.
+    pub l2_also: Vec<f64>,
     /// Labels the probes are trained on.
     pub labels: ProbeLabels,
+    /// Whether the table also has the probes trained on the other labels.
+    pub labels_also: bool,
     /// How a layer's output becomes a feature vector.
     pub features: ProbeFeatures,
-    /// Above this many features the output is pooled.
+    /// Above this many features the output is pooled ([`ProbeFeatures::Flatten`]).
     pub cap: usize,
+    /// Side of the grid of [`ProbeFeatures::Grid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<usize>,
+    /// What is minimized, and how.
+    pub solver: ProbeSolver,
+    /// Epochs of SGD and Adam.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// Examples a step of SGD and Adam.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Rate of SGD (0.01) and Adam (0.001).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Momentum of SGD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ProbeSolver {
+    Logistic,
+    Ridge,
+    Sgd,
+    Adam,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -428,7 +463,14 @@ pub enum ProbeLabels {
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum ProbeFeatures {
+    /// Every number is a feature, up to the cap.
     Flatten,
+    /// The mean of each channel.
+    Average,
+    /// The means of a grid of windows of each channel.
+    Grid,
+    /// As many features in every layer.
+    Common,
 }
 
 /// `analysis.drs`.

@@ -101,6 +101,11 @@ fn varied() -> Vec<Experiment> {
         least(&["evaluation.batchnorm=running", "analysis.cka.estimator=biased"]),
         least(&["analysis.features=grid", "analysis.grid=3", "analysis.dimensions=true"]),
         least(&["analysis.measures=[cka, shape]", "analysis.cka.estimator=minibatch"]),
+        least(&[
+            "analysis.probe={ solver = 'sgd', lr = 0.1, epochs = 3, batch_size = 9 }",
+        ]),
+        least(&["analysis.probe={ solver = 'adam', features = 'grid', grid = 3 }"]),
+        least(&["analysis.probe={ features = 'common', l2_also = [1e-4, 1e-2] }"]),
         least(&["analysis.probe.labels=clean", "analysis.drs.source=train"]),
     ]
 }
@@ -270,6 +275,13 @@ fn values_out_of_range_are_refused() {
         "analysis.n_examples=3",
         "analysis.probe.l2=0",
         "analysis.probe.cap=0",
+        "analysis.probe.l2_also=[0]",
+        "analysis.probe.l2_also=[0.1, 0.1]",
+        "analysis.probe.solver=lbfgs",
+        "analysis.probe.grid=2",
+        "analysis.probe.lr=0.1",
+        "analysis.probe={ solver = 'adam', momentum = 0.5 }",
+        "analysis.memory=0",
         "analysis.drs.triplets=0",
         "analysis.drs.resolution=1",
         "analysis.drs.margin=-1",

@@ -5,10 +5,11 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::features::Standardization;
 use super::product::{Columns, LANES, Matrix, Scalar, n_blocks};
+use super::recipe::{self, Rule};
 use super::rotation::Rotation;
 use super::softmax::Targets;
 use super::solver::{Metric, Problem, Solution, dot};
-use super::{Fit, FitOptions, HeldOut, Probe};
+use super::{Fit, FitOptions, HeldOut, Probe, Solver, ridge};
 
 /// The features `[n, d]` of the training examples, ready for fits with any labels and λ.
 ///
@@ -37,6 +38,32 @@ impl<T: Scalar> Design<T> {
     /// # Panics
     /// If `features` is not `[n, d]` with n and d at least 1.
     pub fn new(features: &[T], n: usize, d: usize, standardize: bool) -> Result<Self> {
+        Self::prepare(features, [n, d], standardize, d >= n)
+    }
+
+    /// As [`Design::new`], but with every feature an axis of the fit, as the solvers need it
+    /// that take batches.
+    ///
+    /// # Errors
+    /// As [`Design::new`].
+    ///
+    /// # Panics
+    /// As [`Design::new`].
+    pub fn unrotated(
+        features: &[T],
+        n: usize,
+        d: usize,
+        standardize: bool,
+    ) -> Result<Self> {
+        Self::prepare(features, [n, d], standardize, false)
+    }
+
+    fn prepare(
+        features: &[T],
+        [n, d]: [usize; 2],
+        standardize: bool,
+        rotate: bool,
+    ) -> Result<Self> {
         assert_eq!(features.len(), n * d, "features [{n}, {d}]");
         if let Some(at) = features.iter().position(|value| !value.to_f64().is_finite()) {
             let place = format!("feature {} of example {}", at % d, at / d);
@@ -52,16 +79,7 @@ impl<T: Scalar> Design<T> {
             let j = at % d;
             (value.to_f64() - standardization.mean[j]) / standardization.scale[j]
         });
-        let (matrix, rotation) = if d < n {
-            let mut values = Vec::with_capacity(n * (d + 1));
-            for (at, value) in standardized.enumerate() {
-                if at % d == 0 {
-                    values.push(T::from_f64(1.0));
-                }
-                values.push(T::from_f64(value));
-            }
-            (Matrix::dense(n, d + 1, values), None)
-        } else {
+        let (matrix, rotation) = if rotate {
             let values: Vec<f64> = standardized.collect();
             let rotation = Rotation::of(&values, n, d);
             let mut values = vec![T::default(); n * (n + 1)];
@@ -74,6 +92,15 @@ impl<T: Scalar> Design<T> {
             let mut matrix = Matrix::dense(n, n + 1, values);
             matrix.diagonal = 2;
             (matrix, Some(rotation))
+        } else {
+            let mut values = Vec::with_capacity(n * (d + 1));
+            for (at, value) in standardized.enumerate() {
+                if at % d == 0 {
+                    values.push(T::from_f64(1.0));
+                }
+                values.push(T::from_f64(value));
+            }
+            (Matrix::dense(n, d + 1, values), None)
         };
         let largest_deviation = standardization.largest_deviation(features);
         Ok(Self { standardization, matrix, rotation, n_features: d, largest_deviation })
@@ -100,7 +127,7 @@ impl<T: Scalar> Design<T> {
         &self.standardization
     }
 
-    /// Fits a probe to `labels`, to the unique optimum of
+    /// Fits a probe to `labels`: with the solver `Logistic` to the unique optimum of
     ///
     /// ```text
     /// mean over examples of (log Σ exp zᵢ· − zᵢ,yᵢ) + λ/2·‖W‖²
@@ -109,13 +136,14 @@ impl<T: Scalar> Design<T> {
     ///
     /// A class without an example has no finite optimum: it gets weight 0 and bias −∞. A
     /// `warm` probe is a starting point; within the tolerance the optimum does not depend
-    /// on it.
+    /// on it. The other solvers ignore it.
     ///
     /// Cost: some 10 to 120 iterations, each of about 4·n·min(n, d)·16 multiply-adds.
     ///
     /// # Panics
     /// If there is not one label for each example, a label is not below `n_classes`, λ is
-    /// not positive, or `warm` has another shape.
+    /// not positive, `warm` has another shape, or the solver takes batches of a rotated
+    /// design.
     pub fn fit(
         &self,
         labels: &[u8],
@@ -125,15 +153,12 @@ impl<T: Scalar> Design<T> {
     ) -> Fit {
         self.check(labels, n_classes, options);
         let targets = Targets::new(labels, n_classes, |_| true);
-        let theta = match warm {
-            Some(probe) => self.theta_of(probe, n_classes),
-            None => {
-                vec![[0.0; LANES]; n_blocks(n_classes) * self.matrix.n_columns]
-            }
-        };
+        let theta = warm.map_or_else(
+            || self.origin(n_classes),
+            |probe| self.theta_of(probe, n_classes),
+        );
         let problem = Problem { features: &self.matrix, targets, l2: options.l2 };
         let solution = self.solve(&problem, theta, None, options);
-        let objective = problem.objective(&solution.theta, &solution.logits);
         let (weight, bias) = self.raw_weights(&problem.targets, &solution.theta);
         let rounded = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
         let probe = Probe {
@@ -146,7 +171,7 @@ impl<T: Scalar> Design<T> {
             probe,
             weight,
             bias,
-            objective,
+            objective: solution.objective,
             gradient_norm: self.max_norm(&solution.gradient),
             iterations: solution.iterations,
             converged: solution.converged,
@@ -177,13 +202,13 @@ impl<T: Scalar> Design<T> {
         let folds = folds(labels, n_folds);
         let targets = Targets::new(labels, n_classes, |_| true);
         let all = Problem { features: &self.matrix, targets, l2: options.l2 };
-        let metric = all.metric_at(&theta);
+        let metric = (options.solver == Solver::Logistic).then(|| all.metric_at(&theta));
         let mut held_out =
             HeldOut { predictions: vec![0; n], iterations: 0, n_unconverged: 0 };
         for fold in 0..n_folds {
             let targets = Targets::new(labels, n_classes, |i| folds[i] != fold);
             let problem = Problem { features: &self.matrix, targets, l2: options.l2 };
-            let solution = self.solve(&problem, theta.clone(), Some(&metric), options);
+            let solution = self.solve(&problem, theta.clone(), metric.as_ref(), options);
             held_out.iterations += solution.iterations;
             held_out.n_unconverged += usize::from(!solution.converged);
             for i in (0..n).filter(|&i| folds[i] == fold) {
@@ -202,9 +227,37 @@ impl<T: Scalar> Design<T> {
         let largest = labels.iter().copied().max().map_or(0, usize::from);
         assert!(largest < n_classes, "label {largest} of {n_classes} classes");
         assert!(options.l2 > 0.0, "l2 = {} has no finite optimum", options.l2);
+        assert!(
+            self.rotation.is_none() || !options.solver.takes_batches(),
+            "batches of a rotated design"
+        );
     }
 
     fn solve(
+        &self,
+        problem: &Problem<'_, T>,
+        theta: Columns,
+        metric: Option<&Metric<T>>,
+        options: &FitOptions,
+    ) -> Solution {
+        let descend = |recipe, rule| {
+            let start = self.origin(problem.targets.n_classes);
+            recipe::solve(problem, start, recipe, rule)
+        };
+        match &options.solver {
+            Solver::Logistic => self.optimum(problem, theta, metric, options),
+            Solver::Ridge => ridge::solve(problem),
+            Solver::Sgd { recipe, momentum } => descend(recipe, Rule::sgd(*momentum)),
+            Solver::Adam(recipe) => descend(recipe, Rule::adam()),
+        }
+    }
+
+    /// W = 0 and b = 0.
+    fn origin(&self, n_classes: usize) -> Columns {
+        vec![[0.0; LANES]; n_blocks(n_classes) * self.matrix.n_columns]
+    }
+
+    fn optimum(
         &self,
         problem: &Problem<'_, T>,
         theta: Columns,

@@ -20,6 +20,86 @@ pub fn pooled_side(shape: Shape, cap: usize) -> usize {
     (1..=largest).rev().find(|s| shape.channels * s * s <= cap).unwrap_or(1)
 }
 
+/// How a layer's output becomes the features of its probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// As it is where it has at most so many numbers, else pooled to the largest side that
+    /// has.
+    Cap(usize),
+    /// Pooled to so many rows and columns, or as it is where it has fewer.
+    Side(usize),
+    /// Exactly so many features for layers of every size, that probes of two layers differ
+    /// in nothing else: pooled to the smallest side that leaves enough, and then neighbours
+    /// in the flattened vector averaged. A layer that has fewer stays as it is.
+    Common(usize),
+}
+
+impl Pooling {
+    /// The number of features of a layer.
+    pub fn width(self, shape: Shape) -> usize {
+        match self {
+            Self::Common(d) => d.min(shape.size()),
+            _ => {
+                shape.channels
+                    * self.side(shape).map_or(shape.height * shape.width, |s| s * s)
+            }
+        }
+    }
+
+    /// The side that maps are pooled to; none where they stay.
+    fn side(self, shape: Shape) -> Option<usize> {
+        let largest = shape.height.min(shape.width);
+        match self {
+            Self::Cap(cap) => (shape.size() > cap).then(|| pooled_side(shape, cap)),
+            Self::Side(side) => {
+                (side < shape.height || side < shape.width).then(|| side.min(largest))
+            }
+            Self::Common(d) => (1..=largest).find(|s| shape.channels * s * s >= d),
+        }
+    }
+
+    /// The features of outputs `[n, channels·height·width]`.
+    ///
+    /// # Panics
+    /// If `outputs` has another size.
+    ///
+    /// # Example
+    /// ```
+    /// use stratagram::net::Shape;
+    /// use stratagram::probe::features::Pooling;
+    /// let shape = Shape { channels: 2, height: 2, width: 1 };
+    /// let output = vec![1.0, 3.0, 5.0, 9.0];
+    /// assert_eq!(Pooling::Cap(4).apply(output.clone(), shape), output);
+    /// assert_eq!(Pooling::Side(1).apply(output.clone(), shape), [2.0, 7.0]);
+    /// assert_eq!(Pooling::Common(1).apply(output, shape), [4.5]);
+    /// ```
+    pub fn apply(self, outputs: Vec<f32>, shape: Shape) -> Vec<f32> {
+        let pooled = match self.side(shape) {
+            Some(side) => adaptive_average_pool(&outputs, shape, side),
+            None => outputs,
+        };
+        let Self::Common(d) = self else { return pooled };
+        let length = self.side(shape).map_or(shape.size(), |s| shape.channels * s * s);
+        if length <= d {
+            return pooled;
+        }
+        let windows = windows(length, d);
+        let mean = |part: &[f32]| {
+            let sum: f64 = part.iter().map(|&value| f64::from(value)).sum();
+            (sum / part.len() as f64) as f32
+        };
+        pooled
+            .chunks(length)
+            .flat_map(|row| windows.iter().map(|window| mean(&row[window.clone()])))
+            .collect()
+    }
+}
+
+/// What each of `n` averages over `length` numbers takes.
+fn windows(length: usize, n: usize) -> Vec<std::ops::Range<usize>> {
+    (0..n).map(|i| i * length / n..((i + 1) * length).div_ceil(n)).collect()
+}
+
 /// Averages images `[n, channels, height, width]` to `[n, channels, side, side]`.
 ///
 /// Output row i averages input rows ⌊i·h/s⌋ to ⌈(i+1)·h/s⌉ − 1, columns likewise: what
@@ -49,10 +129,7 @@ pub fn adaptive_average_pool(images: &[f32], shape: Shape, side: usize) -> Vec<f
         "{} values in images {shape:?}",
         images.len()
     );
-    let windows = |length: usize| -> Vec<_> {
-        (0..side).map(|i| i * length / side..((i + 1) * length).div_ceil(side)).collect()
-    };
-    let (rows, columns) = (windows(height), windows(width));
+    let (rows, columns) = (windows(height, side), windows(width, side));
     let mut out = Vec::with_capacity(images.len() / size * side * side);
     for plane in images.chunks(size) {
         for rows in &rows {
@@ -176,6 +253,31 @@ mod tests {
         let images: Vec<f32> = (0..2 * 2 * 6).map(|i| i as f32).collect();
         let pooled = adaptive_average_pool(&images, shape(2, 2, 3), 1);
         assert_eq!(pooled, [2.5, 8.5, 14.5, 20.5]);
+    }
+
+    #[test]
+    fn all_layers_get_the_common_number_of_features() {
+        for (channels, side) in [(3, 8), (16, 4), (64, 1), (5, 5), (50, 1)] {
+            let shape = shape(channels, side, side);
+            let images = vec![0.5; 2 * shape.size()];
+            let pooled = Pooling::Common(50).apply(images, shape);
+            assert_eq!(pooled, vec![0.5; 2 * 50]);
+            assert_eq!(Pooling::Common(50).width(shape), 50);
+        }
+        let small = Pooling::Common(50).apply(vec![1.0; 10], shape(10, 1, 1));
+        assert_eq!(small, vec![1.0; 10]);
+    }
+
+    #[test]
+    fn widths_are_those_of_the_features() {
+        for pooling in [Pooling::Cap(40), Pooling::Side(2), Pooling::Common(7)] {
+            for shape in
+                [shape(3, 4, 5), shape(20, 2, 2), shape(6, 1, 1), shape(60, 1, 1)]
+            {
+                let features = pooling.apply(vec![1.0; shape.size()], shape);
+                assert_eq!(features.len(), pooling.width(shape), "{pooling:?} {shape:?}");
+            }
+        }
     }
 
     #[test]

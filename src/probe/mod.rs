@@ -1,5 +1,6 @@
 //! Linear probes: multinomial logistic regression with an L2 penalty on a layer's frozen
-//! representations (Alain and Bengio 2016, arXiv:1610.01644).
+//! representations (Alain and Bengio 2016, arXiv:1610.01644), or one of the other
+//! [`Solver`]s; and nearest neighbours in a representation ([`neighbours`]).
 //!
 //! The penalty makes the optimum unique, so that a probe is a property of the
 //! representation and not of an optimizer's path: two probes differ because two layers do.
@@ -7,7 +8,10 @@
 
 mod design;
 pub mod features;
+pub mod neighbours;
 mod product;
+mod recipe;
+mod ridge;
 mod rotation;
 mod softmax;
 mod solver;
@@ -17,8 +21,36 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use design::Design;
 pub use product::Scalar;
+pub use recipe::Recipe;
 
 use product::{Columns, LANES, Matrix, n_blocks};
+
+/// What a probe minimizes, and how far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Solver {
+    /// Mean log loss + λ/2·‖W‖², to its unique optimum.
+    Logistic,
+    /// ½·mean squared error on ±1 targets, summed over the classes, + λ/2·‖W‖², in closed
+    /// form.
+    Ridge,
+    /// The logistic objective by SGD with momentum for some epochs.
+    Sgd {
+        /// Epochs, batches, rate.
+        recipe: Recipe,
+        /// Momentum.
+        momentum: f64,
+    },
+    /// The logistic objective by Adam for some epochs.
+    Adam(Recipe),
+}
+
+impl Solver {
+    /// Whether a fit takes the features as they are, so that it needs
+    /// [`Design::unrotated`]: Adam's steps depend on the axes, and batches are cheaper.
+    pub fn takes_batches(&self) -> bool {
+        matches!(self, Self::Sgd { .. } | Self::Adam(_))
+    }
+}
 
 /// How a probe is fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,11 +61,13 @@ pub struct FitOptions {
     pub tolerance: f64,
     /// … or after this many iterations, which the fit then says.
     pub max_iterations: usize,
+    /// The other solvers than `Logistic` have an end of their own.
+    pub solver: Solver,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { l2: 1e-3, tolerance: 1e-6, max_iterations: 1000 }
+        Self { l2: 1e-3, tolerance: 1e-6, max_iterations: 1000, solver: Solver::Logistic }
     }
 }
 
@@ -46,7 +80,7 @@ pub struct Fit {
     pub weight: Vec<f64>,
     /// `[n_classes]`; −∞ for a class without an example.
     pub bias: Vec<f64>,
-    /// Mean log loss + λ/2·‖W‖².
+    /// What the solver minimizes.
     pub objective: f64,
     /// The largest entry of the gradient, in standardized features.
     pub gradient_norm: f64,

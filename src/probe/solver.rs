@@ -50,6 +50,8 @@ pub(super) struct Solution {
     pub(super) theta: Columns,
     pub(super) logits: Columns,
     pub(super) gradient: Columns,
+    /// The value that was minimized.
+    pub(super) objective: f64,
     pub(super) iterations: usize,
     pub(super) converged: bool,
 }
@@ -64,7 +66,7 @@ pub(super) struct Metric<T: Scalar> {
 
 impl<T: Scalar> Problem<'_, T> {
     /// Mean log loss + λ/2·‖W‖².
-    pub(super) fn objective(&self, theta: &Columns, logits: &Columns) -> f64 {
+    fn objective(&self, theta: &Columns, logits: &Columns) -> f64 {
         let penalty: f64 = theta
             .chunks(self.features.n_columns)
             .map(|block| dot(&block[1..], &block[1..]))
@@ -72,7 +74,7 @@ impl<T: Scalar> Problem<'_, T> {
         self.targets.loss(logits) + 0.5 * self.l2 * penalty
     }
 
-    fn gradient(&self, theta: &Columns, residuals: &Columns) -> Columns {
+    pub(super) fn gradient(&self, theta: &Columns, residuals: &Columns) -> Columns {
         let n_columns = self.features.n_columns;
         let mut gradient = self.features.transposed_times(residuals);
         for (gradient, theta) in
@@ -81,6 +83,18 @@ impl<T: Scalar> Problem<'_, T> {
             add(self.l2, &theta[1..], &mut gradient[1..]);
         }
         gradient
+    }
+
+    pub(super) fn gradient_at(&self, theta: &Columns) -> Columns {
+        let probabilities = self.targets.probabilities(&self.features.times(theta));
+        self.gradient(theta, &self.targets.residuals(probabilities))
+    }
+
+    /// θ as an end that is no optimum to be checked.
+    pub(super) fn solution_at(&self, theta: Columns, iterations: usize) -> Solution {
+        let Point { theta, logits, gradient, .. } = self.point(theta);
+        let objective = self.objective(&theta, &logits);
+        Solution { theta, logits, gradient, objective, iterations, converged: true }
     }
 
     /// M at the given probabilities.
@@ -204,7 +218,8 @@ impl<T: Scalar> Problem<'_, T> {
         };
         let Point { theta, logits, gradient, .. } =
             if fresh { point } else { self.point(point.theta) };
-        Solution { theta, logits, gradient, iterations, converged }
+        let objective = self.objective(&theta, &logits);
+        Solution { theta, logits, gradient, objective, iterations, converged }
     }
 
     fn has_changed(&self, metric: &Metric<T>, point: &Point) -> bool {
@@ -354,7 +369,7 @@ pub(super) fn dot(a: &[[f64; LANES]], b: &[[f64; LANES]]) -> f64 {
 }
 
 /// b += t·a.
-fn add(t: f64, a: &[[f64; LANES]], b: &mut [[f64; LANES]]) {
+pub(super) fn add(t: f64, a: &[[f64; LANES]], b: &mut [[f64; LANES]]) {
     pulp::Arch::new().dispatch(Add { t, a, b });
 }
 
@@ -397,7 +412,7 @@ impl pulp::WithSimd for Add<'_> {
 }
 
 /// a ← t·a.
-fn scale(t: f64, a: &mut Columns) {
+pub(super) fn scale(t: f64, a: &mut Columns) {
     for a in a {
         for a in a {
             *a *= t;

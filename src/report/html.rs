@@ -7,6 +7,7 @@ use std::fmt::Write;
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
+use super::depth::{depth_caption, depth_figure};
 use super::headline::{Layout, headline_figure};
 use super::model::{MatrixSet, RunResults};
 use super::payload::payload;
@@ -196,7 +197,12 @@ fn maps(id: &str, title: &str, run: &RunResults, sets: &[(usize, &MatrixSet)]) -
 }
 
 fn probes(run: &RunResults) -> String {
-    match probes_figure(run) {
+    let depth = depth_figure(run).map_or_else(String::new, |svg| {
+        let drawing = inline(&svg, "Prediction depth");
+        let files = ["figures/prediction-depth.svg"];
+        figure("scroll", &drawing, &depth_caption(run), &files)
+    });
+    let probes = match probes_figure(run) {
         Some(svg) => {
             let drawing = inline(&svg, "Accuracy of linear probes");
             figure("scroll", &drawing, &probes_caption(run), &["figures/probes.svg"])
@@ -207,7 +213,8 @@ fn probes(run: &RunResults) -> String {
         None => {
             absence("probes.csv is absent or empty: no probe was trained in this run.")
         }
-    }
+    };
+    probes + &depth
 }
 
 fn regions(run: &RunResults) -> String {

@@ -6,6 +6,7 @@
 //! layers' representations do while the test error falls, rises and falls again.
 
 mod axes;
+mod depth;
 mod headline;
 mod heatmap;
 mod html;
@@ -28,11 +29,12 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::run_dir::write_atomic;
 
+pub use depth::depth_figure;
 pub use headline::{Layout, headline_figure, headline_layers};
 pub use heatmap::layers_figure;
 pub use matrix_figure::LabelledMatrix;
 pub use model::{
-    EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
+    DepthRow, EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
 };
 pub use probes::probes_figure;
 pub use regions::regions_figure;
@@ -66,6 +68,7 @@ fn figure_files(run: &RunResults) -> Vec<(String, String)> {
         files.push((matrix_file(set), layers_figure(run, set)));
     }
     files.extend(probes_figure(run).map(|svg| ("probes.svg".to_owned(), svg)));
+    files.extend(depth_figure(run).map(|svg| ("prediction-depth.svg".to_owned(), svg)));
     for regions in regions::shown(run) {
         files.push((regions_file(regions), regions_figure(run, regions)));
     }

@@ -21,8 +21,15 @@ pub struct RunResults {
     pub epochs: Vec<f64>,
     /// `matrices/`: one set a measure and group.
     pub matrices: Vec<MatrixSet>,
-    /// `probes.csv`, sorted by layer (in depth order) and step.
+    /// `probes.csv`, sorted by layer (in depth order) and step: of each (layer, step) the
+    /// probe of the experiment's own labels and λ.
     pub probes: Vec<ProbeRow>,
+    /// The same, trained on the other labels.
+    pub other_probes: Vec<ProbeRow>,
+    /// The probes on the pixels, the experiment's own first.
+    pub pixels: Vec<ProbeRow>,
+    /// `prediction_depth.csv`.
+    pub depths: Vec<DepthRow>,
     /// `regions/`, in depth order.
     pub regions: Vec<Regions>,
 }
@@ -116,6 +123,23 @@ pub struct ProbeRow {
     pub heldout_corrupted_noisy: f64,
     /// Held-out accuracy on the true labels of corrupted images.
     pub heldout_corrupted_true: f64,
+}
+
+/// One row of `prediction_depth.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DepthRow {
+    /// `train-clean` or `train-corrupted`.
+    pub group: String,
+    /// Passes over the training set.
+    pub epoch: f64,
+    /// Images.
+    pub n: f64,
+    /// Layers: the largest depth.
+    pub n_layers: f64,
+    /// Mean depth.
+    pub mean: f64,
+    /// Its standard error over images.
+    pub se: f64,
 }
 
 /// Pictures of one layer's decision regions: `regions/<layer>.npz`.

@@ -8,30 +8,55 @@ use super::panel::{
 use super::svg::{Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE};
 use super::{viridis, words};
 
-/// What a panel shows: its title, a second line, and the column.
+/// What a panel shows: its title, a second line, the column, and of which probes.
 struct Quantity {
     title: &'static str,
-    detail: &'static str,
+    detail: String,
     value: fn(&ProbeRow) -> f64,
+    rows: fn(&RunResults) -> &[ProbeRow],
 }
 
-const QUANTITIES: [Quantity; 3] = [
-    Quantity {
+fn own(run: &RunResults) -> &[ProbeRow] {
+    &run.probes
+}
+
+/// The panels from left to right.
+fn quantities(run: &RunResults) -> Vec<Quantity> {
+    let trained = |rows: &[ProbeRow]| {
+        let trained = rows.first().map_or("", |row| trained(&row.labels));
+        format!("test images; trained on {trained} labels")
+    };
+    let test = |rows: fn(&RunResults) -> &[ProbeRow]| Quantity {
         title: "Test accuracy",
-        detail: "true labels, test images",
+        detail: trained(rows(run)),
         value: |row| row.test_accuracy,
-    },
-    Quantity {
+        rows,
+    };
+    let mut quantities = vec![test(own)];
+    if !run.other_probes.is_empty() {
+        quantities.push(test(|run| &run.other_probes));
+    }
+    quantities.push(Quantity {
         title: "Memorization",
-        detail: "noisy labels, corrupted images held out",
+        detail: "noisy labels, corrupted images held out".into(),
         value: |row| row.heldout_corrupted_noisy,
-    },
-    Quantity {
+        rows: own,
+    });
+    quantities.push(Quantity {
         title: "Recovery",
-        detail: "true labels, corrupted images held out",
+        detail: "true labels, corrupted images held out".into(),
         value: |row| row.heldout_corrupted_true,
-    },
-];
+        rows: own,
+    });
+    quantities
+}
+
+fn trained(labels: &str) -> &'static str {
+    match labels {
+        "clean" => "true",
+        _ => "noisy",
+    }
+}
 
 const LEFT: f64 = 30.0;
 const WIDTH: f64 = 128.0;
@@ -48,19 +73,21 @@ pub fn probes_figure(run: &RunResults) -> Option<String> {
     let longest =
         layers.iter().map(|layer| words::text_width(&words::short(layer), 6.0, false));
     let slant = longest.fold(0.0, f64::max) * 0.75;
-    let key_left = LEFT + 3.0 * (WIDTH + GAP) - 4.0;
+    let quantities = quantities(run);
+    let key_left = LEFT + quantities.len() as f64 * (WIDTH + GAP) - 4.0;
     let time_top = 24.0;
     let depth_top = time_top + HEIGHT + 48.0;
-    for (index, quantity) in QUANTITIES.iter().enumerate() {
+    for (index, quantity) in quantities.iter().enumerate() {
         let left = LEFT + index as f64 * (WIDTH + GAP);
         let area = Area { left, top: time_top, width: WIDTH, height: HEIGHT };
         let axis = value_axis(run, area, quantity);
         svg.text((left, time_top - 14.0), Anchor::Start, TITLE, quantity.title);
-        svg.text((left, time_top - 5.0), Anchor::Start, TICK, quantity.detail);
+        svg.text((left, time_top - 5.0), Anchor::Start, TICK, &quantity.detail);
         over_time(&mut svg, run, &layers, (area, axis, quantity));
         let area = Area { top: depth_top, ..area };
         let axis = value_axis(run, area, quantity);
         by_depth(&mut svg, run, &layers, (area, axis, quantity));
+        pixels(&mut svg, run, (area, axis, quantity));
     }
     layer_key(&mut svg, &layers, key_left, time_top);
     epoch_key(&mut svg, run, key_left, depth_top);
@@ -71,16 +98,26 @@ pub fn probes_figure(run: &RunResults) -> Option<String> {
 
 /// The caption of the figure.
 pub(super) fn probes_caption(run: &RunResults) -> String {
-    let labels = run.probes.first().map_or("", |row| row.labels.as_str());
-    let trained = match labels {
-        "clean" => "true",
-        _ => "noisy",
+    let trained = run.probes.first().map_or("", |row| trained(&row.labels));
+    let pixels =
+        if run.pixels.is_empty() { "" } else { " Dotted: the same probe on the pixels." };
+    let starts = run.probes.first().is_some_and(|row| row.epoch == 0.0);
+    let random = if starts && !run.experiment.contains_key("init") {
+        " Epoch 0 is the randomly initialized net."
+    } else {
+        ""
+    };
+    let other = if run.other_probes.is_empty() {
+        String::new()
+    } else {
+        " Beside it the probes trained on the other labels.".into()
     };
     format!(
         "Accuracy of linear probes trained on the {trained} labels of each layer’s \
          representation, over the epochs (top; dashed: perfect fit) and by depth at a few \
-         epochs (bottom). Memorization: how often a probe that has not seen an image gives \
-         its wrong training label; recovery: its true one (cross-validated). {}",
+         epochs (bottom).{other}{pixels}{random} Memorization: how often a probe that has \
+         not seen an image gives its wrong training label; recovery: its true one \
+         (cross-validated). {}",
         words::seed_words(run)
     )
 }
@@ -98,8 +135,9 @@ fn layers(run: &RunResults) -> Vec<&str> {
 
 /// 0 to 1; for test accuracies the part that they use once training has begun.
 fn value_axis(run: &RunResults, area: Area, quantity: &Quantity) -> LinearAxis {
-    let rows = run.probes.iter().map(quantity.value).filter(|value| value.is_finite());
-    let lowest = rows.fold(1.0, f64::min);
+    let others = run.other_probes.iter().chain(&run.pixels);
+    let rows = run.probes.iter().chain(others).map(quantity.value);
+    let lowest = rows.filter(|value| value.is_finite()).fold(1.0, f64::min);
     let from = match quantity.title {
         "Test accuracy" => ((lowest * 10.0 - 0.2).floor() / 10.0).clamp(0.0, 0.9),
         _ => 0.0,
@@ -125,12 +163,13 @@ fn over_time(
     value_ticks(svg, area, axis, (5, true));
     mark_lines(svg, area, x, Marks::of(run));
     for (index, layer) in layers.iter().enumerate() {
-        let rows = run.probes.iter().filter(|row| row.layer == *layer);
+        let rows = (quantity.rows)(run).iter().filter(|row| row.layer == *layer);
         let points = rows.map(|row| (row.epoch, (quantity.value)(row)));
         let (colour, class) = ordered(index, layers.len());
         let stroke = Stroke { class: &class, colour: &colour, width: 1.1, dash: "" };
         svg.polyline(&curve(points, x, axis), stroke);
     }
+    pixels(svg, run, (area, axis, quantity));
     absent(svg, run, area, quantity);
     svg.frame(area);
     epoch_ticks_below(svg, area, x, true);
@@ -139,9 +178,26 @@ fn over_time(
     sensitive(svg, area, x, None);
 }
 
+/// The level of the probe on the pixels, across the panel of the same labels.
+fn pixels(
+    svg: &mut Svg,
+    run: &RunResults,
+    (area, axis, quantity): (Area, LinearAxis, &Quantity),
+) {
+    let same = |row: &&ProbeRow| {
+        (quantity.rows)(run).first().is_some_and(|first| first.labels == row.labels)
+    };
+    let value = run.pixels.iter().find(same).map_or(f64::NAN, quantity.value);
+    if value.is_finite() {
+        let y = axis.at(value);
+        let dotted = Stroke { class: "fit", colour: "#16181d", width: 0.7, dash: "1 2" };
+        svg.line((area.left, y), (area.right(), y), dotted);
+    }
+}
+
 /// Says so where a quantity does not exist: without corrupted labels nothing is memorized.
 fn absent(svg: &mut Svg, run: &RunResults, area: Area, quantity: &Quantity) {
-    if run.probes.iter().all(|row| !(quantity.value)(row).is_finite()) {
+    if (quantity.rows)(run).iter().all(|row| !(quantity.value)(row).is_finite()) {
         let place = (area.left + area.width / 2.0, area.top + area.height / 2.0);
         svg.text(place, Anchor::Middle, TICK, "not recorded in this run");
     }
@@ -214,7 +270,7 @@ fn by_depth(
             let of = |row: &&ProbeRow| {
                 row.layer == **layer && (row.epoch - epoch).abs() < 1e-9
             };
-            run.probes.iter().find(of).map_or(f64::NAN, quantity.value)
+            (quantity.rows)(run).iter().find(of).map_or(f64::NAN, quantity.value)
         };
         let points: Vec<(f64, f64)> = layers
             .iter()

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::model::{EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, RunResults};
+use super::model::{
+    DepthRow, EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, RunResults,
+};
 use super::read_regions::read_regions;
 use super::table::Table;
 use crate::array_file::read_npy;
@@ -44,14 +46,44 @@ impl RunResults {
         for set in &mut run.matrices {
             set.layers.sort_by_key(|matrix| depth.key(&matrix.layer));
         }
-        run.probes = read_probes(&root.join("probes.csv"))?;
+        run.add_probes(read_probes(&root.join("probes.csv"))?);
         // Stable: rows of one layer keep the file's order, which is that of time.
         run.probes.sort_by_key(|row| depth.key(&row.layer));
+        run.other_probes.sort_by_key(|row| depth.key(&row.layer));
+        run.depths = read_depths(&root.join("prediction_depth.csv"))?;
         for (layer, path) in files_with(&root.join("regions"), "npz")? {
             run.regions.push(read_regions(layer, &path)?);
         }
         run.regions.sort_by_key(|regions| depth.key(&regions.layer));
         Ok(run)
+    }
+
+    /// Sorts the rows by what they are: the first of a (layer, step) is the main one, those
+    /// with its labels are of other λ.
+    fn add_probes(&mut self, rows: Vec<ProbeRow>) {
+        let is_pixels = |row: &ProbeRow| row.layer == "input";
+        // With rows of other epochs the pixels are one of the layers that were asked for.
+        let is_layer = rows.iter().any(|row| is_pixels(row) && row.epoch > rows[0].epoch);
+        if !is_layer {
+            self.pixels = rows.iter().filter(|row| is_pixels(row)).cloned().collect();
+        }
+        let mut main: Option<ProbeRow> = None;
+        for row in rows.into_iter().filter(|row| is_layer || !is_pixels(row)) {
+            match &main {
+                Some(own)
+                    if own.layer == row.layer
+                        && own.epoch.to_bits() == row.epoch.to_bits() =>
+                {
+                    if own.labels != row.labels {
+                        self.other_probes.push(row);
+                    }
+                }
+                _ => {
+                    main = Some(row.clone());
+                    self.probes.push(row);
+                }
+            }
+        }
     }
 }
 
@@ -218,6 +250,22 @@ fn read_probes(path: &Path) -> Result<Vec<ProbeRow>> {
         heldout_corrupted_true: truth[index],
     };
     Ok(layers.into_iter().enumerate().map(row).collect())
+}
+
+fn read_depths(path: &Path) -> Result<Vec<DepthRow>> {
+    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
+    let (groups, epochs) = (table.texts("group")?, table.numbers("epoch")?);
+    let (n, n_layers) = (table.numbers("n")?, table.numbers("n_layers")?);
+    let (mean, se) = (table.numbers("mean")?, table.numbers_or_nan("se")?);
+    let row = |(index, group): (usize, String)| DepthRow {
+        group,
+        epoch: epochs[index],
+        n: n[index],
+        n_layers: n_layers[index],
+        mean: mean[index],
+        se: se[index],
+    };
+    Ok(groups.into_iter().enumerate().map(row).collect())
 }
 
 fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {

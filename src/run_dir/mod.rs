@@ -33,7 +33,7 @@ const LOCK: &str = "lock";
 const ANALYSIS_LOCK: &str = "analysis.lock";
 
 /// Everything that a run writes, for `--fresh`: nothing else is ever removed.
-const OURS: [&str; 17] = [
+const OURS: [&str; 18] = [
     "checkpoints",
     "state",
     "history.csv",
@@ -42,6 +42,7 @@ const OURS: [&str; 17] = [
     "signatures",
     "probes",
     "probes.csv",
+    "prediction_depth.csv",
     "regions",
     "matrices",
     "matrices.csv",
@@ -333,7 +334,8 @@ fn refuse_foreign(root: &Path) -> Result<()> {
     for entry in fs::read_dir(root).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name();
         // What a process leaves that ends before its first file is whole.
-        if name != LOCK && !atomic::is_temporary(&name) {
+        let is_lock = name == LOCK || name == ANALYSIS_LOCK;
+        if !is_lock && !atomic::is_temporary(&name) {
             return refused("is not empty and holds no run");
         }
     }

@@ -106,6 +106,25 @@ impl RunDir {
         self.root.join("probes").join(checked(layer)).join(file)
     }
 
+    /// The probes' rows and votes of one layer at one checkpoint, kept until the checkpoint
+    /// is done.
+    ///
+    /// # Panics
+    /// If the layer's name fails [`check_name`].
+    pub fn layer_part(&self, layer: &str, step: u64) -> PathBuf {
+        self.layer_parts(step).join(format!("{}.npz", checked(layer)))
+    }
+
+    /// The directory of these.
+    pub fn layer_parts(&self, step: u64) -> PathBuf {
+        self.parts_dir().join(step_name(step))
+    }
+
+    /// The prediction depth of training images.
+    pub fn prediction_depth_table(&self) -> PathBuf {
+        self.root.join("prediction_depth.csv")
+    }
+
     /// Accuracies of all probes.
     pub fn probes_table(&self) -> PathBuf {
         self.root.join("probes.csv")

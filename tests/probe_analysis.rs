@@ -1,0 +1,214 @@
+//! Probes of a run: their rows, the same bytes however features are held and wherever the
+//! work was interrupted, and the prediction depth.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stratagram::analyze::{Work, analyze};
+use stratagram::data::Data;
+use stratagram::experiment::Experiment;
+use stratagram::train::train;
+use stratagram::{ErrorKind, Observer, Progress, RunDir, Silent};
+
+const EXPERIMENT: &str = "
+seed = 3
+data = { kind = 'digits', n_train = 120, n_test = 60 }
+noise = { rate = 0.3 }
+net = { kind = 'cnn5', width = 3 }
+train = { epochs = 2, batch_size = 16, checkpoints = [0, 2] }
+analysis = { n_examples = 16, drs = { triplets = 2, resolution = 5 } }
+";
+
+fn experiment(changes: &[&str]) -> Experiment {
+    let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
+    Experiment::parse("test", EXPERIMENT, ".".as_ref(), &changes).unwrap()
+}
+
+/// A trained run that is not analysed yet.
+fn trained(root: &Path, changes: &[&str]) -> (RunDir, Data) {
+    let experiment = experiment(changes);
+    let data = Data::load(&experiment).unwrap();
+    let run = RunDir::create_or_open(root, &experiment, false).unwrap();
+    train(&experiment, &data, &run, &Silent).unwrap();
+    (run, data)
+}
+
+fn analysed(changes: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, data) = trained(&folder.path().join("run"), changes);
+    analyze(&run, &data, false, &Silent).unwrap();
+    folder
+}
+
+/// What the analysis writes, by name.
+fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            if path.is_dir() {
+                directories.push(path);
+            } else if !["run.json", "timing.csv", "experiment.toml", "lock"]
+                .contains(&name.as_str())
+            {
+                files.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Rows of a table as maps from the header's names.
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn rows_are_those_of_labels_penalties_and_pixels() {
+    let folder = analysed(&["analysis.probe.l2_also=[1e-4, 1e-3, 1e-2]"]);
+    let rows = table(&folder.path().join("run/probes.csv"));
+    let of = |layer: &str, step: &str| -> Vec<(String, f64)> {
+        let rows = rows.iter().filter(|r| r["layer"] == layer && r["step"] == step);
+        rows.map(|r| (r["labels"].clone(), r["l2"].parse().unwrap())).collect()
+    };
+    let all = [("noisy", 1e-3), ("noisy", 1e-4), ("noisy", 1e-2), ("clean", 1e-3)]
+        .map(|(labels, l2)| (labels.to_owned(), l2));
+    assert_eq!(of("input", "0"), all);
+    assert_eq!(of("pool4", "0"), all);
+    assert_eq!(of("pool4", "16"), all);
+    assert_eq!(of("input", "16"), []);
+    for row in rows.iter().filter(|row| row["layer"] == "input") {
+        assert_eq!(row["n_features"], "64");
+        assert_eq!(row["heldout_accuracy"].is_empty(), row["labels"] == "clean");
+    }
+    // A larger penalty leaves a larger loss.
+    let objective = |l2: &str| -> f64 {
+        let row = rows.iter().find(|r| r["layer"] == "relu1" && r["l2"] == l2).unwrap();
+        row["objective"].parse().unwrap()
+    };
+    assert!(objective("0.0001") < objective("0.001"));
+    assert!(objective("0.001") < objective("0.01"));
+}
+
+#[test]
+fn pixels_that_are_asked_for_are_a_layer() {
+    let folder = analysed(&["analysis.layers=[input, fc]"]);
+    let run = folder.path().join("run");
+    assert_eq!(table(&run.join("probes.csv")).len(), 2 * 2 * 2);
+    assert!(run.join("probes/input/step-000000016.safetensors").is_file());
+    assert_eq!(table(&run.join("prediction_depth.csv"))[0]["n_layers"], "2");
+}
+
+#[test]
+fn without_wrong_labels_there_is_one_row_a_layer() {
+    let folder = analysed(&["noise.rate=0"]);
+    let rows = table(&folder.path().join("run/probes.csv"));
+    assert!(rows.iter().all(|row| row["labels"] == "noisy" && row["l2"] == "0.001"));
+    assert_eq!(rows.iter().filter(|row| row["layer"] == "fc").count(), 2);
+}
+
+#[test]
+fn features_that_do_not_fit_are_streamed_to_the_same_bytes() {
+    let held = analysed(&[]);
+    let streamed = analysed(&["analysis.memory=1"]);
+    let [held, streamed] = [held, streamed].map(|f| files(&f.path().join("run")));
+    assert_eq!(held, streamed);
+    let work = |changes: &[&str]| {
+        let experiment = experiment(changes);
+        Work::of(&experiment, &Data::load(&experiment).unwrap()).unwrap()
+    };
+    let (whole, small) = (work(&[]), work(&["analysis.memory=1"]));
+    assert!(whole.probe_passes == 1 && small.probe_passes > 1, "{}", small.probe_passes);
+    assert!(small.peak_bytes < whole.peak_bytes);
+    assert!(small.forward_images > whole.forward_images);
+}
+
+/// Asks to stop from the given question on.
+struct StopAt {
+    asked: AtomicU64,
+    at: u64,
+}
+
+impl Observer for StopAt {
+    fn progress(&self, _: &Progress) {}
+
+    fn should_stop(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) >= self.at
+    }
+
+    fn note(&self, _: &str) {}
+}
+
+#[test]
+fn an_interrupted_checkpoint_keeps_its_finished_layers() {
+    let whole = analysed(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("run");
+    let (run, data) = trained(&root, &[]);
+    // One layer after the other, so that some are finished when the question comes.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let part = root.join("signatures/.parts/step-000000000/relu1.npz");
+    let mut interruptions = 0;
+    for at in [3, 5, 1] {
+        let observer = StopAt { asked: AtomicU64::new(0), at };
+        let before = fs::metadata(&part).ok().map(|file| file.modified().unwrap());
+        let error = pool.install(|| analyze(&run, &data, false, &observer)).unwrap_err();
+        assert!(error.kind() == ErrorKind::Interrupted, "{error}");
+        interruptions += 1;
+        let after = fs::metadata(&part).unwrap().modified().unwrap();
+        assert!(before.is_none_or(|before| before == after), "relu1 was fitted again");
+    }
+    assert_eq!(interruptions, 3);
+    // A part that is damaged or whose probe is missing is made again.
+    fs::write(&part, b"PK").unwrap();
+    fs::remove_file(run.probe("pool2", 0)).unwrap();
+    analyze(&run, &data, false, &Silent).unwrap();
+    assert!(!root.join("signatures/.parts").exists());
+    assert_eq!(files(&whole.path().join("run")), files(&root));
+}
+
+#[test]
+fn every_solver_and_kind_of_features_makes_a_run() {
+    for (change, pool1) in [
+        ("analysis.probe={ solver = 'ridge', features = 'average' }", "3"),
+        ("analysis.probe={ solver = 'sgd', epochs = 3, features = 'common' }", "24"),
+        ("analysis.probe={ solver = 'adam', epochs = 3, features = 'grid' }", "12"),
+    ] {
+        let folder = analysed(&[change]);
+        let rows = table(&folder.path().join("run/probes.csv"));
+        let layer = |name: &str| {
+            rows.iter().find(|row| row["layer"] == name).unwrap()["n_features"].clone()
+        };
+        assert_eq!(
+            (layer("relu1"), layer("fc")),
+            (pool1.into(), "10".into()),
+            "{change}"
+        );
+        let probe = folder.path().join("run/probes/relu1/step-000000016.safetensors");
+        assert!(probe.is_file());
+    }
+}
+
+#[test]
+fn depths_lie_between_the_first_layer_and_one_past_the_last() {
+    let folder = analysed(&[]);
+    let rows = table(&folder.path().join("run/prediction_depth.csv"));
+    let groups: Vec<&str> = rows.iter().map(|row| row["group"].as_str()).collect();
+    assert_eq!(groups, ["train-clean", "train-corrupted"].repeat(2));
+    for row in &rows {
+        let counts: Vec<f64> =
+            row["histogram"].split(' ').map(|n| n.parse().unwrap()).collect();
+        let n_layers: usize = row["n_layers"].parse().unwrap();
+        assert_eq!((counts.len(), row["n"].as_str()), (n_layers + 1, "16"));
+        assert!((counts.iter().sum::<f64>() - 16.0).abs() < 1e-12);
+        let sum: f64 = counts.iter().enumerate().map(|(d, n)| d as f64 * n).sum();
+        assert!((row["mean"].parse::<f64>().unwrap() - sum / 16.0).abs() < 1e-12);
+    }
+    let off = analysed(&["analysis.prediction_depth=false"]);
+    assert_eq!(table(&off.path().join("run/prediction_depth.csv")).len(), 0);
+}
