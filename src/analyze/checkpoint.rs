@@ -15,8 +15,8 @@ use crate::represent::{Layer, Representer};
 use crate::run_dir::{Checkpoint, write_atomic};
 use crate::similarity::{Dimensions, Estimator, Measure, alignment};
 
-use super::OUTPUT;
-use super::plan::{Plan, points};
+use super::plan::Plan;
+use super::{decisions, floor};
 
 /// Folds of the cross-validation over the training images.
 const N_FOLDS: usize = 5;
@@ -41,7 +41,8 @@ pub(super) fn reduce(
     let mut part = NamedArrays::default();
     signatures(plan, &mut net, &mut part);
     let probes = probes(plan, &mut net, checkpoint, previous, &mut part)?;
-    decisions(plan, &mut net, &probes, &mut part)?;
+    let floor = floor::probes(plan, &mut net, (checkpoint, previous), &probes)?;
+    decisions::add(plan, &mut net, (checkpoint, &probes, &floor), &mut part)?;
     Ok(part)
 }
 
@@ -215,7 +216,7 @@ pub(super) struct FittedProbe {
 }
 
 /// The labels that probes are trained on.
-fn probe_labels<'a>(data: &'a Data, config: &ProbeConfig) -> &'a [u8] {
+pub(super) fn probe_labels<'a>(data: &'a Data, config: &ProbeConfig) -> &'a [u8] {
     match config.labels {
         ProbeLabels::Noisy => &data.noisy,
         ProbeLabels::Clean => &data.train.labels,
@@ -283,54 +284,10 @@ fn accuracy(predictions: &[u8], labels: &[u8], examples: &[usize]) -> f64 {
     right as f64 / examples.len() as f64
 }
 
-/// `drs/<group>/<layer>` and `drs/<group>/output`: the class that each layer's probe, and
-/// the net itself, gives at every point of every plane.
-fn decisions(
-    plan: &Plan,
-    net: &mut Representer,
-    probes: &[Probe],
-    part: &mut NamedArrays,
-) -> Result<()> {
-    let mut nodes = plan.nodes();
-    nodes.push(plan.net.nodes.len() - 1);
-    let cap = plan.experiment.analysis.probe.cap;
-    let mut classes = vec![vec![]; nodes.len()];
-    let n_points = plan.grids.len() * plan.points_per_plane();
-    let input = |range| points(&plan.grids, range);
-    net.stream(n_points, &nodes, input, |range, mut outputs| {
-        let logits = outputs.pop().expect("the output is the last node asked for");
-        classes[probes.len()].extend(largest(&logits, plan.data.n_classes));
-        for (i, output) in outputs.into_iter().enumerate() {
-            let features = features_of(&plan.layers[i], cap, output);
-            classes[i].extend(probes[i].predict(&features, range.len()));
-        }
-        Ok(())
-    })?;
-    let group = plan.triplet_group();
-    let names = plan.layers.iter().map(|layer| layer.name.as_str()).chain([OUTPUT]);
-    for (name, classes) in names.zip(classes) {
-        part.push(format!("drs/{group}/{name}"), vector(Values::U8(classes)));
-    }
-    Ok(())
-}
-
-/// The class with the largest logit of each row; of equal ones the lowest.
-pub(super) fn largest(logits: &[f32], n_classes: usize) -> impl Iterator<Item = u8> + '_ {
-    logits.chunks(n_classes).map(|row| {
-        let mut best = 0;
-        for (class, logit) in row.iter().enumerate() {
-            if *logit > row[best] {
-                best = class;
-            }
-        }
-        best as u8
-    })
-}
-
-fn vector(values: Values) -> Array {
+pub(super) fn vector(values: Values) -> Array {
     Array::new(&[values.len()], values)
 }
 
-fn text(text: &str) -> Array {
+pub(super) fn text(text: &str) -> Array {
     vector(Values::U8(text.as_bytes().to_vec()))
 }

@@ -6,11 +6,15 @@
 //! stopped, and a run that has grown adds rows.
 
 mod checkpoint;
+mod decisions;
+mod floor;
 mod follow;
 mod join;
 mod joined;
 mod plan;
+mod plane_set;
 mod regions;
+mod runs;
 mod work;
 
 use crate::array_file::npz_bytes;
@@ -23,6 +27,8 @@ use crate::run_dir::{Checkpoint, RunDir, Status, write_atomic};
 use plan::Plan;
 
 pub use follow::follow;
+pub use regions::{View, draw_regions};
+pub use runs::compare_runs;
 pub use work::Work;
 
 /// The DRS layer that stands for the network's own decisions.

@@ -1,22 +1,20 @@
 //! What is compared in a run: layers, groups of examples, planes. The same for every
 //! checkpoint.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
-
 use crate::array_file::read_safetensors;
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::{Experiment, Group, MapFeatures, TripletSource};
+use crate::experiment::{Experiment, Group, MapFeatures};
 use crate::net::Net;
 use crate::observer::Observer;
-use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::probe::Probe;
 use crate::probe::features::adaptive_average_pool;
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
 use crate::similarity::Settings;
+
+use super::OUTPUT;
+use super::plane_set::PlaneSet;
 
 /// What is compared.
 pub(super) struct Plan<'a> {
@@ -27,8 +25,8 @@ pub(super) struct Plan<'a> {
     pub(super) net: Net,
     pub(super) layers: Vec<Layer>,
     pub(super) groups: Vec<(Group, Vec<usize>)>,
-    pub(super) planes: Vec<ImagePlane>,
-    pub(super) grids: Vec<Grid>,
+    /// The planes of each source.
+    pub(super) planes: Vec<PlaneSet<'a>>,
     /// The training images that `BatchNorm` statistics are recomputed over.
     train: EvaluationBatches<'a>,
 }
@@ -48,10 +46,10 @@ impl<'a> Plan<'a> {
         )?;
         let groups = analysis_examples(experiment, data);
         groups.notes.iter().for_each(|note| observer.note(note));
-        let planes = image_planes(experiment, data)?;
-        let drs = &experiment.analysis.drs;
-        let grid = |p: &ImagePlane| p.plane.grid(drs.resolution, drs.margin);
-        let grids = planes.iter().map(grid).collect();
+        let sources = experiment.analysis.drs.source.list().iter();
+        let planes = sources
+            .map(|source| PlaneSet::new(experiment, data, *source))
+            .collect::<Result<_>>()?;
         let groups = groups.members;
         let train = represent::evaluation_batches(data, &data.train);
         Ok(Self {
@@ -63,7 +61,6 @@ impl<'a> Plan<'a> {
             layers,
             groups,
             planes,
-            grids,
             train,
         })
     }
@@ -107,32 +104,8 @@ impl<'a> Plan<'a> {
         self.layers.iter().map(|layer| layer.node).collect()
     }
 
-    /// Points on one plane.
-    pub(super) fn points_per_plane(&self) -> usize {
-        self.experiment.analysis.drs.resolution.pow(2)
+    /// The names of all classifiers whose regions are compared: layers, then the output.
+    pub(super) fn classifiers(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|layer| layer.name.as_str()).chain([OUTPUT])
     }
-
-    /// The group that decision regions are compared on: the source of the triplets.
-    pub(super) fn triplet_group(&self) -> &'static str {
-        match self.experiment.analysis.drs.source {
-            TripletSource::Test => "test",
-            TripletSource::Train => "train",
-        }
-    }
-
-    /// Labels of the images that the planes go through.
-    pub(super) fn triplet_labels(&self) -> &[u8] {
-        triplet_source(self.experiment, self.data).1
-    }
-}
-
-/// The points `range` of the grids one after the other, `[n, height, width, channels]`.
-pub(super) fn points(grids: &[Grid], range: Range<usize>) -> Vec<f32> {
-    let size = grids[0].dimension();
-    let per_grid = grids[0].len();
-    let mut points = vec![0.0; range.len() * size];
-    points.par_chunks_mut(size).zip(range).for_each(|(point, k)| {
-        grids[k / per_grid].point(k % per_grid, point);
-    });
-    points
 }

@@ -49,7 +49,8 @@ impl Work {
         let groups = analysis_examples(experiment, data).members;
         let config = &experiment.analysis;
         let points_per_plane = config.drs.resolution.pow(2);
-        let n_points = config.drs.triplets * points_per_plane;
+        let n_planes = config.drs.triplets * config.drs.source.list().len();
+        let n_points = n_planes * points_per_plane;
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
         let n_grouped: usize = groups.iter().map(|(_, examples)| examples.len()).sum();
         let n = groups.first().map_or(0, |(_, examples)| examples.len());
@@ -64,7 +65,7 @@ impl Work {
         };
         let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
         let probes = n_features * data.n_classes * 4;
-        let decided = (layers.len() + 1) * n_points;
+        let decided = (layers.len() + 1) * (n_points + 3 * n_planes + n_test);
         let flat: usize = layers.iter().map(|layer| layer.shape.size()).sum();
         // Standardized features, their factors and reflections, in f64.
         let widest = widths.iter().max().copied().unwrap_or(0);
@@ -74,9 +75,10 @@ impl Work {
         Ok(Self {
             n_layers: layers.len(),
             n_groups: groups.len(),
-            n_planes: config.drs.triplets,
+            n_planes,
             points_per_plane,
-            forward_images: 2 * n_train + n_test + n_grouped + n_points,
+            // Test images twice: their features, then their classes.
+            forward_images: 2 * (n_train + n_test) + n_grouped + n_points + 3 * n_planes,
             stored_bytes: (grams + probes + decided) as u64,
             peak_bytes: (4 * ((n_train + n_test) * n_features + n * flat)
                 + grams

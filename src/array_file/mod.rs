@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 
 pub use npy::{npy_bytes, read_npy};
 pub use npy_columns::NpyColumns;
-pub use npz::{npz_bytes, read_npz};
+pub use npz::{npz_bytes, read_npz, read_npz_members};
 pub use tensors::{read_safetensors, safetensors_bytes};
 
 /// The most axes an array may have, as in NumPy before version 2.

@@ -17,6 +17,7 @@ mod dry_run;
 mod experiment_arguments;
 mod many;
 mod phases;
+mod picture;
 mod probe;
 mod progress;
 mod report;

@@ -11,7 +11,9 @@ use super::headline::{Layout, headline_figure};
 use super::model::{MatrixSet, RunResults};
 use super::payload::payload;
 use super::probes::{probes_caption, probes_figure};
-use super::regions::{regions_caption, regions_figure, shown};
+use super::geometry::{geometry_caption, geometry_figure};
+use super::regions::{of_output, regions_caption, regions_figure};
+use super::strip::{strip_caption, strip_figure};
 use super::svg::Escaped;
 use super::{settings, words};
 
@@ -203,17 +205,25 @@ fn probes(run: &RunResults) -> String {
 }
 
 fn regions(run: &RunResults) -> String {
-    let shown = shown(run);
-    if shown.is_empty() {
-        return absence(
-            "regions/ is absent: no decision regions were recorded in this run.",
-        );
-    }
     let mut html = String::new();
-    for regions in shown {
+    if let Some(svg) = geometry_figure(run) {
+        let drawing = inline(&svg, "Shape of decision regions");
+        let file = "figures/geometry.svg";
+        html += &figure("scroll", &drawing, &geometry_caption(run), &[file]);
+    }
+    if run.regions.is_empty() {
+        let reason = "regions/ is absent: no decision regions were recorded in this run.";
+        return html + &absence(reason);
+    }
+    if let Some(regions) = of_output(run) {
         let drawing = inline(&regions_figure(run, regions), "Decision regions");
-        let file = format!("figures/{}", super::regions_file(regions));
-        html += &figure("scroll", &drawing, &regions_caption(run, regions), &[&file]);
+        let file = "figures/regions-output.svg";
+        html += &figure("scroll", &drawing, &regions_caption(run, regions), &[file]);
+    }
+    for (p, layers) in super::strips(run) {
+        let drawing = inline(&strip_figure(run, &layers, p), "Decision regions by layer");
+        let file = format!("figures/{}", super::strip_file(p));
+        html += &figure("scroll", &drawing, &strip_caption(run, layers[0], p), &[&file]);
     }
     html
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::model::{EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, RunResults};
+use super::model::{
+    EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, RunResults,
+};
 use super::read_regions::read_regions;
 use super::table::Table;
 use crate::array_file::read_npy;
@@ -47,6 +49,8 @@ impl RunResults {
         run.probes = read_probes(&root.join("probes.csv"))?;
         // Stable: rows of one layer keep the file's order, which is that of time.
         run.probes.sort_by_key(|row| depth.key(&row.layer));
+        run.geometry = read_geometry(&root.join("geometry.csv"))?;
+        run.geometry.sort_by_key(|row| depth.key(&row.layer));
         for (layer, path) in files_with(&root.join("regions"), "npz")? {
             run.regions.push(read_regions(layer, &path)?);
         }
@@ -216,10 +220,30 @@ fn read_probes(path: &Path) -> Result<Vec<ProbeRow>> {
     Ok(layers.into_iter().enumerate().map(row).collect())
 }
 
+fn read_geometry(path: &Path) -> Result<Vec<GeometryRow>> {
+    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
+    let (layers, epochs) = (table.texts("layer")?, table.numbers("epoch")?);
+    let (groups, quantities) = (table.texts("group")?, table.texts("quantity")?);
+    let (values, errors) = (table.numbers("value")?, table.numbers_or_nan("se")?);
+    let row = |(index, layer): (usize, String)| GeometryRow {
+        layer,
+        epoch: epochs[index],
+        group: groups[index].clone(),
+        quantity: quantities[index].clone(),
+        value: values[index],
+        se: errors[index],
+    };
+    Ok(layers.into_iter().enumerate().map(row).collect())
+}
+
 fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
     let cells = Cells::read(&root.join("matrices.csv"), steps)?;
     let mut sets = vec![];
     for (measure, directory) in directories(&root.join("matrices"))? {
+        // What chance gives is no similarity; kappa is shown, which it is the base of.
+        if measure == "drs-chance" {
+            continue;
+        }
         for (group, directory) in directories(&directory)? {
             let mut layers = vec![];
             for (layer, path) in files_with(&directory, "npy")? {
@@ -232,8 +256,12 @@ fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
             }
         }
     }
-    // The paper's order: test, then train; cka, then drs, is the alphabet's.
-    sets.sort_by_key(|set| (set.measure.clone(), group_rank(&set.group)));
+    // The paper's order: test, then train; cka, then drs, is the alphabet's; the agreement on
+    // images goes with the regions.
+    sets.sort_by_key(|set| {
+        let last = set.measure == "agreement";
+        (last, set.measure.clone(), group_rank(&set.group))
+    });
     for set in &mut sets {
         cells.complete(set);
     }
