@@ -13,13 +13,14 @@ use rayon::prelude::*;
 use crate::array_file::{NamedArrays, Values};
 use crate::error::Result;
 use crate::probe::Probe;
-use crate::represent::Representer;
+use crate::probe::features::pooled_side;
+use crate::represent::{Layer, Representer};
 use crate::run_dir::Checkpoint;
 use crate::similarity::drs;
 use crate::similarity::geometry::{Map, Quantity, measure, over_planes};
 use crate::similarity::regions::Similarity;
 
-use super::checkpoint::{features_of, text, vector};
+use super::checkpoint::{text, vector};
 use super::join::number;
 use super::plan::Plan;
 use super::plane_set::{PlaneSet, points};
@@ -78,18 +79,15 @@ fn classify(
     classifiers: &[Vec<&Probe>],
     (n, input): (usize, &dyn Fn(Range<usize>) -> Vec<f32>),
 ) -> Result<Vec<Vec<Vec<u8>>>> {
-    let mut nodes = plan.nodes();
-    nodes.push(plan.net.nodes.len() - 1);
-    let cap = plan.experiment.analysis.probe.cap;
+    let wanted = wanted(plan, plan.layers.iter());
     let counts = classifiers.iter().map(Vec::len).chain([1]);
     let mut classes: Vec<_> =
         counts.map(|count| vec![Vec::with_capacity(n); count]).collect();
-    net.stream(n, &nodes, input, |range, mut outputs| {
+    net.stream_pooled(n, &wanted, input, |range, mut outputs| {
         let logits = outputs.pop().expect("the output is the last node asked for");
         classes[classifiers.len()][0].extend(largest(&logits, plan.data.n_classes));
-        let layers = classifiers.par_iter().zip(&plan.layers).zip(outputs);
-        layers.zip(&mut classes).for_each(|(((probes, layer), output), classes)| {
-            let features = features_of(layer, cap, output);
+        let layers = classifiers.par_iter().zip(outputs);
+        layers.zip(&mut classes).for_each(|((probes, features), classes)| {
             for (probe, classes) in probes.iter().zip(classes) {
                 classes.extend(probe.predict(&features, range.len()));
             }
@@ -97,6 +95,20 @@ fn classify(
         Ok(())
     })?;
     Ok(classes)
+}
+
+/// The nodes of layers with the side that a probe's features are pooled to, and the output's.
+pub(super) fn wanted<'a>(
+    plan: &Plan,
+    layers: impl Iterator<Item = &'a Layer>,
+) -> Vec<(usize, Option<usize>)> {
+    let cap = plan.experiment.analysis.probe.cap;
+    let side = |layer: &Layer| {
+        let is_pooled = layer.shape.size() > cap && !plan.net.has_tokens(layer.node);
+        is_pooled.then(|| pooled_side(layer.shape, cap))
+    };
+    let output = plan.net.nodes.len() - 1;
+    layers.map(|layer| (layer.node, side(layer))).chain([(output, None)]).collect()
 }
 
 /// The classes by each layer's own probe, and by the net.

@@ -12,8 +12,7 @@ use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
 use super::OUTPUT;
-use super::checkpoint::features_of;
-use super::decisions::largest;
+use super::decisions::{largest, wanted};
 use super::plan::Plan;
 use super::plane_set::points;
 
@@ -203,17 +202,14 @@ fn draw(
     let mut net = plan.representer(checkpoint)?;
     let probes = layers.iter().map(|layer| plan.probe(layer, checkpoint));
     let probes = probes.collect::<Result<Vec<_>>>()?;
-    let mut nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
-    nodes.push(plan.net.nodes.len() - 1);
+    let wanted = wanted(plan, layers.iter().copied());
     let n_classes = plan.data.n_classes;
-    let cap = plan.experiment.analysis.probe.cap;
     let n = grids.iter().map(Grid::len).sum();
     let input = |range| points(grids, range);
-    net.stream(n, &nodes, input, |range, mut outputs| {
+    net.stream_pooled(n, &wanted, input, |range, mut outputs| {
         let logits = outputs.pop().expect("the output is the last node asked for");
         pictures[layers.len()].add(&logits, n_classes);
-        for (i, output) in outputs.into_iter().enumerate() {
-            let features = features_of(layers[i], cap, output);
+        for (i, features) in outputs.into_iter().enumerate() {
             pictures[i].add(&probes[i].logits(&features, range.len()), n_classes);
         }
         Ok(())

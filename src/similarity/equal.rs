@@ -1,9 +1,9 @@
 //! Counting equal bytes with the widest vectors that the machine has.
 #![allow(clippy::inline_always)] // Vector code must be inlined where it is dispatched.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
-/// Bytes side by side: a cache line, and a whole number of any machine's vectors.
+/// Bytes side by side in one register or a few.
 const LANES: usize = 64;
 /// Equal bytes that one lane can count.
 const COUNT: usize = 255;
@@ -11,11 +11,9 @@ const COUNT: usize = 255;
 /// Gives `each` the number of places at which `a` and `b` hold the same byte, for one piece
 /// of `piece` bytes after the other.
 pub(super) fn count_equal(a: &[u8], b: &[u8], piece: usize, mut each: impl FnMut(u64)) {
-    Arch::new().dispatch(|| {
-        for (a, b) in a.chunks_exact(piece).zip(b.chunks_exact(piece)) {
-            each(count(a, b, |a, b| a == b));
-        }
-    });
+    for (a, b) in a.chunks_exact(piece).zip(b.chunks_exact(piece)) {
+        each(Arch::new().dispatch(Count { a, b, class: None }));
+    }
 }
 
 /// Adds to `counts[c]`, for each class c that `wanted` names, the number of places at which
@@ -26,11 +24,30 @@ pub(super) fn count_both(
     wanted: impl Iterator<Item = u8>,
     counts: &mut [u64],
 ) {
-    Arch::new().dispatch(|| {
-        for class in wanted {
-            counts[usize::from(class)] += count(a, b, |a, b| (a == class) & (b == class));
+    for class in wanted {
+        let count = Arch::new().dispatch(Count { a, b, class: Some(class) });
+        counts[usize::from(class)] += count;
+    }
+}
+
+/// Counts places of the same byte, of all or of one class.
+struct Count<'a> {
+    a: &'a [u8],
+    b: &'a [u8],
+    class: Option<u8>,
+}
+
+impl WithSimd for Count<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> u64 {
+        let Self { a, b, class } = self;
+        match class {
+            None => count(a, b, |a, b| a == b),
+            Some(class) => count(a, b, |a, b| (a == class) & (b == class)),
         }
-    });
+    }
 }
 
 #[inline(always)]
@@ -42,9 +59,8 @@ fn count(a: &[u8], b: &[u8], is_counted: impl Fn(u8, u8) -> bool) -> u64 {
     for (a, b) in blocks_a.chunks(COUNT).zip(blocks_b.chunks(COUNT)) {
         let mut lanes = [0u8; LANES];
         for (a, b) in a.iter().zip(b) {
-            for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                *lane += u8::from(is_counted(*a, *b));
-            }
+            // Values, not places: the counts stay in registers.
+            lanes = std::array::from_fn(|k| lanes[k] + u8::from(is_counted(a[k], b[k])));
         }
         sum += lanes.iter().map(|lane| u64::from(*lane)).sum::<u64>();
     }

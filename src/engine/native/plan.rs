@@ -295,15 +295,9 @@ impl Program {
     pub(super) fn forward(
         net: &Net,
         steps: Vec<Step>,
-        kept: &[usize],
         size: impl Fn(usize) -> usize,
     ) -> Self {
-        let (mut arrays, value) = values(net, &steps, &size);
-        for &node in kept {
-            if let Some(array) = value[node] {
-                arrays[array].end = steps.len();
-            }
-        }
+        let (arrays, value) = values(net, &steps, &size);
         Self::assign(steps, value, vec![], &arrays)
     }
 
