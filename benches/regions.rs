@@ -78,7 +78,9 @@ impl Case {
         let engine = Engine::new(&net, &initial_weights(&net, 0))?;
         let statistics = engine.running_statistics();
         let image = |k: usize| -> Vec<f32> {
-            (0..SHAPE.size()).map(|i| (i * (7919 + k) % 1013) as f32 / 500.0 - 1.0).collect()
+            (0..SHAPE.size())
+                .map(|i| (i * (7919 + k) % 1013) as f32 / 500.0 - 1.0)
+                .collect()
         };
         let plane = Plane::through(&image(0), &image(1), &image(2)).ok_or("no plane")?;
         let grid = plane.grid(50, 0.1);
@@ -129,12 +131,11 @@ impl Case {
 /// Classes that move by a twentieth from epoch to epoch.
 fn decisions() -> Vec<Vec<u8>> {
     let n = N_PLANES * PER_PLANE;
-    let hash = |x: usize| (x as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    let class = |x: usize, t: usize| (hash(x * 20 + (hash(x) as usize + t) / 20) % 10) as u8;
-    (0..N_EPOCHS)
-        .into_par_iter()
-        .map(|t| (0..n).map(|x| class(x, t)).collect())
-        .collect()
+    let hash =
+        |x: usize| (x as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let class =
+        |x: usize, t: usize| (hash(x * 20 + (hash(x) as usize + t) / 20) % 10) as u8;
+    (0..N_EPOCHS).into_par_iter().map(|t| (0..n).map(|x| class(x, t)).collect()).collect()
 }
 
 /// Median of the times of `run` over at least 5 runs and about a second, after two that do not

@@ -421,7 +421,8 @@ mod tests {
         let [_, [length, _], [_, c2]] = plane.coordinates;
         let area = length * c2 / 2.0 / ((to_u - from_u) * (to_v - from_v));
         assert!((share - area).abs() < 0.005, "{share} is not {area}");
-        for (point, [u, v]) in grid.nearest_to_images().into_iter().zip(plane.coordinates) {
+        for (point, [u, v]) in grid.nearest_to_images().into_iter().zip(plane.coordinates)
+        {
             assert!((grid.first[point / 400] - u).abs() < 0.01);
             assert!((grid.second[point % 400] - v).abs() < 0.01);
         }

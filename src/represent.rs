@@ -325,7 +325,8 @@ mod tests {
             let wanted: Vec<_> =
                 nodes.iter().map(|node| (*node, fits(node).then_some(side))).collect();
             let pooled = engine.evaluate_pooled(&images, &statistics, &wanted);
-            for ((&(node, side), pooled), whole) in wanted.iter().zip(pooled).zip(&whole) {
+            for ((&(node, side), pooled), whole) in wanted.iter().zip(pooled).zip(&whole)
+            {
                 let expected = match side {
                     None => whole.clone(),
                     Some(side) => {

@@ -168,7 +168,8 @@ fn clipped(polygon: &[Point], (w, b): (Point, f64)) -> Vec<Point> {
 }
 
 fn area(polygon: &[Point]) -> f64 {
-    let edges = (0..polygon.len()).map(|k| (polygon[k], polygon[(k + 1) % polygon.len()]));
+    let edges =
+        (0..polygon.len()).map(|k| (polygon[k], polygon[(k + 1) % polygon.len()]));
     edges.map(|(p, q)| p[0] * q[1] - p[1] * q[0]).sum::<f64>().abs() / 2.0
 }
 
@@ -236,6 +237,9 @@ fn linear_probes_in_two_dimensions_agree_as_their_polygons_do() {
         let found = found.get(similarity).0;
         // A grid's fractions are areas up to a cell along each boundary.
         let tolerance = 4.0 / SIDE as f64;
-        assert!((found - expected).abs() < tolerance, "{similarity:?}: {found}, {expected}");
+        assert!(
+            (found - expected).abs() < tolerance,
+            "{similarity:?}: {found}, {expected}"
+        );
     }
 }

@@ -134,11 +134,9 @@ fn another_seed_and_pictures_are_asked_of_show() {
     for run in ["--out a", "seed=1 --out b", "data.seed=5 --out c"] {
         succeed(directory.path(), &format!("run experiment.toml {run}"));
     }
-    let rows = ["a", "b"].map(|run| {
-        decisions(&directory.path().join(run), "drs", "corrupted", "fc")
-    });
-    let [text, _] =
-        succeed(directory.path(), "show a fc --group corrupted --against b");
+    let rows = ["a", "b"]
+        .map(|run| decisions(&directory.path().join(run), "drs", "corrupted", "fc"));
+    let [text, _] = succeed(directory.path(), "show a fc --group corrupted --against b");
     for (epoch, line) in text.lines().skip(2).enumerate() {
         let fields: Vec<f64> =
             line.split_whitespace().map(|f| f.parse().unwrap()).collect();
@@ -169,7 +167,9 @@ fn another_seed_and_pictures_are_asked_of_show() {
     assert!(refused("show a fc --regions --epoch 9 --out x.png").contains("0 1 2 3 4"));
     assert!(refused("show a no --regions --out x.png").contains("relu2 fc output"));
     assert!(refused("show a --regions --triplet 5 --out x.png").contains("below 5"));
-    assert!(refused("show a --regions --group train --out x.png").contains("test corrupted"));
+    assert!(
+        refused("show a --regions --group train --out x.png").contains("test corrupted")
+    );
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub(super) fn add(
 ) -> Result<()> {
     // Each layer's own probe, then those of its floor.
     let classifiers: Vec<Vec<&Probe>> = (0..probes.len())
-        .map(|i| [&probes[i]].into_iter().chain(floor.get(i).into_iter().flatten()).collect())
+        .map(|i| {
+            [&probes[i]].into_iter().chain(floor.get(i).into_iter().flatten()).collect()
+        })
         .collect();
     let data = plan.data;
     let test = |range: Range<usize>| data.batch(&data.test, &range.collect::<Vec<_>>());

@@ -64,7 +64,8 @@ pub(super) fn probes(
 /// later checkpoint, so that a growing run keeps its rows.
 fn is_first_of_its_span(previous: Option<f64>, epoch: f64) -> bool {
     let Some(previous) = previous else { return true };
-    let mut marks = (0..).flat_map(|power| [1, 3].map(|k| f64::from(k) * 10f64.powi(power)));
+    let mut marks =
+        (0..).flat_map(|power| [1, 3].map(|k| f64::from(k) * 10f64.powi(power)));
     marks.find(|mark| *mark > previous).is_some_and(|mark| mark <= epoch)
 }
 
@@ -95,7 +96,9 @@ mod tests {
     fn spans_begin_at_half_decades() {
         let epochs = [0.0, 1.0, 2.0, 3.0, 5.0, 11.0, 14.0, 40.0, 99.0, 150.0, 310.0];
         let firsts: Vec<f64> = (0..epochs.len())
-            .filter(|&k| is_first_of_its_span(k.checked_sub(1).map(|k| epochs[k]), epochs[k]))
+            .filter(|&k| {
+                is_first_of_its_span(k.checked_sub(1).map(|k| epochs[k]), epochs[k])
+            })
             .map(|k| epochs[k])
             .collect();
         assert_eq!(firsts, [0.0, 1.0, 3.0, 11.0, 40.0, 150.0, 310.0]);

@@ -181,8 +181,7 @@ fn join_rows(
         }
         let reason = format!("reason/{name}");
         let part = read_npz_members(&path, |member| member == name || member == reason)?;
-        if let Some(Values::U8(text)) = part.get(&reason).map(|array| &array.values)
-        {
+        if let Some(Values::U8(text)) = part.get(&reason).map(|array| &array.values) {
             reasons.insert(checkpoint.step, String::from_utf8_lossy(text).into_owned());
         }
         // Rows of an interrupted join stand in the array already.

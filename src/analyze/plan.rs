@@ -52,17 +52,7 @@ impl<'a> Plan<'a> {
             .collect::<Result<_>>()?;
         let groups = groups.members;
         let train = represent::evaluation_batches(data, &data.train);
-        Ok(Self {
-            observer,
-            run,
-            experiment,
-            data,
-            net,
-            layers,
-            groups,
-            planes,
-            train,
-        })
+        Ok(Self { observer, run, experiment, data, net, layers, groups, planes, train })
     }
 
     /// The net at a checkpoint.

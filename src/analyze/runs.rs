@@ -27,7 +27,8 @@ pub fn compare_runs(
 ) -> Result<Vec<(f64, Comparison)>> {
     let drs = [run, other].map(|run| &run.experiment().analysis.drs);
     let place = |run: &RunDir| run.root().display().to_string();
-    let same_grid = drs[0].resolution == drs[1].resolution && drs[0].margin == drs[1].margin;
+    let same_grid =
+        drs[0].resolution == drs[1].resolution && drs[0].margin == drs[1].margin;
     if !same_grid || triplets(run)? != triplets(other)? {
         return Err(Error::usage(place(other), "has other planes than the first run")
             .expected("the same triplets, resolution and margin")

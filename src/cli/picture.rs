@@ -38,10 +38,16 @@ impl Picture {
         self.regions
     }
 
-    pub(super) fn draw(&self, run: &RunDir, layer: Option<&str>, group: &str) -> Result<()> {
+    pub(super) fn draw(
+        &self,
+        run: &RunDir,
+        layer: Option<&str>,
+        group: &str,
+    ) -> Result<()> {
         let out = self.out.as_deref().unwrap_or(Path::new("regions.svg"));
         let is_png = is_png(out)?;
-        let sources = [TripletSource::Test, TripletSource::Train, TripletSource::Corrupted];
+        let sources =
+            [TripletSource::Test, TripletSource::Train, TripletSource::Corrupted];
         let source = sources.into_iter().find(|source| source.name() == group);
         let source = source.ok_or_else(|| {
             Error::usage("--group", format!("is `{group}`"))

@@ -57,7 +57,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let measure = arguments.measure.as_deref();
     let text = match (&arguments.layer, &arguments.against) {
         (None, _) => overview(&run, look())?,
-        (Some(layer), None) => matrices(&run, layer, (&arguments.group, measure), look())?,
+        (Some(layer), None) => {
+            matrices(&run, layer, (&arguments.group, measure), look())?
+        }
         (Some(layer), Some(other)) => {
             across(&run, &RunDir::open(other)?, layer, &arguments.group)?
         }
@@ -209,9 +211,12 @@ fn unknown_layer(run: &RunDir, layer: &str, group: &str) -> Result<Error> {
         );
     }
     let measures = names(&run.root().join("matrices"))?;
-    Ok(Error::usage(place, format!("has no such matrix of layer `{layer}`, group `{group}`"))
-        .expected(format!("a layer among {}", layers.join(", ")))
-        .fix(format!("or another --measure among {}", measures.join(", "))))
+    Ok(Error::usage(
+        place,
+        format!("has no such matrix of layer `{layer}`, group `{group}`"),
+    )
+    .expected(format!("a layer among {}", layers.join(", ")))
+    .fix(format!("or another --measure among {}", measures.join(", "))))
 }
 
 /// The epoch of each row and column of the matrices.

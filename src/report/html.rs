@@ -7,11 +7,11 @@ use std::fmt::Write;
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
+use super::geometry::{geometry_caption, geometry_figure};
 use super::headline::{Layout, headline_figure};
 use super::model::{MatrixSet, RunResults};
 use super::payload::payload;
 use super::probes::{probes_caption, probes_figure};
-use super::geometry::{geometry_caption, geometry_figure};
 use super::regions::{of_output, regions_caption, regions_figure};
 use super::strip::{strip_caption, strip_figure};
 use super::svg::Escaped;

@@ -35,7 +35,8 @@ pub use headline::{Layout, headline_figure, headline_layers};
 pub use heatmap::layers_figure;
 pub use matrix_figure::LabelledMatrix;
 pub use model::{
-    EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
+    EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
+    RunResults,
 };
 pub use probes::probes_figure;
 pub use regions::regions_figure;

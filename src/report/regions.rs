@@ -101,7 +101,10 @@ fn layer_title(regions: &Regions) -> String {
 }
 
 /// What a ring means, where there is one on these planes.
-pub(super) fn ringed(regions: &Regions, mut planes: std::ops::Range<usize>) -> &'static str {
+pub(super) fn ringed(
+    regions: &Regions,
+    mut planes: std::ops::Range<usize>,
+) -> &'static str {
     if planes.any(|p| regions.corrupted[p].contains(&true)) {
         "; a ring marks a wrong label"
     } else {
@@ -245,11 +248,7 @@ pub(super) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
 }
 
 /// The classes that occur, each a swatch with its number.
-pub(super) fn class_key(
-    svg: &mut Svg,
-    classes: &BTreeSet<u8>,
-    (left, y): (f64, f64),
-) {
+pub(super) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, f64)) {
     svg.text((left, y), Anchor::Start, LABEL, "class");
     let mut x = left + 22.0;
     let mut swatches = String::new();

@@ -192,8 +192,11 @@ mod tests {
     #[test]
     fn quantities_are_those_counted_by_hand() {
         let map = Map { classes: &CLASSES, side: 4 };
-        let images =
-            Images { points: [0, 3, 5], labels: [0, 1, 4], corrupted: [false, false, true] };
+        let images = Images {
+            points: [0, 3, 5],
+            labels: [0, 1, 4],
+            corrupted: [false, false, true],
+        };
         let found = measure(map, &images);
         let [s, p] = [3.0 / 16.0, 5.0 / 16.0];
         assert_eq!(found, [4.0, s, p, 0.0, s + p, (s + p) / 2.0, s, 0.0]);

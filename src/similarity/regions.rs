@@ -31,8 +31,14 @@ pub enum Similarity {
 
 impl Similarity {
     /// All, in the order of their values in a [`Comparison`].
-    pub const ALL: [Self; 6] =
-        [Self::Agreement, Self::Chance, Self::Kappa, Self::Iou, Self::Inside, Self::Outside];
+    pub const ALL: [Self; 6] = [
+        Self::Agreement,
+        Self::Chance,
+        Self::Kappa,
+        Self::Iou,
+        Self::Inside,
+        Self::Outside,
+    ];
 
     /// The name of its matrices.
     pub fn name(self) -> &'static str {
@@ -149,7 +155,8 @@ impl Points {
         let mut class_iou = vec![f64::NAN; self.n_classes * n * n];
         for ((i, j), found) in pairs.into_iter().zip(compared) {
             for at in [i * n + j, j * n + i] {
-                for (similarity, matrix) in Similarity::ALL.into_iter().zip(&mut matrices) {
+                for (similarity, matrix) in Similarity::ALL.into_iter().zip(&mut matrices)
+                {
                     let (value, se) = found.get(similarity);
                     matrix.values[at] = value;
                     matrix.se.get_or_insert_default()[at] = se;
@@ -201,14 +208,13 @@ impl Points {
         let (c, per_plane) = (self.n_classes, self.per_plane);
         let mut planes = vec![];
         for (plane, &n_inside) in self.n_inside.iter().enumerate() {
-            let [own, other] =
-                [a, b].map(|row| &row.counts[plane * c..(plane + 1) * c]);
+            let [own, other] = [a, b].map(|row| &row.counts[plane * c..(plane + 1) * c]);
             let mut tally = Tally::new(c);
-            tally.0[..2].copy_from_slice(&[n_inside as u64, (per_plane - n_inside) as u64]);
+            tally.0[..2]
+                .copy_from_slice(&[n_inside as u64, (per_plane - n_inside) as u64]);
             let mut both = vec![0; c];
             let middle = plane * per_plane + n_inside;
-            let parts =
-                [middle - n_inside..middle, middle..(plane + 1) * per_plane];
+            let parts = [middle - n_inside..middle, middle..(plane + 1) * per_plane];
             let mut before = 0;
             for (part, points) in parts.into_iter().enumerate() {
                 let shared = (0..c).filter(|k| own[*k] > 0 && other[*k] > 0);
