@@ -78,12 +78,12 @@ def python():
 
 
 @functools.cache
-def program():
+def program(bench="engine_step"):
     """The built bench, ours."""
-    command = ["cargo", "bench", "--bench", "engine_step", "--no-run", "--message-format=json"]
+    command = ["cargo", "bench", "--bench", bench, "--no-run", "--message-format=json"]
     lines = subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True)
     messages = [json.loads(line) for line in lines.stdout.splitlines()]
-    found = [m["executable"] for m in messages if m.get("target", {}).get("name") == "engine_step"]
+    found = [m["executable"] for m in messages if m.get("target", {}).get("name") == bench]
     return found[-1]
 
 

@@ -19,27 +19,33 @@ const COLLINEAR: f64 = 1e-6;
 
 /// The images that triplets are drawn from, and the labels by which their classes are told
 /// apart: the data set's own, which for training images are the noisy ones.
-pub fn triplet_source<'a>(
-    experiment: &Experiment,
-    data: &'a Data,
-) -> (&'a ImageSet, &'a [u8]) {
-    match experiment.analysis.drs.source {
+pub fn triplet_source(data: &Data, source: TripletSource) -> (&ImageSet, &[u8]) {
+    match source {
         TripletSource::Test => (&data.test, &data.test.labels),
-        TripletSource::Train => (&data.train, &data.noisy),
+        TripletSource::Train | TripletSource::Corrupted => (&data.train, &data.noisy),
     }
 }
 
-/// The planes of an experiment: the same for every checkpoint, layer and `seed`.
+/// The planes of an experiment through images of one source: the same for every checkpoint,
+/// layer and `seed`.
 ///
 /// # Errors
-/// If the images have fewer than three classes.
-pub fn image_planes(experiment: &Experiment, data: &Data) -> Result<Vec<ImagePlane>> {
+/// If the images have fewer than three classes, or no label is wrong where one is asked for.
+pub fn image_planes(
+    experiment: &Experiment,
+    data: &Data,
+    source: TripletSource,
+) -> Result<Vec<ImagePlane>> {
     let config = &experiment.analysis.drs;
-    let (images, labels) = triplet_source(experiment, data);
+    let (images, labels) = triplet_source(data, source);
+    let corrupted: Vec<usize> =
+        (0..data.noisy.len()).filter(|i| data.is_corrupted(*i)).collect();
+    let first = (source == TripletSource::Corrupted).then_some(&corrupted[..]);
+    let draw = Draw { labels, distinct: config.distinct, first };
     let image = |i: usize| data.batch(images, &[i]);
     match config.sampling {
         TripletSampling::Dbviz => {
-            dbviz_planes(labels, config.triplets, experiment.data.seed, image)
+            draw.planes(config.triplets, experiment.data.seed, image)
         }
     }
 }
@@ -80,41 +86,100 @@ pub fn dbviz_planes(
     data_seed: u64,
     image: impl Fn(usize) -> Vec<f32>,
 ) -> Result<Vec<ImagePlane>> {
-    let mut classes = labels.to_vec();
-    classes.sort_unstable();
-    classes.dedup();
-    if classes.len() < 3 {
-        return Err(Error::usage(
-            "`analysis.drs`",
-            format!("draws triplets from images of {} classes", classes.len()),
-        )
-        .expected("images of at least 3")
-        .fix("use more images, or images of more classes"));
-    }
-    let plane = |r| {
-        let mut random = PythonRandom::new(data_seed + r);
-        let triplets = (0..ATTEMPTS).map(|_| dbviz_triplet(labels, &mut random));
-        let mut planes = triplets.filter_map(|triplet| {
-            let [x1, x2, x3] = triplet.map(&image);
-            Some(ImagePlane { triplet, plane: Plane::through(&x1, &x2, &x3)? })
-        });
-        planes.next().ok_or_else(|| {
-            Error::usage("`analysis.drs`", "finds no three images that span a plane")
-                .fix("check that the images differ")
-        })
-    };
-    (0..n_planes as u64).map(plane).collect()
+    Draw { labels, distinct: true, first: None }.planes(n_planes, data_seed, image)
 }
 
-fn dbviz_triplet(labels: &[u8], random: &mut PythonRandom) -> [usize; 3] {
-    let mut triplet = vec![];
-    while triplet.len() < 3 {
-        let index = random.below(labels.len() as u64) as usize;
-        if triplet.iter().all(|accepted: &usize| labels[*accepted] != labels[index]) {
-            triplet.push(index);
-        }
+/// Which triplets are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'a> {
+    /// `labels[i]` is the class of image i.
+    pub labels: &'a [u8],
+    /// Whether the three images are of three classes. The public code of Somepalli et al.
+    /// asks for it in its comparisons of nets and not where it counts fragments.
+    pub distinct: bool,
+    /// Where the first image is drawn from, if not from all: `randint` gives a position in
+    /// this list.
+    pub first: Option<&'a [usize]>,
+}
+
+impl Draw<'_> {
+    /// Planes through triplets; plane r takes Python's `random.Random(data_seed + r)`, as
+    /// [`dbviz_planes`] says.
+    ///
+    /// # Errors
+    /// If there are too few images or classes, or the images lie on one line.
+    ///
+    /// # Example
+    /// ```
+    /// use stratagram::planes::Draw;
+    /// let labels: Vec<u8> = (0..10_000).map(|i| (i / 2000) as u8).collect();
+    /// let image = |i: usize| vec![i as f32, (i * i) as f32];
+    /// let draw = Draw { labels: &labels, distinct: false, first: None };
+    /// // Seed 2 draws 926, 1500, 1390, …, all of class 0.
+    /// assert_eq!(draw.planes(1, 2, image).unwrap()[0].triplet, [926, 1500, 1390]);
+    /// ```
+    pub fn planes(
+        &self,
+        n_planes: usize,
+        data_seed: u64,
+        image: impl Fn(usize) -> Vec<f32>,
+    ) -> Result<Vec<ImagePlane>> {
+        self.check()?;
+        let plane = |r| {
+            let mut random = PythonRandom::new(data_seed + r);
+            let triplets = (0..ATTEMPTS).map(|_| self.triplet(&mut random));
+            let mut planes = triplets.filter_map(|triplet| {
+                let [x1, x2, x3] = triplet.map(&image);
+                Some(ImagePlane { triplet, plane: Plane::through(&x1, &x2, &x3)? })
+            });
+            planes.next().ok_or_else(|| {
+                Error::usage("`analysis.drs`", "finds no three images that span a plane")
+                    .fix("check that the images differ")
+            })
+        };
+        (0..n_planes as u64).map(plane).collect()
     }
-    [triplet[0], triplet[1], triplet[2]]
+
+    fn check(&self) -> Result<()> {
+        if self.first.is_some_and(<[usize]>::is_empty) {
+            return Err(Error::usage(
+                "`analysis.drs.source`",
+                "asks for an image with a wrong label, and there is none",
+            )
+            .fix("set `noise.rate`, or take \"test\" or \"train\""));
+        }
+        let mut classes = self.labels.to_vec();
+        classes.sort_unstable();
+        classes.dedup();
+        if self.distinct && classes.len() < 3 {
+            return Err(Error::usage(
+                "`analysis.drs`",
+                format!("draws triplets from images of {} classes", classes.len()),
+            )
+            .expected("images of at least 3")
+            .fix("use more images, or `analysis.drs.distinct = false`"));
+        }
+        if self.labels.len() < 3 {
+            let found = format!("draws triplets from {} images", self.labels.len());
+            return Err(Error::usage("`analysis.drs`", found).expected("at least 3"));
+        }
+        Ok(())
+    }
+
+    fn triplet(&self, random: &mut PythonRandom) -> [usize; 3] {
+        let mut triplet = vec![];
+        if let Some(first) = self.first {
+            triplet.push(first[random.below(first.len() as u64) as usize]);
+        }
+        while triplet.len() < 3 {
+            let index = random.below(self.labels.len() as u64) as usize;
+            let is_new = |accepted: &usize| self.labels[*accepted] != self.labels[index];
+            if !self.distinct || triplet.iter().all(is_new) {
+                triplet.push(index);
+            }
+        }
+        [triplet[0], triplet[1], triplet[2]]
+    }
 }
 
 /// The plane through three images x₁, x₂, x₃: an orthonormal basis a = (x₂ − x₁)/|x₂ − x₁|
@@ -218,6 +283,34 @@ impl Grid {
         self.plane.origin.len()
     }
 
+    /// Whether each point lies in the triangle of the three images, its edges included.
+    pub fn inside(&self) -> Vec<bool> {
+        let [_, [length, _], [c1, c2]] = self.plane.coordinates;
+        let row = |u: &f64| {
+            let u = *u;
+            self.second.iter().map(move |v| {
+                // At height v both sides have come this part of the way to the third image.
+                let part = v / c2;
+                (0.0..=1.0).contains(&part)
+                    && u >= part * c1
+                    && u <= length + part * (c1 - length)
+            })
+        };
+        self.first.iter().flat_map(row).collect()
+    }
+
+    /// The points nearest to the three images.
+    pub fn nearest_to_images(&self) -> [usize; 3] {
+        let nearest = |axis: &[f64], x: f64| {
+            let last = axis.len() - 1;
+            let step = (axis[last] - axis[0]) / last as f64;
+            (((x - axis[0]) / step).round() as usize).min(last)
+        };
+        self.plane.coordinates.map(|[u, v]| {
+            nearest(&self.first, u) * self.second.len() + nearest(&self.second, v)
+        })
+    }
+
     /// Least and greatest coordinate along a, then along b.
     pub fn corners(&self) -> [f64; 4] {
         let last = self.first.len() - 1;
@@ -315,6 +408,37 @@ mod tests {
             assert!(labels[b] != labels[c]);
         }
         assert!(dbviz_planes(&[0, 1, 0, 1], 1, 1, image).is_err());
+    }
+
+    #[test]
+    fn a_third_of_the_box_or_so_is_inside_and_images_are_near_their_points() {
+        let plane = Plane::through(&X1, &X2, &X3).unwrap();
+        let grid = plane.grid(400, 0.1);
+        let share = grid.inside().iter().filter(|inside| **inside).count() as f64
+            / grid.len() as f64;
+        // Half of base times height, of the box 1.2 times as wide and as high.
+        let [from_u, to_u, from_v, to_v] = grid.corners();
+        let [_, [length, _], [_, c2]] = plane.coordinates;
+        let area = length * c2 / 2.0 / ((to_u - from_u) * (to_v - from_v));
+        assert!((share - area).abs() < 0.005, "{share} is not {area}");
+        for (point, [u, v]) in grid.nearest_to_images().into_iter().zip(plane.coordinates)
+        {
+            assert!((grid.first[point / 400] - u).abs() < 0.01);
+            assert!((grid.second[point % 400] - v).abs() < 0.01);
+        }
+    }
+
+    #[test]
+    fn the_first_image_comes_from_its_list_and_classes_may_repeat() {
+        let labels: Vec<u8> = (0..500).map(|i| (i % 2) as u8).collect();
+        let image = |i: usize| vec![i as f32, (i * i) as f32];
+        let first: Vec<usize> = (0..500).step_by(50).collect();
+        let draw = Draw { labels: &labels, distinct: false, first: Some(&first) };
+        for plane in draw.planes(50, 3, image).unwrap() {
+            assert!(first.contains(&plane.triplet[0]));
+        }
+        assert!(Draw { distinct: true, ..draw }.planes(1, 3, image).is_err());
+        assert!(Draw { first: Some(&[]), ..draw }.planes(1, 3, image).is_err());
     }
 
     #[test]

@@ -199,9 +199,20 @@ impl Representer {
     /// `[n, channels·height·width]` in PyTorch's flattening, or of tokens what the policy
     /// makes of them.
     pub fn represent(&mut self, images: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
-        let outputs = self.engine.evaluate(images, &self.statistics, wanted);
+        let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
+        self.represent_pooled(images, &whole)
+    }
+
+    /// As [`Representer::represent`]; maps with a side s beside their node are averaged to
+    /// s×s.
+    pub fn represent_pooled(
+        &mut self,
+        images: &[f32],
+        wanted: &[(usize, Option<usize>)],
+    ) -> Vec<Vec<f32>> {
+        let outputs = self.engine.evaluate_pooled(images, &self.statistics, wanted);
         let net = self.engine.net();
-        let reduce = |(output, &node): (Vec<f32>, &usize)| {
+        let reduce = |(output, &(node, _)): (Vec<f32>, &(usize, Option<usize>))| {
             if net.has_tokens(node) {
                 reduce_tokens(output, net.nodes[node].shape, self.tokens)
             } else {
@@ -222,11 +233,26 @@ impl Representer {
         n: usize,
         wanted: &[usize],
         input: impl Fn(Range<usize>) -> Vec<f32>,
+        each: impl FnMut(Range<usize>, Vec<Vec<f32>>) -> Result<()>,
+    ) -> Result<()> {
+        let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
+        self.stream_pooled(n, &whole, input, each)
+    }
+
+    /// As [`Representer::stream`]; maps with a side s beside their node are averaged to s×s.
+    ///
+    /// # Errors
+    /// The first error of `each`.
+    pub fn stream_pooled(
+        &mut self,
+        n: usize,
+        wanted: &[(usize, Option<usize>)],
+        input: impl Fn(Range<usize>) -> Vec<f32>,
         mut each: impl FnMut(Range<usize>, Vec<Vec<f32>>) -> Result<()>,
     ) -> Result<()> {
         for start in (0..n).step_by(BLOCK) {
             let range = start..(start + BLOCK).min(n);
-            let outputs = self.represent(&input(range.clone()), wanted);
+            let outputs = self.represent_pooled(&input(range.clone()), wanted);
             each(range, outputs)?;
         }
         Ok(())
@@ -237,6 +263,7 @@ impl Representer {
 mod tests {
     use super::*;
     use crate::net::{NetConfig, TokenPool, VitConfig, initial_weights};
+    use crate::probe::features::adaptive_average_pool;
 
     fn net() -> Net {
         NetConfig::Resnet18 { width: 2 }
@@ -277,6 +304,38 @@ mod tests {
         assert_eq!(reduced(TokenPolicy::Cls), [0.0, 1.0, 6.0, 7.0]);
         assert_eq!(reduced(TokenPolicy::Mean), [3.0, 4.0, 9.0, 10.0]);
         assert_eq!(reduced(TokenPolicy::All), all);
+    }
+
+    #[test]
+    fn maps_averaged_on_their_way_out_are_those_averaged_afterwards() {
+        let net = NetConfig::Resnet18 { width: 3 }
+            .build(Shape { channels: 2, height: 12, width: 12 }, 4);
+        let mut engine = Engine::new(&net, &initial_weights(&net, 1)).unwrap();
+        let statistics = engine.running_statistics();
+        let images: Vec<f32> =
+            (0..70 * 288).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let nodes: Vec<usize> = layers(&net, &Layers::One("all".into()), None)
+            .unwrap()
+            .iter()
+            .map(|layer| layer.node)
+            .collect();
+        let whole = engine.evaluate(&images, &statistics, &nodes);
+        for side in [1, 2, 5] {
+            let fits = |node: &usize| net.nodes[*node].shape.height >= side;
+            let wanted: Vec<_> =
+                nodes.iter().map(|node| (*node, fits(node).then_some(side))).collect();
+            let pooled = engine.evaluate_pooled(&images, &statistics, &wanted);
+            for ((&(node, side), pooled), whole) in wanted.iter().zip(pooled).zip(&whole)
+            {
+                let expected = match side {
+                    None => whole.clone(),
+                    Some(side) => {
+                        adaptive_average_pool(whole, net.nodes[node].shape, side)
+                    }
+                };
+                assert_eq!(pooled, expected, "{}, side {side:?}", net.nodes[node].name);
+            }
+        }
     }
 
     #[test]

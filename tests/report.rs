@@ -153,7 +153,7 @@ fn a_complete_run_has_every_section_and_figure() {
             "report/figures/probes.svg",
             "report/figures/prediction-depth.svg",
             "report/figures/regions-output.svg",
-            "report/figures/regions-pool4.svg",
+            "report/figures/strip-0.svg",
         ]
     );
     let page = fs::read_to_string(&written[0]).unwrap();

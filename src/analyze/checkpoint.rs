@@ -6,13 +6,12 @@ use rayon::prelude::*;
 use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::Result;
 use crate::experiment::Group;
-use crate::probe::Probe;
 use crate::represent::{Layer, Representer};
 use crate::run_dir::Checkpoint;
 use crate::similarity::{Dimensions, Estimator, Measure, alignment};
 
-use super::plan::{Plan, points};
-use super::{OUTPUT, depth, memory, probes};
+use super::plan::Plan;
+use super::{decisions, depth, floor, memory, probes};
 
 /// Reduces one checkpoint: signatures of every group and layer, a probe of every layer,
 /// and the decisions of probes and output on all plane points.
@@ -29,7 +28,8 @@ pub(super) fn reduce(
     signatures(plan, &mut net, &mut part);
     let probes = probes::fit_all(plan, &mut net, checkpoint, previous, &mut part)?;
     depth::add(plan, &mut net, &mut part);
-    decisions(plan, &mut net, &probes, &mut part)?;
+    let floor = floor::probes(plan, &mut net, (checkpoint, previous), &probes)?;
+    decisions::add(plan, &mut net, (checkpoint, &probes, &floor), &mut part)?;
     Ok(part)
 }
 
@@ -133,53 +133,10 @@ fn label_signatures(
     [of(&group.set(plan.data).labels), noisy]
 }
 
-/// `drs/<group>/<layer>` and `drs/<group>/output`: the class that each layer's probe, and
-/// the net itself, gives at every point of every plane.
-fn decisions(
-    plan: &Plan,
-    net: &mut Representer,
-    probes: &[Probe],
-    part: &mut NamedArrays,
-) -> Result<()> {
-    let mut nodes = plan.nodes();
-    nodes.push(plan.net.nodes.len() - 1);
-    let mut classes = vec![vec![]; nodes.len()];
-    let n_points = plan.grids.len() * plan.points_per_plane();
-    let input = |range| points(&plan.grids, range);
-    net.stream(n_points, &nodes, input, |range, mut outputs| {
-        let logits = outputs.pop().expect("the output is the last node asked for");
-        classes[probes.len()].extend(largest(&logits, plan.data.n_classes));
-        for (i, output) in outputs.into_iter().enumerate() {
-            let features = plan.pooling.apply(output, plan.layers[i].shape);
-            classes[i].extend(probes[i].predict(&features, range.len()));
-        }
-        Ok(())
-    })?;
-    let group = plan.triplet_group();
-    let names = plan.layers.iter().map(|layer| layer.name.as_str()).chain([OUTPUT]);
-    for (name, classes) in names.zip(classes) {
-        part.push(format!("drs/{group}/{name}"), vector(Values::U8(classes)));
-    }
-    Ok(())
-}
-
-/// The class with the largest logit of each row; of equal ones the lowest.
-pub(super) fn largest(logits: &[f32], n_classes: usize) -> impl Iterator<Item = u8> + '_ {
-    logits.chunks(n_classes).map(|row| {
-        let mut best = 0;
-        for (class, logit) in row.iter().enumerate() {
-            if *logit > row[best] {
-                best = class;
-            }
-        }
-        best as u8
-    })
-}
-
 pub(super) fn vector(values: Values) -> Array {
     Array::new(&[values.len()], values)
 }
 
-fn text(text: &str) -> Array {
+pub(super) fn text(text: &str) -> Array {
     vector(Values::U8(text.as_bytes().to_vec()))
 }

@@ -6,7 +6,8 @@ use crate::experiment::{Group, TrainLabels};
 use crate::probe::neighbours::{NEIGHBOURS, prediction_depth, vote};
 use crate::represent::Representer;
 
-use super::checkpoint::{largest, vector};
+use super::checkpoint::vector;
+use super::decisions::largest;
 use super::plan::Plan;
 
 /// Images of a group whose depth is worked out.

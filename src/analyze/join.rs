@@ -1,17 +1,23 @@
 //! Parts → signatures → matrices: one array a (measure, group, layer), one table of all
-//! cells and one of all probes.
+//! cells and tables of what each checkpoint says by itself. The rows of one layer are held at
+//! a time.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::array_file::{Array, NamedArrays, Values, npy_bytes, read_npy, read_npz};
+use crate::array_file::{
+    Array, NamedArrays, Values, npy_bytes, read_npy, read_npz_members,
+};
 use crate::error::{Error, Result};
 use crate::observer::Progress;
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
+use crate::similarity::regions::Similarity;
 use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs, noise_floor};
 
+use super::decisions::{AGREEMENT, AT_IMAGES, GEOMETRY_HEADER, LAYERS_HEADER};
 use super::plan::Plan;
-use super::{INPUT, OUTPUT, joined, probes};
+use super::plane_set::PlaneSet;
+use super::{INPUT, floor, joined, probes};
 
 /// The header of `matrices.csv`.
 pub(super) const MATRICES_HEADER: &str =
@@ -33,13 +39,24 @@ const REPRESENTATIONS_HEADER: &str = "layer,step,epoch,group,alignment_true,\
 pub(super) const NOISE_HEADER: &str = "layer,measure,estimator,group,noise_floor\n";
 
 /// Which signatures a matrix compares.
+#[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// None for decision regions.
-    pub(super) of: Option<Measure>,
+    pub(super) of: Rows<'a>,
     pub(super) measure: &'static str,
     pub(super) estimator: &'static str,
     pub(super) group: &'a str,
     pub(super) layer: &'a str,
+}
+
+/// What the rows of a place are.
+#[derive(Clone, Copy)]
+pub(super) enum Rows<'a> {
+    /// Representations.
+    Of(Measure),
+    /// Classes at all points of planes.
+    Planes(&'a PlaneSet<'a>),
+    /// Classes of inputs, in clusters of so many.
+    Classes(usize),
 }
 
 impl Place<'_> {
@@ -72,24 +89,40 @@ pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
             })
             .collect();
         let known = known.get(&place.name());
-        let sizes = Sizes {
-            n: plan.groups[0].1.len(),
-            settings: plan.settings(),
-            points_per_plane: plan.points_per_plane(),
-        };
+        let sizes = Sizes { n: plan.groups[0].1.len(), settings: plan.settings() };
         let (matrix, floor) = compare(&sizes, place, &rows, &reasons, known);
-        write_matrix(plan.run, place, &matrix)?;
         add_floor(&mut floors, place, floor);
-        add_cells(&mut table, place, checkpoints, &matrix, &reasons);
+        let mut matrices = vec![(*place, matrix)];
+        if let (Rows::Planes(set), Values::U8(classes)) = (place.of, &rows.values) {
+            let rows: Vec<&[u8]> = classes.chunks(rows.shape[1]).collect();
+            matrices.extend(compare_regions(plan, (place, set), &rows)?);
+        }
+        for (place, matrix) in &matrices {
+            write_matrix(plan.run, place, matrix)?;
+            add_cells(&mut table, place, checkpoints, matrix, &reasons);
+        }
     }
-    write_atomic(&plan.run.matrices_table(), table.as_bytes())?;
-    write_atomic(&plan.run.noise_table(), floors.as_bytes())?;
+    let (run, rows) = (plan.run, |name| joined_table(plan.run, checkpoints, name));
+    write_atomic(&run.geometry_table(), rows("geometry")?.as_bytes())?;
+    write_atomic(&run.layers_table(), rows("layers")?.as_bytes())?;
+    let of_regions = rows("floor")?;
+    let means = floor::means(&of_regions);
+    for place in &places {
+        let mean = means.get(&(place.group.to_owned(), place.layer.to_owned()));
+        if let (Rows::Planes(_), Some(mean)) = (place.of, mean) {
+            add_floor(&mut floors, place, Some(*mean));
+        }
+    }
+    write_atomic(&run.floor_table(), of_regions.as_bytes())?;
+    write_atomic(&run.matrices_table(), table.as_bytes())?;
+    write_atomic(&run.noise_table(), floors.as_bytes())?;
     write_representations_table(plan, checkpoints)?;
     write_probes_table(plan, checkpoints)?;
     write_depth_table(plan, checkpoints)
 }
 
-/// Every matrix of the plan: one a (measure, group, layer), DRS a layer and the output.
+/// Every array of signatures: one a (measure, group, layer); of decisions on planes, at their
+/// images and on test images, one a layer and the output.
 fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
     let layers = || plan.layers.iter().map(|layer| layer.name.as_str());
     let config = &plan.experiment.analysis;
@@ -99,7 +132,7 @@ fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
             if measure.has_estimator() { config.cka.estimator.name() } else { "" };
         for (group, _) in &plan.groups {
             places.extend(layers().map(|layer| Place {
-                of: Some(measure),
+                of: Rows::Of(measure),
                 measure: measure.name(),
                 estimator,
                 group: group.name(),
@@ -107,15 +140,20 @@ fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
             }));
         }
     }
-    let group = plan.triplet_group();
-    let decided = layers().chain([OUTPUT]);
-    places.extend(decided.map(|layer| Place {
-        of: None,
-        measure: "drs",
-        estimator: "",
-        group,
-        layer,
-    }));
+    let mut decided = |of, measure, group| {
+        places.extend(plan.classifiers().map(|layer| Place {
+            of,
+            measure,
+            estimator: "",
+            group,
+            layer,
+        }));
+    };
+    for set in &plan.planes {
+        decided(Rows::Planes(set), Similarity::Agreement.name(), set.group);
+        decided(Rows::Classes(3), AT_IMAGES, set.group);
+    }
+    decided(Rows::Classes(1), AGREEMENT, "test");
     places
 }
 
@@ -136,10 +174,9 @@ fn join_rows(
         if !path.exists() {
             continue;
         }
-        let part = read_npz(&path)?;
-        if let Some(Values::U8(text)) =
-            part.get(&format!("reason/{name}")).map(|array| &array.values)
-        {
+        let reason = format!("reason/{name}");
+        let part = read_npz_members(&path, |member| member == name || member == reason)?;
+        if let Some(Values::U8(text)) = part.get(&reason).map(|array| &array.values) {
             reasons.insert(checkpoint.step, String::from_utf8_lossy(text).into_owned());
         }
         // Rows of an interrupted join stand in the array already.
@@ -180,7 +217,6 @@ pub(super) struct Sizes {
     /// Examples in each group.
     pub(super) n: usize,
     pub(super) settings: Settings,
-    pub(super) points_per_plane: usize,
 }
 
 /// The matrix of a place, of which the first epochs may be known, and its noise floor where
@@ -194,7 +230,7 @@ pub(super) fn compare(
 ) -> (EpochMatrix, Option<f64>) {
     let length = rows.shape[1];
     match (&rows.values, place.of) {
-        (Values::F32(values), Some(measure)) => {
+        (Values::F32(values), Rows::Of(measure)) => {
             // The reasons themselves stand in the table; any marks the row.
             let signatures: Vec<_> = values
                 .chunks(length)
@@ -214,12 +250,34 @@ pub(super) fn compare(
             };
             (matrix, floor)
         }
-        (Values::U8(values), None) => {
+        (Values::U8(values), of) => {
             let rows: Vec<&[u8]> = values.chunks(length).collect();
-            (drs::matrix(&rows, sizes.points_per_plane), None)
+            let cluster = match of {
+                Rows::Planes(set) => set.grids[0].len(),
+                Rows::Classes(cluster) => cluster,
+                Rows::Of(_) => panic!("{}: signatures are f32", place.name()),
+            };
+            (drs::matrix(&rows, cluster), None)
         }
         _ => panic!("{}: signatures are f32, decisions u8", place.name()),
     }
+}
+
+/// The other similarities of regions; that of each class goes to its own file.
+fn compare_regions<'a>(
+    plan: &Plan,
+    (place, set): (&Place<'a>, &PlaneSet),
+    rows: &[&[u8]],
+) -> Result<Vec<(Place<'a>, EpochMatrix)>> {
+    let found = set.points.matrices(rows);
+    let shape = [plan.data.n_classes, rows.len(), rows.len()];
+    let classes = found.class_iou.iter().map(|iou| *iou as f32).collect();
+    let path = plan.run.class_iou(place.group, place.layer);
+    write_atomic(&path, &npy_bytes(&Array::new(&shape, Values::F32(classes))))?;
+    let others = Similarity::ALL.into_iter().filter(|s| *s != Similarity::Agreement);
+    Ok(others
+        .map(|s| (Place { measure: s.name(), ..*place }, found.matrix(s).clone()))
+        .collect())
 }
 
 pub(super) fn write_matrix(
@@ -241,7 +299,7 @@ pub(super) fn add_floor(floors: &mut String, place: &Place, floor: Option<f64>) 
 }
 
 /// A number of a table; empty where undefined.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     if x.is_nan() { String::new() } else { x.to_string() }
 }
 
@@ -254,14 +312,18 @@ pub(super) fn add_cells(
     reasons: &[Option<String>],
 ) {
     let Place { measure, estimator, group, layer, .. } = place;
-    let symmetric = place.of.is_none_or(Measure::is_symmetric);
+    let symmetric = match place.of {
+        Rows::Of(measure) => measure.is_symmetric(),
+        _ => true,
+    };
     for (i, a) in checkpoints.iter().enumerate() {
         let first = if symmetric { i } else { 0 };
         for (j, b) in checkpoints.iter().enumerate().skip(first) {
             let cell = i * checkpoints.len() + j;
             let value = number(matrix.values[cell]);
             let se = matrix.se.as_ref().map_or_else(String::new, |se| number(se[cell]));
-            let reason = reasons[i].as_ref().or(reasons[j].as_ref());
+            let own = || matrix.reasons[cell].map(|reason| reason.to_string());
+            let reason = reasons[i].clone().or(reasons[j].clone()).or_else(own);
             let _ = writeln!(
                 table,
                 "{layer},{measure},{estimator},{group},{},{},{},{},{value},{se},\"{}\"",
@@ -269,10 +331,42 @@ pub(super) fn add_cells(
                 b.step,
                 a.epoch,
                 b.epoch,
-                reason.map_or("", String::as_str),
+                reason.unwrap_or_default(),
             );
         }
     }
+}
+
+/// `geometry`, `layers` or `floor`: the rows written earlier, then those of the parts.
+fn joined_table(run: &RunDir, checkpoints: &[Checkpoint], name: &str) -> Result<String> {
+    let (path, header) = match name {
+        "geometry" => (run.geometry_table(), GEOMETRY_HEADER),
+        "layers" => (run.layers_table(), LAYERS_HEADER),
+        _ => (run.floor_table(), floor::HEADER),
+    };
+    let joined = joined::steps(run)?;
+    let mut table = joined::rows(&path, &joined)?;
+    if table.is_empty() {
+        table = header.to_string();
+    }
+    let member = format!("rows/{name}");
+    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
+        let part = read_rows(run, checkpoint, &member)?;
+        match part.get(&member).map(|array| &array.values) {
+            Some(Values::U8(text)) => table += &String::from_utf8_lossy(text),
+            _ => {
+                let path = run.part(checkpoint.step);
+                return Err(Error::data(&path, format!("holds no `{member}`"))
+                    .fix("analyze again with --force"));
+            }
+        }
+    }
+    Ok(table)
+}
+
+/// Those members of a part whose names begin so.
+fn read_rows(run: &RunDir, checkpoint: &Checkpoint, prefix: &str) -> Result<NamedArrays> {
+    read_npz_members(&run.part(checkpoint.step), |member| member.starts_with(prefix))
 }
 
 /// `probes.csv`: the rows written earlier, then those of the parts.
@@ -283,7 +377,7 @@ fn write_probes_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         table = PROBES_HEADER.to_string();
     }
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        let part = read_rows(plan.run, checkpoint, "probe/")?;
         let names = plan.layers.iter().map(|layer| layer.name.as_str());
         let baseline = Some(INPUT).filter(|name| names.clone().all(|n| n != *name));
         for layer in baseline.into_iter().chain(names) {
@@ -310,7 +404,7 @@ fn write_depth_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     }
     let n_layers = plan.layers.len();
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        let part = read_rows(plan.run, checkpoint, "depth/")?;
         for (group, _) in &plan.groups {
             let name = group.name();
             let Some(depths) = part.get(&format!("depth/{name}")) else { continue };
@@ -342,7 +436,7 @@ fn write_representations_table(plan: &Plan, checkpoints: &[Checkpoint]) -> Resul
         table = REPRESENTATIONS_HEADER.to_string();
     }
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part: NamedArrays = read_npz(&plan.run.part(checkpoint.step))?;
+        let part = read_rows(plan.run, checkpoint, "representation/")?;
         for (group, _) in &plan.groups {
             for layer in &plan.layers {
                 let place = format!("{}/{}", group.name(), layer.name);

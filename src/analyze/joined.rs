@@ -108,6 +108,9 @@ pub(super) fn remove(run: &RunDir) -> Result<()> {
         run.prediction_depth_table(),
         run.representations_table(),
         run.noise_table(),
+        run.geometry_table(),
+        run.layers_table(),
+        run.floor_table(),
         run.phases(),
     ] {
         match fs::remove_file(&file) {
@@ -117,7 +120,7 @@ pub(super) fn remove(run: &RunDir) -> Result<()> {
             _ => {}
         }
     }
-    for directory in ["matrices", "signatures", "probes", "regions"] {
+    for directory in ["matrices", "signatures", "probes", "regions", "iou"] {
         remove_directory(&run.root().join(directory))?;
     }
     Ok(())

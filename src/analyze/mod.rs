@@ -6,15 +6,19 @@
 //! stopped, and a run that has grown adds rows.
 
 mod checkpoint;
+mod decisions;
 mod depth;
+mod floor;
 mod follow;
 mod join;
 mod joined;
 mod memory;
 mod plan;
+mod plane_set;
 mod probes;
 mod recorded;
 mod regions;
+mod runs;
 mod work;
 
 use crate::array_file::npz_bytes;
@@ -28,6 +32,8 @@ use plan::Plan;
 
 pub use follow::follow;
 pub use recorded::analyze_recording;
+pub use regions::{View, draw_regions};
+pub use runs::compare_runs;
 pub use work::Work;
 
 /// The DRS layer that stands for the network's own decisions.

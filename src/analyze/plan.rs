@@ -1,24 +1,20 @@
 //! What is compared in a run: layers, groups of examples, planes. The same for every
 //! checkpoint.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
-
 use crate::array_file::read_safetensors;
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::{
-    Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures, TripletSource,
-};
+use crate::experiment::{Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures};
 use crate::net::Net;
 use crate::observer::Observer;
-use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::probe::Probe;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
 use crate::similarity::Settings;
+
+use super::OUTPUT;
+use super::plane_set::PlaneSet;
 
 /// What is compared.
 pub(super) struct Plan<'a> {
@@ -31,8 +27,8 @@ pub(super) struct Plan<'a> {
     /// How layers become the features of their probes.
     pub(super) pooling: Pooling,
     pub(super) groups: Vec<(Group, Vec<usize>)>,
-    pub(super) planes: Vec<ImagePlane>,
-    pub(super) grids: Vec<Grid>,
+    /// The planes of each source.
+    pub(super) planes: Vec<PlaneSet<'a>>,
     /// The training images that `BatchNorm` statistics are recomputed over.
     train: EvaluationBatches<'a>,
 }
@@ -53,10 +49,10 @@ impl<'a> Plan<'a> {
         let pooling = pooling(&experiment.analysis.probe, &net, &layers);
         let groups = analysis_examples(experiment, data);
         groups.notes.iter().for_each(|note| observer.note(note));
-        let planes = image_planes(experiment, data)?;
-        let drs = &experiment.analysis.drs;
-        let grid = |p: &ImagePlane| p.plane.grid(drs.resolution, drs.margin);
-        let grids = planes.iter().map(grid).collect();
+        let sources = experiment.analysis.drs.source.list().iter();
+        let planes = sources
+            .map(|source| PlaneSet::new(experiment, data, *source))
+            .collect::<Result<_>>()?;
         let groups = groups.members;
         let train = represent::evaluation_batches(data, &data.train);
         Ok(Self {
@@ -69,7 +65,6 @@ impl<'a> Plan<'a> {
             pooling,
             groups,
             planes,
-            grids,
             train,
         })
     }
@@ -108,28 +103,19 @@ impl<'a> Plan<'a> {
         Probe::from_arrays(&read_safetensors(&path)?)
     }
 
-    /// Positions of the layers' nodes.
-    pub(super) fn nodes(&self) -> Vec<usize> {
-        self.layers.iter().map(|layer| layer.node).collect()
+    /// The names of all classifiers whose regions are compared: layers, then the output.
+    pub(super) fn classifiers(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|layer| layer.name.as_str()).chain([OUTPUT])
     }
+}
 
-    /// Points on one plane.
-    pub(super) fn points_per_plane(&self) -> usize {
-        self.experiment.analysis.drs.resolution.pow(2)
-    }
-
-    /// The group that decision regions are compared on: the source of the triplets.
-    pub(super) fn triplet_group(&self) -> &'static str {
-        match self.experiment.analysis.drs.source {
-            TripletSource::Test => "test",
-            TripletSource::Train => "train",
-        }
-    }
-
-    /// Labels of the images that the planes go through.
-    pub(super) fn triplet_labels(&self) -> &[u8] {
-        triplet_source(self.experiment, self.data).1
-    }
+/// The nodes of layers with the side that their probes' features are pooled to.
+pub(super) fn pooled_nodes<'a>(
+    layers: impl IntoIterator<Item = &'a Layer>,
+    pooling: Pooling,
+) -> Vec<(usize, Option<usize>)> {
+    let pooled = |layer: &Layer| (layer.node, pooling.side(layer.shape));
+    layers.into_iter().map(pooled).collect()
 }
 
 /// How the layers become the features of their probes. The common number of features is
@@ -145,15 +131,4 @@ pub(super) fn pooling(config: &ProbeConfig, net: &Net, layers: &[Layer]) -> Pool
             Pooling::Common(sizes.min().unwrap_or(usize::MAX))
         }
     }
-}
-
-/// The points `range` of the grids one after the other, `[n, height, width, channels]`.
-pub(super) fn points(grids: &[Grid], range: Range<usize>) -> Vec<f32> {
-    let size = grids[0].dimension();
-    let per_grid = grids[0].len();
-    let mut points = vec![0.0; range.len() * size];
-    points.par_chunks_mut(size).zip(range).for_each(|(point, k)| {
-        grids[k / per_grid].point(k % per_grid, point);
-    });
-    points
 }

@@ -18,7 +18,7 @@ use crate::run_dir::{Checkpoint, write_atomic};
 
 use super::checkpoint::vector;
 use super::joined::remove_directory;
-use super::plan::Plan;
+use super::plan::{Plan, pooled_nodes};
 use super::{INPUT, depth, memory};
 
 /// Folds of the cross-validation over the training images.
@@ -176,16 +176,25 @@ pub(super) fn probe_features(
     layers: &[Layer],
     pooling: Pooling,
 ) -> Result<Vec<Vec<f32>>> {
-    let nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
+    let nodes = pooled_nodes(layers, pooling);
     let mut features = vec![vec![]; layers.len()];
     let input = |range: Range<usize>| data.batch(set, &range.collect::<Vec<_>>());
-    net.stream(set.labels.len(), &nodes, input, |_, outputs| {
+    net.stream_pooled(set.labels.len(), &nodes, input, |_, outputs| {
         for ((layer, all), output) in layers.iter().zip(&mut features).zip(outputs) {
-            all.extend(pooling.apply(output, layer.shape));
+            all.extend(pooling.of_pooled(output, layer.shape));
         }
         Ok(())
     })?;
     Ok(features)
+}
+
+/// The design that a solver fits on.
+///
+/// # Errors
+/// If a feature is NaN or infinite.
+pub(super) fn design(solver: Solver, features: &[f32], n: usize) -> Result<Design> {
+    let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
+    prepare(features, n, features.len() / n, true)
 }
 
 /// A layer's probe, with its predictions for training images that its folds left out.
@@ -198,7 +207,7 @@ pub(super) struct FittedProbe {
 }
 
 /// The labels that probes are trained on.
-fn labels_of(data: &Data, labels: ProbeLabels) -> &[u8] {
+pub(super) fn labels_of(data: &Data, labels: ProbeLabels) -> &[u8] {
     match labels {
         ProbeLabels::Noisy => &data.noisy,
         ProbeLabels::Clean => &data.train.labels,
@@ -206,7 +215,7 @@ fn labels_of(data: &Data, labels: ProbeLabels) -> &[u8] {
 }
 
 /// The solver of the experiment, with its recipe.
-fn solver(config: &ProbeConfig) -> Solver {
+pub(super) fn solver(config: &ProbeConfig) -> Solver {
     let recipe = |lr: f64| {
         let default = Recipe::with_rate(config.lr.unwrap_or(lr));
         Recipe {
@@ -241,8 +250,7 @@ pub(super) fn fit_probes(
 ) -> Result<Vec<FittedProbe>> {
     let n = data.noisy.len();
     let solver = solver(config);
-    let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
-    let design = prepare(features, n, features.len() / n, true).map_err(|error| {
+    let design = design(solver, features, n).map_err(|error| {
         Error::new(error.kind(), format!("layer `{}`:", layer.name), error.to_string())
     })?;
     let fit = |kind, l2, tolerance, warm: Option<&Probe>| {

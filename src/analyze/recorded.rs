@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::join::{
-    MATRICES_HEADER, NOISE_HEADER, Place, Sizes, add_cells, add_floor, append_row,
+    MATRICES_HEADER, NOISE_HEADER, Place, Rows, Sizes, add_cells, add_floor, append_row,
     compare, write_matrix,
 };
 use super::joined;
@@ -85,26 +85,24 @@ fn places(recording: &Recording) -> Vec<(Place<'_>, Sizes)> {
     for group in &recorded.groups {
         for layer in &recorded.layers {
             let place = Place {
-                of: Some(Measure::Cka),
+                of: Rows::Of(Measure::Cka),
                 measure: Measure::Cka.name(),
                 estimator: recorded.estimator.name(),
                 group: &group.name,
                 layer,
             };
-            let sizes = Sizes { n: group.n_examples, settings, points_per_plane: 0 };
-            places.push((place, sizes));
+            places.push((place, Sizes { n: group.n_examples, settings }));
         }
     }
     if let Some(planes) = &recorded.decisions {
         let place = Place {
-            of: None,
+            of: Rows::Classes(planes.points_per_plane),
             measure: "drs",
             estimator: "",
             group: &planes.group,
             layer: OUTPUT,
         };
-        let points_per_plane = planes.points_per_plane;
-        places.push((place, Sizes { n: planes.n_planes, settings, points_per_plane }));
+        places.push((place, Sizes { n: planes.n_planes, settings }));
     }
     places
 }
@@ -123,16 +121,17 @@ fn signatures(
                 .expected("a row of every layer and group that run.json names")
         })?;
         let (length, is_right) = match place.of {
-            Some(measure) => (
+            Rows::Of(measure) => (
                 measure.signature_len(sizes.n, 1, &sizes.settings),
                 matches!(array.values, Values::F32(_)),
             ),
-            None => {
-                (sizes.n * sizes.points_per_plane, matches!(array.values, Values::U8(_)))
+            Rows::Classes(points) => {
+                (sizes.n * points, matches!(array.values, Values::U8(_)))
             }
+            Rows::Planes(_) => unreachable!("a recording has no planes of its own"),
         };
         if !is_right || array.shape != [length] {
-            let kind = if place.of.is_some() { "f32" } else { "u8" };
+            let kind = if place.measure == "drs" { "u8" } else { "f32" };
             let found = format!("has `{name}` of the shape {:?}", array.shape);
             return Err(
                 Error::data(&row.path, found).expected(format!("{kind} [{length}]"))

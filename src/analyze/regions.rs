@@ -1,52 +1,128 @@
-//! Pictures of decision regions: classes and confidence on fine grids of a few planes, for the
-//! output and one deep layer at a few epochs, as the paper's second version shows them. They
+//! Pictures of decision regions: classes and confidence on fine grids of a few planes, for
+//! every layer and the output at a few epochs, as the paper's second version shows them. They
 //! are for looking at; the matrices use the coarser grids of all planes.
 
 use crate::array_file::{Array, NamedArrays, Values, npz_bytes, read_npz};
-use crate::error::Result;
-use crate::observer::Progress;
-use crate::planes::{Grid, ImagePlane};
-use crate::represent::Layer;
+use crate::data::Data;
+use crate::error::{Error, Result};
+use crate::experiment::TripletSource;
+use crate::observer::{Observer, Progress};
+use crate::planes::Grid;
+use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
 use super::OUTPUT;
-use super::checkpoint::largest;
-use super::plan::{Plan, points};
+use super::decisions::largest;
+use super::plan::{Plan, pooled_nodes};
+use super::plane_set::points;
 
-/// Points along a side of a picture.
-const RESOLUTION: usize = 100;
-/// Planes shown.
-const N_PLANES: usize = 3;
+/// Points along a side of a run's pictures.
+const RESOLUTION: usize = 80;
+/// Planes shown of the first source of triplets; of each other source one.
+const N_PLANES: usize = 2;
 /// Epochs shown.
-const N_EPOCHS: usize = 6;
+const N_EPOCHS: usize = 8;
 /// Temperature of the softmax behind the confidence, as in the figures of Somepalli et al.
 /// 2022.
 const TEMPERATURE: f32 = 5.0;
 
-/// Writes `regions/output.npz` and the same for the deepest layer before the last.
+/// Which decision regions are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// A layer's name or glob, or `output`; absent: all.
+    pub layers: Option<String>,
+    /// Epochs of checkpoints; none stands for eight, evenly spaced in log-epoch.
+    pub epochs: Vec<f64>,
+    /// Where the triplet is from; absent: the run's first source.
+    pub source: Option<TripletSource>,
+    /// The triplet's position in its source's list.
+    pub triplet: usize,
+    /// Points along a side.
+    pub resolution: usize,
+}
+
+/// Draws the decision regions of a run that is analysed, as the arrays of
+/// `regions/<layer>.npz` (docs/FORMAT.md), in depth order. Cost: one forward pass of
+/// `resolution`² points an epoch.
+///
+/// # Errors
+/// If the run has no such layer, checkpoint, source or triplet, or no probes yet.
+pub fn draw_regions(
+    run: &RunDir,
+    data: &Data,
+    view: &View,
+    observer: &dyn Observer,
+) -> Result<Vec<(String, NamedArrays)>> {
+    let plan = Plan::new(run, data, observer)?;
+    let checkpoints = run.checkpoints()?;
+    let shown = chosen_checkpoints(run, &checkpoints, &view.epochs)?;
+    let is_shown = |name: &str| {
+        view.layers.as_deref().is_none_or(|pattern| glob_matches(pattern, name))
+    };
+    let layers: Vec<&Layer> = plan.layers.iter().filter(|l| is_shown(&l.name)).collect();
+    if layers.is_empty() && !is_shown(OUTPUT) {
+        let found = format!("has no layer `{}`", view.layers.as_deref().unwrap_or("all"));
+        let names: Vec<&str> = plan.classifiers().collect();
+        return Err(Error::usage(run.root().display().to_string(), found)
+            .expected(format!("a name or glob among {}", names.join(" "))));
+    }
+    let set = match view.source {
+        None => 0,
+        Some(source) => {
+            let group = source.name();
+            plan.planes.iter().position(|set| set.group == group).ok_or_else(|| {
+                let groups: Vec<_> = plan.planes.iter().map(|set| set.group).collect();
+                Error::usage("the source", format!("is `{group}`"))
+                    .expected(format!("one that the run has: {}", groups.join(" ")))
+            })?
+        }
+    };
+    let n_planes = plan.planes[set].planes.len();
+    if view.triplet >= n_planes {
+        return Err(Error::usage("the triplet", format!("is {}", view.triplet))
+            .expected(format!("below {n_planes}, the number of triplets")));
+    }
+    let planes = [Place { set, plane: view.triplet }];
+    let mut pictures = pictures(&plan, &shown, (&layers, &planes), view.resolution)?;
+    pictures.retain(|(name, _)| is_shown(name));
+    Ok(pictures)
+}
+
+fn chosen_checkpoints<'c>(
+    run: &RunDir,
+    all: &'c [Checkpoint],
+    epochs: &[f64],
+) -> Result<Vec<&'c Checkpoint>> {
+    if epochs.is_empty() {
+        return Ok(evenly_spaced(all, N_EPOCHS));
+    }
+    let find = |epoch: &f64| {
+        let same = |c: &&Checkpoint| (c.epoch - epoch).abs() < 1e-9;
+        all.iter().find(same).ok_or_else(|| {
+            let epochs: Vec<_> = all.iter().map(|c| c.epoch.to_string()).collect();
+            Error::usage(
+                run.root().display().to_string(),
+                format!("has no checkpoint of epoch {epoch}"),
+            )
+            .expected(format!("one of {}", epochs.join(" ")))
+        })
+    };
+    epochs.iter().map(find).collect()
+}
+
+/// Writes `regions/<layer>.npz` of every layer and the output.
 pub(super) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let shown = evenly_spaced(checkpoints, N_EPOCHS);
-    let planes = &plan.planes[..plan.planes.len().min(N_PLANES)];
-    let grids: Vec<Grid> = planes
-        .iter()
-        .map(|p| p.plane.grid(RESOLUTION, plan.experiment.analysis.drs.margin))
-        .collect();
-    let deep = &plan.layers[plan.layers.len().saturating_sub(2)];
-    let mut output = Picture::default();
-    let mut probe = Picture::default();
-    for (done, checkpoint) in shown.iter().enumerate() {
-        plan.observer.progress(&Progress {
-            stage: "draw",
-            done: done as u64,
-            total: shown.len() as u64,
-            detail: format!("decision regions at epoch {}", checkpoint.epoch),
-        });
-        draw(plan, checkpoint, deep, &grids, [&mut output, &mut probe])?;
+    let mut planes = vec![];
+    for (set, of_set) in plan.planes.iter().enumerate() {
+        let n = if set == 0 { N_PLANES } else { 1 };
+        let n = n.min(of_set.planes.len());
+        planes.extend((0..n).map(|plane| Place { set, plane }));
     }
-    // The output's last: it is the sign that both are there.
-    for (name, picture) in [(deep.name.as_str(), probe), (OUTPUT, output)] {
-        let arrays = picture.to_arrays(plan, &shown, planes, &grids);
-        write_atomic(&plan.run.regions(name), &npz_bytes(&arrays))?;
+    let layers: Vec<&Layer> = plan.layers.iter().collect();
+    // The output's last: it is the sign that all are there.
+    for (name, arrays) in pictures(plan, &shown, (&layers, &planes), RESOLUTION)? {
+        write_atomic(&plan.run.regions(&name), &npz_bytes(&arrays))?;
     }
     Ok(())
 }
@@ -63,8 +139,15 @@ pub(super) fn are_drawn(run: &RunDir, checkpoints: &[Checkpoint]) -> bool {
         })
 }
 
-/// Classes and confidence of one layer at every point of every shown (epoch, plane).
-#[derive(Default)]
+/// A plane of one of the sources.
+#[derive(Clone, Copy)]
+struct Place {
+    set: usize,
+    plane: usize,
+}
+
+/// Classes and confidence of one classifier at every point of every shown (epoch, plane).
+#[derive(Default, Clone)]
 struct Picture {
     classes: Vec<u8>,
     confidence: Vec<f32>,
@@ -75,62 +158,98 @@ impl Picture {
         self.classes.extend(largest(logits, n_classes));
         self.confidence.extend(logits.chunks(n_classes).map(confidence));
     }
-
-    fn to_arrays(
-        &self,
-        plan: &Plan,
-        shown: &[&Checkpoint],
-        planes: &[ImagePlane],
-        grids: &[Grid],
-    ) -> NamedArrays {
-        let labels = plan.triplet_labels();
-        let mut arrays = NamedArrays::default();
-        let mut add = |name: &str, shape: &[usize], values| {
-            arrays.push(name, Array::new(shape, values));
-        };
-        let (k, p, g) = (shown.len(), planes.len(), RESOLUTION);
-        let steps = shown.iter().map(|c| c.step as i64).collect();
-        add("steps", &[k], Values::I64(steps));
-        add("epochs", &[k], Values::F64(shown.iter().map(|c| c.epoch).collect()));
-        let triplets = || planes.iter().flat_map(|plane| plane.triplet);
-        add("triplets", &[p, 3], Values::I64(triplets().map(|i| i as i64).collect()));
-        let labels = triplets().map(|i| i64::from(labels[i])).collect();
-        add("labels", &[p, 3], Values::I64(labels));
-        add("classes", &[k, p, g, g], Values::U8(self.classes.clone()));
-        add("confidence", &[k, p, g, g], Values::F32(self.confidence.clone()));
-        let corners = grids.iter().flat_map(Grid::corners).collect();
-        add("corners", &[p, 4], Values::F64(corners));
-        let images = planes.iter().flat_map(|p| p.plane.coordinates.concat()).collect();
-        add("images", &[p, 3, 2], Values::F64(images));
-        arrays
-    }
 }
 
-/// Adds one checkpoint to both pictures.
+/// The pictures of `layers` and, last, of the output.
+fn pictures(
+    plan: &Plan,
+    shown: &[&Checkpoint],
+    (layers, places): (&[&Layer], &[Place]),
+    resolution: usize,
+) -> Result<Vec<(String, NamedArrays)>> {
+    let margin = plan.experiment.analysis.drs.margin;
+    let plane = |place: &Place| &plan.planes[place.set].planes[place.plane].plane;
+    let grids: Vec<Grid> =
+        places.iter().map(|place| plane(place).grid(resolution, margin)).collect();
+    let mut pictures = vec![Picture::default(); layers.len() + 1];
+    for (done, checkpoint) in shown.iter().enumerate() {
+        plan.observer.progress(&Progress {
+            stage: "draw",
+            done: done as u64,
+            total: shown.len() as u64,
+            detail: format!("decision regions at epoch {}", checkpoint.epoch),
+        });
+        draw(plan, checkpoint, (layers, &grids), &mut pictures)?;
+    }
+    let names = layers.iter().map(|layer| layer.name.clone()).chain([OUTPUT.into()]);
+    let arrays = pictures.into_iter().map(|picture| {
+        let mut arrays = described(plan, shown, places, &grids);
+        let shape = [shown.len(), places.len(), resolution, resolution];
+        arrays.push("classes", Array::u8(&shape, picture.classes));
+        arrays.push("confidence", Array::f32(&shape, picture.confidence));
+        arrays
+    });
+    Ok(names.zip(arrays).collect())
+}
+
+/// Adds one checkpoint to the pictures.
 fn draw(
     plan: &Plan,
     checkpoint: &Checkpoint,
-    deep: &Layer,
-    grids: &[Grid],
-    [output, probe]: [&mut Picture; 2],
+    (layers, grids): (&[&Layer], &[Grid]),
+    pictures: &mut [Picture],
 ) -> Result<()> {
     let mut net = plan.representer(checkpoint)?;
-    let linear = plan.probe(deep, checkpoint)?;
-    let nodes = [deep.node, plan.net.nodes.len() - 1];
+    let probes = layers.iter().map(|layer| plan.probe(layer, checkpoint));
+    let probes = probes.collect::<Result<Vec<_>>>()?;
+    let mut wanted = pooled_nodes(layers.iter().copied(), plan.pooling);
+    wanted.push((plan.net.nodes.len() - 1, None));
     let n_classes = plan.data.n_classes;
-    let n = grids.len() * RESOLUTION * RESOLUTION;
-    net.stream(
-        n,
-        &nodes,
-        |range| points(grids, range),
-        |range, outputs| {
-            let [layer, logits] = <[Vec<f32>; 2]>::try_from(outputs).expect("two nodes");
-            output.add(&logits, n_classes);
-            let features = plan.pooling.apply(layer, deep.shape);
-            probe.add(&linear.logits(&features, range.len()), n_classes);
-            Ok(())
-        },
-    )
+    let n = grids.iter().map(Grid::len).sum();
+    let input = |range| points(grids, range);
+    net.stream_pooled(n, &wanted, input, |range, mut outputs| {
+        let logits = outputs.pop().expect("the output is the last node asked for");
+        pictures[layers.len()].add(&logits, n_classes);
+        for (i, output) in outputs.into_iter().enumerate() {
+            let features = plan.pooling.of_pooled(output, layers[i].shape);
+            pictures[i].add(&probes[i].logits(&features, range.len()), n_classes);
+        }
+        Ok(())
+    })
+}
+
+/// What all pictures share: when, and on which planes.
+fn described(
+    plan: &Plan,
+    shown: &[&Checkpoint],
+    places: &[Place],
+    grids: &[Grid],
+) -> NamedArrays {
+    let (k, p) = (shown.len(), places.len());
+    let set = |place: &Place| &plan.planes[place.set];
+    let planes = || places.iter().map(|place| &set(place).planes[place.plane]);
+    let images = || places.iter().map(|place| &set(place).images[place.plane]);
+    let mut arrays = NamedArrays::default();
+    let mut add = |name: &str, shape: &[usize], values| {
+        arrays.push(name, Array::new(shape, values));
+    };
+    add("steps", &[k], Values::I64(shown.iter().map(|c| c.step as i64).collect()));
+    add("epochs", &[k], Values::F64(shown.iter().map(|c| c.epoch).collect()));
+    let sources = places.iter().map(|place| place.set as i64).collect();
+    add("source", &[p], Values::I64(sources));
+    let positions = places.iter().map(|place| place.plane as i64).collect();
+    add("position", &[p], Values::I64(positions));
+    let triplets = planes().flat_map(|plane| plane.triplet).map(|i| i as i64).collect();
+    add("triplets", &[p, 3], Values::I64(triplets));
+    let labels = images().flat_map(|images| images.labels).map(i64::from).collect();
+    add("labels", &[p, 3], Values::I64(labels));
+    let corrupted = images().flat_map(|images| images.corrupted).collect();
+    add("corrupted", &[p, 3], Values::Bool(corrupted));
+    let corners = grids.iter().flat_map(Grid::corners).collect();
+    add("corners", &[p, 4], Values::F64(corners));
+    let coordinates = planes().flat_map(|p| p.plane.coordinates.concat()).collect();
+    add("images", &[p, 3, 2], Values::F64(coordinates));
+    arrays
 }
 
 /// The largest softmax probability of one row of logits at [`TEMPERATURE`].

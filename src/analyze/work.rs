@@ -58,7 +58,8 @@ impl Work {
         let groups = analysis_examples(experiment, data).members;
         let config = &experiment.analysis;
         let points_per_plane = config.drs.resolution.pow(2);
-        let n_points = config.drs.triplets * points_per_plane;
+        let n_planes = config.drs.triplets * config.drs.source.list().len();
+        let n_points = n_planes * points_per_plane;
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
         let n_grouped: usize = groups.iter().map(|(_, examples)| examples.len()).sum();
         let n = groups.first().map_or(0, |(_, examples)| examples.len());
@@ -81,7 +82,7 @@ impl Work {
         let row_bytes = longest.max().unwrap_or(0).max(n_points) as u64;
         let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
         let probes = n_features * data.n_classes * 4;
-        let decided = (layers.len() + 1) * n_points;
+        let decided = (layers.len() + 1) * (n_points + 3 * n_planes + n_test);
         let limit = memory::bytes(config);
         let represented: Vec<u64> =
             layers.iter().map(|layer| 4 * (n * layer.shape.size()) as u64).collect();
@@ -100,12 +101,15 @@ impl Work {
         Ok(Self {
             n_layers: layers.len(),
             n_groups: groups.len(),
-            n_planes: config.drs.triplets,
+            n_planes,
             points_per_plane,
+            // Test images once more, for their classes.
             forward_images: n_train
                 + probe_passes * (n_train + n_test)
+                + n_test
                 + n_grouped
-                + n_points,
+                + n_points
+                + 3 * n_planes,
             stored_bytes: (grams + probes + decided) as u64,
             peak_bytes: probing.max(representing)
                 + (grams + decided + activations) as u64,

@@ -29,6 +29,17 @@ const FREE_SIZE: u64 = 16 << 20;
 /// that overlap, unpacks to more than 200 times its length (beyond 16 MiB), or if a member is
 /// not a readable `.npy` ([`read_npy`](super::read_npy)).
 pub fn read_npz(path: &Path) -> Result<NamedArrays> {
+    read_npz_members(path, |_| true)
+}
+
+/// Reads those members of an `.npz` file that are wanted by their names, and no others.
+///
+/// # Errors
+/// As [`read_npz`], of the members that are read.
+pub fn read_npz_members(
+    path: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<NamedArrays> {
     let (file, length) = open(path)?;
     let mut archive = ZipArchive::new(BufReader::new(file))
         .map_err(|error| damaged(path, &error).expected("the output of numpy.savez"))?;
@@ -36,6 +47,12 @@ pub fn read_npz(path: &Path) -> Result<NamedArrays> {
     let mut names = BTreeSet::new();
     let mut arrays = NamedArrays::default();
     for member in 0..archive.len() {
+        // A name that cannot be read is an error of that member.
+        if let Some(Ok(name)) = archive.name_for_index(member)
+            && !wanted(name.strip_suffix(".npy").unwrap_or(&name))
+        {
+            continue;
+        }
         let (name, array) = read_member(&mut archive, member, path)?;
         if !names.insert(name.clone()) {
             return Err(twice(path, &name));
@@ -163,6 +180,8 @@ mod tests {
         assert_eq!(bytes, npz_bytes(&arrays));
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(read_npz(&path).unwrap(), arrays);
+        let one = read_npz_members(&path, |name| name == "a").unwrap();
+        assert_eq!(one.0, arrays.0[1..2]);
     }
 
     #[test]

@@ -67,7 +67,9 @@ pub(super) fn import_checkpoints(
     let experiment = arguments.experiment(&records(&steps, per_epoch))?;
     let analysis = &experiment.analysis;
     represent::layers(&net, &analysis.layers, analysis.tokens)?;
-    image_planes(&experiment, &data)?;
+    for source in analysis.drs.source.list() {
+        image_planes(&experiment, &data, *source)?;
+    }
     describe(&found, per_epoch)?;
     if arguments.dry_run {
         return Ok(());

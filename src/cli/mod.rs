@@ -21,6 +21,7 @@ mod import_activations;
 mod import_checkpoints;
 mod many;
 mod phases;
+mod picture;
 mod planes;
 mod probe;
 mod progress;

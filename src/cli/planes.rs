@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use super::print_result;
 use crate::array_file::{Array, npy_bytes};
 use crate::data::Data;
 use crate::error::Result;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, TripletSource};
 use crate::planes::{Grid, ImagePlane, image_planes, triplet_source};
 use crate::run_dir::{RunDir, write_atomic};
 
@@ -16,9 +18,20 @@ pub(super) struct Arguments {
     /// A run directory, or an experiment file.
     #[arg(value_name = "RUN|EXPERIMENT.toml")]
     source: PathBuf,
+    /// The images that triplets are drawn from [default: the first of `analysis.drs.source`].
+    #[arg(long, value_name = "test|train|corrupted", value_parser = triplet_sources())]
+    triplets: Option<TripletSource>,
     /// Where the arrays go.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+fn triplet_sources() -> impl TypedValueParser<Value = TripletSource> {
+    let all = [TripletSource::Test, TripletSource::Train, TripletSource::Corrupted];
+    PossibleValuesParser::new(all.map(TripletSource::name)).map(move |name| {
+        let named = all.into_iter().find(|source| source.name() == name);
+        named.expect("one of the possible values")
+    })
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -28,11 +41,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Experiment::read(&arguments.source, &[])?
     };
     let data = Data::load(&experiment)?;
-    let planes = image_planes(&experiment, &data)?;
     let drs = &experiment.analysis.drs;
+    let source = arguments.triplets.unwrap_or(drs.source.list()[0]);
+    let planes = image_planes(&experiment, &data, source)?;
     let grid = |p: &ImagePlane| p.plane.grid(drs.resolution, drs.margin);
     let grids: Vec<Grid> = planes.iter().map(grid).collect();
-    let (_, labels) = triplet_source(&experiment, &data);
+    let (_, labels) = triplet_source(&data, source);
     let n = planes.len();
     let triplets = || planes.iter().flat_map(|p| p.triplet);
     let arrays = [
@@ -52,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         write_atomic(&arguments.out.join(format!("{name}.npy")), &npy_bytes(array))?;
     }
     let about = serde_json::json!({
-        "group": drs.source,
+        "group": source.name(),
         "n_planes": n,
         "resolution": drs.resolution,
         "margin": drs.margin,

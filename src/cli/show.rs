@@ -6,45 +6,110 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use super::draw::{self, Look};
+use super::picture::Picture;
 use super::print_result;
+use crate::analyze::compare_runs;
 use crate::array_file::read_npy;
+use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
 use crate::run_dir::{Recording, RunDir};
+use crate::similarity::regions::Similarity;
 
-/// Show a run in the terminal: its curves and phases, or one layer's matrices.
+/// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
+/// decision regions; compare a layer's decisions with those of other runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   stratagram show runs/quickstart
-  stratagram show runs/quickstart layer4.1 --group train-corrupted")]
+  stratagram show runs/quickstart layer4.1 --group train-corrupted
+  stratagram show runs/quickstart fc --measure drs-kappa
+  stratagram show runs/quickstart output --regions --epoch 20 --triplet 3 --out regions.png
+  stratagram show runs/quickstart 'pool*' --regions --resolution 200 --out strip.svg
+  stratagram show runs/seed-0 fc --against runs/seed-1")]
 pub(super) struct Arguments {
     /// The run directory.
     run: PathBuf,
-    /// The layer whose CKA and decision-region matrices are drawn.
+    /// The layer whose matrices are drawn; with --regions also `output` or a glob.
     layer: Option<String>,
-    /// The examples of the matrices: test, train-clean or train-corrupted.
+    /// The examples of the matrices: test, train-clean or train-corrupted; of decision
+    /// regions the source of the triplets: test, train or corrupted.
     #[arg(long, default_value = "test")]
     group: String,
+    /// The measure whose matrix is drawn [default: all but the variants drs-… and agreement].
+    #[arg(long, value_name = "M", conflicts_with = "regions")]
+    measure: Option<String>,
+    /// Another run, such as of another seed: agreement of both runs' decision regions of the
+    /// layer at each epoch that both have.
+    #[arg(long, value_name = "RUN", requires = "layer", conflicts_with_all = ["regions", "measure"])]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    picture: Picture,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let recording = Recording::open(&arguments.run)?;
-    let trained = match &recording {
-        Some(_) => None,
-        None => Some(RunDir::open(&arguments.run)?),
-    };
-    let text = match (&arguments.layer, &recording, &trained) {
-        (Some(layer), Some(recording), _) => {
-            matrices(recording.run(), layer, &arguments.group, look())?
+    let measure = arguments.measure.as_deref();
+    let text = match Recording::open(&arguments.run)? {
+        Some(recording) => {
+            refuse_for_recordings(arguments)?;
+            match &arguments.layer {
+                None => recorded_overview(&recording, look())?,
+                Some(layer) => {
+                    let examples = (arguments.group.as_str(), measure);
+                    matrices(recording.run(), layer, examples, look())?
+                }
+            }
         }
-        (Some(layer), _, Some(run)) => matrices(run, layer, &arguments.group, look())?,
-        (None, Some(recording), _) => recorded_overview(recording, look())?,
-        (None, _, Some(run)) => overview(run, look())?,
-        (_, None, None) => unreachable!("a run is one or the other"),
+        None => {
+            let run = RunDir::open(&arguments.run)?;
+            if arguments.picture.is_wanted() {
+                let layer = arguments.layer.as_deref();
+                return arguments.picture.draw(&run, layer, &arguments.group);
+            }
+            match (&arguments.layer, &arguments.against) {
+                (None, _) => overview(&run, look())?,
+                (Some(layer), None) => {
+                    matrices(&run, layer, (&arguments.group, measure), look())?
+                }
+                (Some(layer), Some(other)) => {
+                    across(&run, &RunDir::open(other)?, layer, &arguments.group)?
+                }
+            }
+        }
     };
     print_result(&text)
+}
+
+/// A recording has neither checkpoints nor probes to answer anew with.
+fn refuse_for_recordings(arguments: &Arguments) -> Result<()> {
+    if !arguments.picture.is_wanted() && arguments.against.is_none() {
+        return Ok(());
+    }
+    let run = arguments.run.display().to_string();
+    Err(Error::usage(run, "is a recording, which has no checkpoints and probes")
+        .expected("a run that was trained or imported, for --regions and --against"))
+}
+
+/// The agreement of two runs at the epochs that both have.
+fn across(run: &RunDir, other: &RunDir, layer: &str, group: &str) -> Result<String> {
+    let data = Data::load(run.experiment())?;
+    let rows = compare_runs(run, other, &data, (layer, group))?;
+    let mut text = format!(
+        "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
+        run.root().display(),
+        other.root().display(),
+        "epoch",
+        Similarity::ALL.map(|s| format!("{:>14}{:>8}", s.name(), "se")).concat(),
+    );
+    for (epoch, found) in rows {
+        let cells = Similarity::ALL.map(|similarity| {
+            let (value, se) = found.get(similarity);
+            format!("{value:>14.4}{se:>8.4}")
+        });
+        text += &format!("{epoch:>8}{}\n", cells.concat());
+    }
+    Ok(text)
 }
 
 /// Colour and width only where the reader is a terminal, so that a file always gets the same.
@@ -141,9 +206,21 @@ fn legend(look: Look) -> String {
     )
 }
 
-fn matrices(run: &RunDir, layer: &str, group: &str, look: Look) -> Result<String> {
+fn matrices(
+    run: &RunDir,
+    layer: &str,
+    (group, wanted): (&str, Option<&str>),
+    look: Look,
+) -> Result<String> {
     let mut text = String::new();
+    let is_wanted = |measure: &str| match wanted {
+        Some(wanted) => measure == wanted,
+        None => !measure.starts_with("drs-") && measure != "agreement",
+    };
     for measure in names(&run.root().join("matrices"))? {
+        if !is_wanted(&measure) {
+            continue;
+        }
         let path = run.matrix(&measure, group, layer);
         if !path.is_file() {
             continue;
@@ -193,8 +270,13 @@ fn unknown_layer(run: &RunDir, layer: &str, group: &str) -> Result<Error> {
             Error::usage(place, "has no matrices").fix("`stratagram analyze` makes them")
         );
     }
-    Ok(Error::usage(place, format!("has no matrix of layer `{layer}`, group `{group}`"))
-        .expected(format!("a layer among {}", layers.join(", "))))
+    let measures = names(&run.root().join("matrices"))?;
+    Ok(Error::usage(
+        place,
+        format!("has no such matrix of layer `{layer}`, group `{group}`"),
+    )
+    .expected(format!("a layer among {}", layers.join(", ")))
+    .fix(format!("or another --measure among {}", measures.join(", "))))
 }
 
 /// The epoch of each row and column of the matrices.
@@ -295,7 +377,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let run = example(&directory.path().join("run"));
         assert!(overview(&run, LOOK).unwrap().contains("no matrices yet"));
-        let error = matrices(&run, "fc", "test", LOOK).unwrap_err();
+        let error = matrices(&run, "fc", ("test", None), LOOK).unwrap_err();
         assert!(error.help().unwrap().contains("analyze"));
     }
 
@@ -304,11 +386,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let run = with_matrices(&directory.path().join("run"));
         assert_eq!(
-            matrices(&run, "fc", "test", LOOK).unwrap(),
+            matrices(&run, "fc", ("test", None), LOOK).unwrap(),
             "CKA of fc with itself over the epochs, test\n       2?\n     0 92\n       0\n       \
              first decimal, - below 0, ? undefined; values from 0.250 to 1.000\n\n"
         );
-        let error = matrices(&run, "fc2", "test", LOOK).unwrap_err().to_string();
-        assert!(error.ends_with("expected a layer among relu1, fc, output"), "{error}");
+        let error = matrices(&run, "fc2", ("test", None), LOOK).unwrap_err().to_string();
+        assert!(error.contains("expected a layer among relu1, fc, output"), "{error}");
     }
 }

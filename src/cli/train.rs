@@ -42,7 +42,9 @@ pub(super) fn train(job: &Job, observer: &dyn Observer) -> Result<RunDir> {
     let net = experiment.net.build(data.train.shape, data.n_classes);
     let analysis = &experiment.analysis;
     represent::layers(&net, &analysis.layers, analysis.tokens)?;
-    image_planes(experiment, data)?;
+    for source in analysis.drs.source.list() {
+        image_planes(experiment, data, *source)?;
+    }
     check_start(fork, out, experiment, data)?;
     let run = RunDir::create_or_open(out, experiment, fresh)?;
     if let Some(fork) = fork {

@@ -23,7 +23,7 @@ use native::{Isa, Network};
 
 use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::Result;
-use crate::net::{Net, Role};
+use crate::net::{Net, Role, Shape};
 
 /// Mean and (biased) variance of every BatchNorm node, in node order, as used in evaluation.
 #[derive(Debug, Clone, PartialEq)]
@@ -315,6 +315,24 @@ impl Engine {
         statistics: &BatchNormStatistics,
         wanted: &[usize],
     ) -> Vec<Vec<f32>> {
+        let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
+        self.evaluate_pooled(images, statistics, &whole)
+    }
+
+    /// As [`Engine::evaluate`], but maps with a side s beside their node are averaged to s×s:
+    /// `[n, channels·s²]`, the values of
+    /// [`adaptive_average_pool`](crate::probe::features::adaptive_average_pool) while the map
+    /// is at hand.
+    ///
+    /// # Panics
+    /// As [`Engine::evaluate`], and if a side is 0 or larger than its map, or given for
+    /// tokens.
+    pub fn evaluate_pooled(
+        &mut self,
+        images: &[f32],
+        statistics: &BatchNormStatistics,
+        wanted: &[(usize, Option<usize>)],
+    ) -> Vec<Vec<f32>> {
         let size = self.net().input().size();
         assert!(
             images.len().is_multiple_of(size),
@@ -323,9 +341,17 @@ impl Engine {
         );
         let n_nodes = self.net().nodes.len();
         assert!(
-            wanted.iter().all(|&node| node < n_nodes),
+            wanted.iter().all(|&(node, _)| node < n_nodes),
             "wanted nodes {wanted:?} of a net with {n_nodes}"
         );
+        for &(node, side) in wanted {
+            let Shape { height, width, .. } = self.net().nodes[node].shape;
+            let fits = |side| (1..=height.min(width)).contains(&side);
+            assert!(
+                side.is_none_or(|side| fits(side) && !self.net().has_tokens(node)),
+                "maps of node {node}, {height} × {width}, averaged to side {side:?}"
+            );
+        }
         let channels: Vec<_> = self.running_statistics().0;
         let lengths = |of: &[ChannelStatistics]| -> Vec<[usize; 2]> {
             of.iter().map(|channels| [channels.mean.len(), channels.var.len()]).collect()

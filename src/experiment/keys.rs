@@ -6,7 +6,7 @@ use toml::Value;
 use Fallback::{Absent, Required, Toml};
 use Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, Path, Penalties, Text,
+    Normalization, Number, OneOrMore, Path, Penalties, Text,
 };
 
 /// One key of an experiment file.
@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Bool,
     /// One of these names.
     Choice(&'static [&'static str]),
+    /// One of these names, or a list of them without repeats.
+    OneOrMore(&'static [&'static str]),
     /// A list of these names without repeats, at least .1 of them.
     Choices(&'static [&'static str], usize),
     /// A path, relative to the experiment file.
@@ -208,10 +210,13 @@ pub(super) const KEYS: &[Key] = &[
     key("analysis.drs.triplets", Integer(1, 1_000_000), Toml("60")),
     key("analysis.drs.resolution", Integer(2, 4096), Toml("20")),
     key("analysis.drs.margin", NOT_NEGATIVE, Toml("0.1")),
-    key("analysis.drs.source", Choice(&["test", "train"]), Toml("'test'")),
+    key("analysis.drs.source", OneOrMore(SOURCES), Toml("'test'")),
     key("analysis.drs.sampling", Choice(&["dbviz"]), Toml("'dbviz'")),
+    key("analysis.drs.distinct", Bool, Toml("true")),
+    key("analysis.drs.floor", Choice(&["some", "all", "none"]), Toml("'some'")),
 ];
 
+const SOURCES: &[&str] = &["test", "train", "corrupted"];
 const ADAMS: &[&str] = &["adam", "adamw"];
 const SOLVER: &str = "analysis.probe.solver";
 const SOLVERS: &[&str] = &["logistic", "ridge", "sgd", "adam"];
@@ -239,6 +244,9 @@ impl Kind {
             Number(_, words) => (*words).into(),
             Bool => "true or false".into(),
             Choice(names) => format!("one of {}", quoted(names)),
+            OneOrMore(names) => {
+                format!("one of {}, or a list of them without repeats", quoted(names))
+            }
             Choices(names, 0) => format!("a list of {}", quoted(names)),
             Choices(names, _) => {
                 format!("a list of one or more of {}, without repeats", quoted(names))
@@ -269,6 +277,8 @@ impl Kind {
             }
             Bool => value.is_bool(),
             Choice(names) => one_of(names, value),
+            OneOrMore(names) if value.is_str() => one_of(names, value),
+            OneOrMore(names) => return Choices(names, 1).accept(value),
             Choices(names, least) => value.as_array().is_some_and(|list| {
                 list.len() >= *least
                     && list.iter().all(|item| one_of(names, item))
@@ -318,7 +328,7 @@ impl Kind {
     /// The names among which a misspelled value may be meant.
     pub(super) fn names(&self) -> &'static [&'static str] {
         match self {
-            Choice(names) | Choices(names, _) => names,
+            Choice(names) | OneOrMore(names) | Choices(names, _) => names,
             Epochs => EPOCH_RULES,
             Normalization => NORMALIZATIONS,
             _ => &[],

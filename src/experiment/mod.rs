@@ -482,18 +482,67 @@ pub struct DrsConfig {
     pub resolution: usize,
     /// Enlargement of the box on each side.
     pub margin: f64,
-    /// Which images the triplets are drawn from.
-    pub source: TripletSource,
+    /// Which images the triplets are drawn from; each source has its own planes.
+    pub source: TripletSources,
     /// How triplets are drawn.
     pub sampling: TripletSampling,
+    /// Whether the three images are of three classes.
+    pub distinct: bool,
+    /// At which checkpoints the noise floor of the probes' regions is worked out.
+    pub floor: FloorEpochs,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum TripletSources {
+    One(TripletSource),
+    Many(Vec<TripletSource>),
+}
+
+impl TripletSources {
+    /// The sources, at least one.
+    pub fn list(&self) -> &[TripletSource] {
+        match self {
+            Self::One(source) => std::slice::from_ref(source),
+            Self::Many(sources) => sources,
+        }
+    }
+}
+
+/// Images that triplets are drawn from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum TripletSource {
+    /// Test images.
     Test,
+    /// Training images; their classes are the noisy labels.
     Train,
+    /// Training images of which the first has a wrong label.
+    Corrupted,
+}
+
+impl TripletSource {
+    /// The name of the group of matrices.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Train => "train",
+            Self::Corrupted => "corrupted",
+        }
+    }
+}
+
+/// The checkpoints whose noise floor is worked out, which takes two probes more of each layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FloorEpochs {
+    /// The first at or after each of the epochs 0, 1, 3, 10, 30, 100 ….
+    Some,
+    /// Every one.
+    All,
+    /// None.
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -71,7 +71,7 @@ fn every_default_is_that_of_the_documentation() {
         (ProbeLabels::Noisy, ProbeFeatures::Flatten)
     );
     assert_eq!((a.drs.triplets, a.drs.resolution, a.drs.margin), (60, 20, 0.1));
-    assert_eq!(a.drs.source, TripletSource::Test);
+    assert_eq!(a.drs.source.list(), [TripletSource::Test]);
     assert_eq!(a.drs.sampling, TripletSampling::Dbviz);
 }
 

@@ -47,9 +47,10 @@ impl Pooling {
     }
 
     /// The side that maps are pooled to; none where they stay.
-    fn side(self, shape: Shape) -> Option<usize> {
+    pub fn side(self, shape: Shape) -> Option<usize> {
         let largest = shape.height.min(shape.width);
         match self {
+            _ if shape.height * shape.width == 1 => None,
             Self::Cap(cap) => (shape.size() > cap).then(|| pooled_side(shape, cap)),
             Self::Side(side) => {
                 (side < shape.height || side < shape.width).then(|| side.min(largest))
@@ -74,10 +75,17 @@ impl Pooling {
     /// assert_eq!(Pooling::Common(1).apply(output, shape), [4.5]);
     /// ```
     pub fn apply(self, outputs: Vec<f32>, shape: Shape) -> Vec<f32> {
-        let pooled = match self.side(shape) {
-            Some(side) => adaptive_average_pool(&outputs, shape, side),
-            None => outputs,
-        };
+        self.of_pooled(
+            match self.side(shape) {
+                Some(side) => adaptive_average_pool(&outputs, shape, side),
+                None => outputs,
+            },
+            shape,
+        )
+    }
+
+    /// The features of outputs that are pooled to [`Pooling::side`] already.
+    pub fn of_pooled(self, pooled: Vec<f32>, shape: Shape) -> Vec<f32> {
         let Self::Common(d) = self else { return pooled };
         let length = self.side(shape).map_or(shape.size(), |s| shape.channels * s * s);
         if length <= d {

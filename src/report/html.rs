@@ -8,11 +8,13 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use super::depth::{depth_caption, depth_figure};
+use super::geometry::{geometry_caption, geometry_figure};
 use super::headline::{Layout, headline_figure};
 use super::model::{MatrixSet, RunResults};
 use super::payload::payload;
 use super::probes::{probes_caption, probes_figure};
-use super::regions::{regions_caption, regions_figure, shown};
+use super::regions::{of_output, regions_caption, regions_figure};
+use super::strip::{strip_caption, strip_figure};
 use super::svg::Escaped;
 use super::{settings, words};
 
@@ -218,20 +220,29 @@ fn probes(run: &RunResults) -> String {
 }
 
 fn regions(run: &RunResults) -> String {
-    let shown = shown(run);
-    if shown.is_empty() {
+    let mut html = String::new();
+    if let Some(svg) = geometry_figure(run) {
+        let drawing = inline(&svg, "Shape of decision regions");
+        let file = "figures/geometry.svg";
+        html += &figure("scroll", &drawing, &geometry_caption(run), &[file]);
+    }
+    if run.regions.is_empty() {
         let reason = if run.is_recorded() {
             "A recording holds no pictures of decision regions."
         } else {
             "regions/ is absent: no decision regions were recorded in this run."
         };
-        return absence(reason);
+        return html + &absence(reason);
     }
-    let mut html = String::new();
-    for regions in shown {
+    if let Some(regions) = of_output(run) {
         let drawing = inline(&regions_figure(run, regions), "Decision regions");
-        let file = format!("figures/{}", super::regions_file(regions));
-        html += &figure("scroll", &drawing, &regions_caption(run, regions), &[&file]);
+        let file = "figures/regions-output.svg";
+        html += &figure("scroll", &drawing, &regions_caption(run, regions), &[file]);
+    }
+    for (p, layers) in super::strips(run) {
+        let drawing = inline(&strip_figure(run, &layers, p), "Decision regions by layer");
+        let file = format!("figures/{}", super::strip_file(p));
+        html += &figure("scroll", &drawing, &strip_caption(run, layers[0], p), &[&file]);
     }
     html
 }

@@ -7,6 +7,7 @@
 
 mod axes;
 mod depth;
+mod geometry;
 mod headline;
 mod heatmap;
 mod html;
@@ -19,6 +20,7 @@ mod read;
 mod read_regions;
 mod regions;
 mod settings;
+mod strip;
 mod svg;
 mod table;
 mod viridis;
@@ -30,14 +32,17 @@ use crate::error::Result;
 use crate::run_dir::write_atomic;
 
 pub use depth::depth_figure;
+pub use geometry::geometry_figure;
 pub use headline::{Layout, headline_figure, headline_layers};
 pub use heatmap::layers_figure;
 pub use matrix_figure::LabelledMatrix;
 pub use model::{
-    DepthRow, EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, Regions, RunResults,
+    DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
+    RunResults,
 };
 pub use probes::probes_figure;
 pub use regions::regions_figure;
+pub use strip::{strip_figure, strip_png};
 
 /// Writes the report of the run in `run_root`: `report/index.html` and
 /// `report/figures/*.svg`, whose paths it returns, the page first. The same run gives the
@@ -69,16 +74,35 @@ fn figure_files(run: &RunResults) -> Vec<(String, String)> {
     }
     files.extend(probes_figure(run).map(|svg| ("probes.svg".to_owned(), svg)));
     files.extend(depth_figure(run).map(|svg| ("prediction-depth.svg".to_owned(), svg)));
-    for regions in regions::shown(run) {
-        files.push((regions_file(regions), regions_figure(run, regions)));
+    files.extend(geometry_figure(run).map(|svg| ("geometry.svg".to_owned(), svg)));
+    if let Some(regions) = regions::of_output(run) {
+        files.push(("regions-output.svg".to_owned(), regions_figure(run, regions)));
+    }
+    for (p, layers) in strips(run) {
+        files.push((strip_file(p), strip_figure(run, &layers, p)));
     }
     files
+}
+
+/// Planes that a strip of all layers is shown of: the first of each source of triplets.
+fn strips(run: &RunResults) -> Vec<(usize, Vec<&Regions>)> {
+    let Some(first) = run.regions.first() else { return vec![] };
+    let layers: Vec<_> = run
+        .regions
+        .iter()
+        .filter(|r| r.epochs == first.epochs && r.positions == first.positions)
+        .collect();
+    let source = |p: usize| first.positions[p].1;
+    (0..first.n_planes)
+        .filter(|&p| (0..p).all(|earlier| source(earlier) != source(p)))
+        .map(|p| (p, layers.clone()))
+        .collect()
 }
 
 fn matrix_file(set: &MatrixSet) -> String {
     format!("{}-{}.svg", heatmap::slug(&set.measure), heatmap::slug(&set.group))
 }
 
-fn regions_file(regions: &Regions) -> String {
-    format!("regions-{}.svg", heatmap::slug(&regions.layer))
+fn strip_file(plane: usize) -> String {
+    format!("strip-{plane}.svg")
 }

@@ -30,6 +30,8 @@ pub struct RunResults {
     pub pixels: Vec<ProbeRow>,
     /// `prediction_depth.csv`.
     pub depths: Vec<DepthRow>,
+    /// `geometry.csv`, sorted by layer (in depth order) and step.
+    pub geometry: Vec<GeometryRow>,
     /// `regions/`, in depth order.
     pub regions: Vec<Regions>,
 }
@@ -163,6 +165,28 @@ pub struct Regions {
     pub images: Vec<[[f64; 2]; 3]>,
     /// Their classes.
     pub labels: Vec<[i64; 3]>,
+    /// Whether their labels are wrong.
+    pub corrupted: Vec<[bool; 3]>,
+    /// Of each plane, its position in its source's list of triplets, and the source's in
+    /// `analysis.drs.source`.
+    pub positions: Vec<(usize, usize)>,
+}
+
+/// One row of `geometry.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeometryRow {
+    /// Name of the representation, or `output`.
+    pub layer: String,
+    /// Passes over the training set.
+    pub epoch: f64,
+    /// The source of the triplets.
+    pub group: String,
+    /// What was measured.
+    pub quantity: String,
+    /// Its mean over planes.
+    pub value: f64,
+    /// The standard error over planes; NaN where unknown.
+    pub se: f64,
 }
 
 impl RunResults {
@@ -182,6 +206,18 @@ impl RunResults {
     pub fn leading_set(&self, measure: &str) -> Option<&MatrixSet> {
         let mut sets = self.matrices.iter().filter(|set| set.measure == measure);
         self.matrix_set(measure, "test").or_else(|| sets.next())
+    }
+
+    /// The sources of triplets that the experiment names.
+    pub fn triplet_sources(&self) -> Vec<&str> {
+        let drs = self.experiment.get("analysis").and_then(|table| table.get("drs"));
+        match drs.and_then(|drs| drs.get("source")) {
+            Some(toml::Value::String(one)) => vec![one],
+            Some(toml::Value::Array(many)) => {
+                many.iter().filter_map(toml::Value::as_str).collect()
+            }
+            _ => vec![],
+        }
     }
 
     /// The history row of an epoch, or the last one before it.
@@ -213,7 +249,9 @@ impl MatrixSet {
 
     /// Whether this measures the similarity of decision regions.
     pub fn is_regions(&self) -> bool {
-        self.measure == "drs" || self.measure.starts_with("drs-")
+        self.measure == "drs"
+            || self.measure.starts_with("drs-")
+            || self.measure == "agreement"
     }
 }
 
@@ -237,6 +275,12 @@ impl EpochMatrix {
 }
 
 impl Regions {
+    /// The classes of epoch index `k` and plane `p`.
+    pub(super) fn map(&self, (k, p): (usize, usize)) -> &[u8] {
+        let start = self.offset(k, p);
+        &self.classes[start..start + self.side * self.side]
+    }
+
     /// Where the picture of epoch index `k` and plane `p` starts in `classes`.
     pub(super) fn offset(&self, k: usize, p: usize) -> usize {
         (k * self.n_planes + p) * self.side * self.side

@@ -147,7 +147,7 @@ fn value_axis(run: &RunResults, area: Area, quantity: &Quantity) -> LinearAxis {
 
 /// Colour and class of item `index` of `count` on an ordered scale. The class is one of
 /// d0 … d11, by which the page recolours the line for dark screens.
-fn ordered(index: usize, count: usize) -> (String, String) {
+pub(super) fn ordered(index: usize, count: usize) -> (String, String) {
     let last = count.saturating_sub(1).max(1);
     let class = format!("d{}", (index * 11 + last / 2) / last);
     (viridis::hex(viridis::ordered(index, count)), class)
@@ -309,7 +309,7 @@ fn marker(svg: &mut Svg, (x, y): (f64, f64), index: usize, look: &(String, Strin
 }
 
 /// Names of the layers beside their colours, the deepest on top.
-fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, top: f64) {
+pub(super) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, top: f64) {
     svg.text((left, top - 5.0), Anchor::Start, LABEL, "layer");
     let step = (HEIGHT / layers.len() as f64).min(9.0);
     for (row, index) in (0..layers.len()).rev().enumerate() {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::model::{
-    DepthRow, EpochMatrix, HistoryRow, MatrixSet, Phases, ProbeRow, RunResults,
+    DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
+    RunResults,
 };
 use super::read_regions::read_regions;
 use super::table::Table;
@@ -51,6 +52,8 @@ impl RunResults {
         run.probes.sort_by_key(|row| depth.key(&row.layer));
         run.other_probes.sort_by_key(|row| depth.key(&row.layer));
         run.depths = read_depths(&root.join("prediction_depth.csv"))?;
+        run.geometry = read_geometry(&root.join("geometry.csv"))?;
+        run.geometry.sort_by_key(|row| depth.key(&row.layer));
         for (layer, path) in files_with(&root.join("regions"), "npz")? {
             run.regions.push(read_regions(layer, &path)?);
         }
@@ -268,10 +271,30 @@ fn read_depths(path: &Path) -> Result<Vec<DepthRow>> {
     Ok(groups.into_iter().enumerate().map(row).collect())
 }
 
+fn read_geometry(path: &Path) -> Result<Vec<GeometryRow>> {
+    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
+    let (layers, epochs) = (table.texts("layer")?, table.numbers("epoch")?);
+    let (groups, quantities) = (table.texts("group")?, table.texts("quantity")?);
+    let (values, errors) = (table.numbers("value")?, table.numbers_or_nan("se")?);
+    let row = |(index, layer): (usize, String)| GeometryRow {
+        layer,
+        epoch: epochs[index],
+        group: groups[index].clone(),
+        quantity: quantities[index].clone(),
+        value: values[index],
+        se: errors[index],
+    };
+    Ok(layers.into_iter().enumerate().map(row).collect())
+}
+
 fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
     let cells = Cells::read(&root.join("matrices.csv"), steps)?;
     let mut sets = vec![];
     for (measure, directory) in directories(&root.join("matrices"))? {
+        // What chance gives is no similarity; kappa is shown, which it is the base of.
+        if measure == "drs-chance" {
+            continue;
+        }
         for (group, directory) in directories(&directory)? {
             let mut layers = vec![];
             for (layer, path) in files_with(&directory, "npy")? {
@@ -284,8 +307,12 @@ fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
             }
         }
     }
-    // The paper's order: test, then train; cka, then drs, is the alphabet's.
-    sets.sort_by_key(|set| (set.measure.clone(), group_rank(&set.group)));
+    // The paper's order: test, then train; cka, then drs, is the alphabet's; the agreement on
+    // images goes with the regions.
+    sets.sort_by_key(|set| {
+        let last = set.measure == "agreement";
+        (last, set.measure.clone(), group_rank(&set.group))
+    });
     for set in &mut sets {
         cells.complete(set);
     }

@@ -8,7 +8,22 @@ use crate::error::{Error, Result};
 
 /// Reads one layer's pictures.
 pub(super) fn read_regions(layer: String, path: &Path) -> Result<Regions> {
-    let file = Members { path, arrays: read_npz(path)? };
+    Regions::of(layer, read_npz(path)?, path)
+}
+
+impl Regions {
+    /// The pictures of one layer in arrays as `regions/<layer>.npz` holds them; errors name
+    /// `path`.
+    ///
+    /// # Errors
+    /// If an array is missing or has another shape or type.
+    pub fn of(layer: String, arrays: NamedArrays, path: &Path) -> Result<Self> {
+        parse(layer, &Members { path, arrays })
+    }
+}
+
+fn parse(layer: String, file: &Members) -> Result<Regions> {
+    let path = file.path;
     let epochs = file.get("epochs", &[])?.to_f64();
     let classes = file.get("classes", &[])?;
     let &[n_epochs, n_planes, side, other] = classes.shape.as_slice() else {
@@ -39,6 +54,10 @@ pub(super) fn read_regions(layer: String, path: &Path) -> Result<Regions> {
             .map(|v| [[v[0], v[1]], [v[2], v[3]], [v[4], v[5]]])
             .collect(),
         labels: labels.chunks_exact(3).map(|v| [v[0], v[1], v[2]]).collect(),
+        corrupted: file.corrupted(n_planes),
+        positions: (0..n_planes)
+            .map(|p| (file.position("position", p, p), file.position("source", p, 0)))
+            .collect(),
     })
 }
 
@@ -58,6 +77,23 @@ impl Members<'_> {
             return Ok(array);
         }
         Err(self.wrong_shape(name, array, &format!("{shape:?}")))
+    }
+
+    /// Which images have a wrong label; none where the file does not say.
+    fn corrupted(&self, n_planes: usize) -> Vec<[bool; 3]> {
+        match self.arrays.get("corrupted").map(|array| &array.values) {
+            Some(Values::Bool(all)) if all.len() == 3 * n_planes => {
+                all.chunks_exact(3).map(|v| [v[0], v[1], v[2]]).collect()
+            }
+            _ => vec![[false; 3]; n_planes],
+        }
+    }
+
+    /// A plane's number of a member; `absent` where the file does not say.
+    fn position(&self, name: &str, plane: usize, absent: usize) -> usize {
+        let numbers = self.arrays.get(name).and_then(Array::to_i64);
+        let number = numbers.and_then(|numbers| numbers.get(plane).copied());
+        number.and_then(|number| usize::try_from(number).ok()).unwrap_or(absent)
     }
 
     fn wrong_shape(&self, name: &str, array: &Array, expected: &str) -> Error {

@@ -14,16 +14,13 @@ use super::{viridis, words};
 /// More epochs than this do not fit in a row.
 const MOST_EPOCHS: usize = 8;
 /// More planes than this are not shown.
-const MOST_PLANES: usize = 3;
+const MOST_PLANES: usize = 4;
 /// Confidence is drawn in so many steps, which keeps the pictures small.
 const CONFIDENCE_STEPS: f32 = 31.0;
 
-/// The layers whose pictures the report shows: the net's own decisions, and the deepest
-/// other layer there is.
-pub(super) fn shown(run: &RunResults) -> Vec<&Regions> {
-    let output = run.regions.iter().find(|regions| regions.layer == "output");
-    let deep = run.regions.iter().rev().find(|regions| regions.layer != "output");
-    output.into_iter().chain(deep).collect()
+/// The pictures of the net's own decisions, all planes; every layer's are in the strips.
+pub(super) fn of_output(run: &RunResults) -> Option<&Regions> {
+    run.regions.iter().find(|regions| regions.layer == "output")
 }
 
 /// One layer's pictures, planes in rows and epochs in columns, as an SVG file with the
@@ -51,15 +48,12 @@ pub fn regions_figure(run: &RunResults, regions: &Regions) -> String {
     }
     for p in 0..planes {
         let middle = f64::midpoint(tops[p], tops[p + 1] - gap);
-        svg.raw(format_args!(
-            "<g transform=\"translate(7 {}) rotate(-90)\">",
-            Px(middle)
-        ));
-        svg.text((0.0, 0.0), Anchor::Middle, TICK, &format!("plane {}", p + 1));
-        svg.raw("</g>");
+        row_name(&mut svg, middle, &plane_name(run, regions, p));
     }
     let bottom = tops[planes];
-    class_key(&mut svg, regions, &epochs, (left, bottom + 8.0));
+    let shown = epochs.iter().flat_map(|&k| (0..planes).map(move |p| (k, p)));
+    let classes = shown.flat_map(|at| regions.map(at)).copied().collect();
+    class_key(&mut svg, &classes, (left, bottom + 8.0));
     let width = left + columns * (side + gap);
     let title = format!("Decision regions of {}", layer_title(regions));
     svg.finish((width, bottom + 14.0), &title, &regions_caption(run, regions))
@@ -75,10 +69,27 @@ pub(super) fn regions_caption(run: &RunResults, regions: &Regions) -> String {
     format!(
         "Predictions of {what} on planes through three images of different classes (rows), \
          over the epochs (columns). Colour is the predicted class, paler where the largest \
-         softmax probability is smaller; the discs are the three images with their true \
-         classes. Axes have one scale in both directions. {}",
+         softmax probability (temperature 5) is smaller; the discs are the three images with \
+         their labels{}. Axes have one scale in both directions. {}",
+        ringed(regions, 0..regions.n_planes),
         words::seed_words(run)
     )
+}
+
+/// A row's name, upwards at the left edge.
+pub(super) fn row_name(svg: &mut Svg, middle: f64, name: &str) {
+    svg.raw(format_args!("<g transform=\"translate(7 {}) rotate(-90)\">", Px(middle)));
+    svg.text((0.0, 0.0), Anchor::Middle, TICK, name);
+    svg.raw("</g>");
+}
+
+/// "triplet 3 (corrupted)".
+pub(super) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
+    let (position, source) = regions.positions[p];
+    match run.triplet_sources().get(source) {
+        Some(source) => format!("triplet {position} ({source})"),
+        None => format!("triplet {position}"),
+    }
 }
 
 fn layer_title(regions: &Regions) -> String {
@@ -89,7 +100,19 @@ fn layer_title(regions: &Regions) -> String {
     }
 }
 
-fn epoch_name(run: &RunResults, epoch: f64) -> String {
+/// What a ring means, where there is one on these planes.
+pub(super) fn ringed(
+    regions: &Regions,
+    mut planes: std::ops::Range<usize>,
+) -> &'static str {
+    if planes.any(|p| regions.corrupted[p].contains(&true)) {
+        "; a ring marks a wrong label"
+    } else {
+        ""
+    }
+}
+
+pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
     let phases = &run.phases;
     let names = [
         (phases.min, "min"),
@@ -108,7 +131,7 @@ fn epoch_name(run: &RunResults, epoch: f64) -> String {
 
 /// Indices of the epochs to show: all, or the first, the last, those nearest to the marks,
 /// and others spread evenly between.
-fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
+pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
     let count = regions.epochs.len();
     if count <= MOST_EPOCHS {
         return (0..count).collect();
@@ -130,7 +153,7 @@ fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
 }
 
 /// Width and height of a plane's picture, the longer one 1.
-fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
+pub(super) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
     let [from_a, to_a, from_b, to_b] = regions.corners[p];
     let (a, b) = (to_a - from_a, to_b - from_b);
     let longer = a.max(b);
@@ -141,7 +164,7 @@ fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
 
 /// One picture below its upper edge's middle, with the true proportions of the plane, and
 /// the three images.
-fn picture(
+pub(super) fn picture(
     svg: &mut Svg,
     regions: &Regions,
     (k, p): (usize, usize),
@@ -159,14 +182,21 @@ fn picture(
         Px(height),
         base64::engine::general_purpose::STANDARD.encode(pixels(regions, k, p))
     ));
-    for ([a, b], label) in regions.images[p].into_iter().zip(regions.labels[p]) {
+    for (image, [a, b]) in regions.images[p].into_iter().enumerate() {
         let (x, y) = (left + (a - from_a) * scale, top + height - (b - from_b) * scale);
-        disc(svg, (x, y), label);
+        disc(svg, (x, y), regions.labels[p][image], regions.corrupted[p][image]);
     }
 }
 
-fn disc(svg: &mut Svg, (x, y): (f64, f64), label: i64) {
+fn disc(svg: &mut Svg, (x, y): (f64, f64), label: i64, is_wrong: bool) {
     let colour = viridis::class(usize::try_from(label).unwrap_or(0));
+    if is_wrong {
+        svg.raw(format_args!(
+            "<circle cx=\"{}\" cy=\"{}\" r=\"5.4\" fill=\"none\" stroke=\"#16181d\" stroke-width=\"0.9\"/>",
+            Px(x),
+            Px(y)
+        ));
+    }
     svg.raw(format_args!(
         "<circle cx=\"{}\" cy=\"{}\" r=\"3.6\" fill=\"{}\" stroke=\"#ffffff\" stroke-width=\"0.9\"/>",
         Px(x),
@@ -178,8 +208,13 @@ fn disc(svg: &mut Svg, (x, y): (f64, f64), label: i64) {
     svg.text((x, y + 1.8), Anchor::Middle, style, &label.to_string());
 }
 
-/// A picture as PNG: b⊥ upwards, a to the right; colour mixed with white by confidence.
+/// A picture as PNG.
 fn pixels(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
+    png((regions.side, regions.side), &rgb(regions, k, p))
+}
+
+/// A picture: b⊥ upwards, a to the right; colour mixed with white by confidence.
+pub(super) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
     let side = regions.side;
     let offset = regions.offset(k, p);
     let mut rgb = Vec::with_capacity(3 * side * side);
@@ -195,7 +230,7 @@ fn pixels(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
             );
         }
     }
-    png((side, side), &rgb)
+    rgb
 }
 
 /// A picture in RGB as a PNG file. Compression is fixed, so that a run gives the same bytes
@@ -213,18 +248,11 @@ pub(super) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
 }
 
 /// The classes that occur, each a swatch with its number.
-fn class_key(svg: &mut Svg, regions: &Regions, epochs: &[usize], (left, y): (f64, f64)) {
-    let planes = regions.n_planes.min(MOST_PLANES);
-    let area = regions.side * regions.side;
-    let mut classes: BTreeSet<u8> = BTreeSet::new();
-    for &k in epochs {
-        let start = regions.offset(k, 0);
-        classes.extend(&regions.classes[start..start + planes * area]);
-    }
+pub(super) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, f64)) {
     svg.text((left, y), Anchor::Start, LABEL, "class");
     let mut x = left + 22.0;
     let mut swatches = String::new();
-    for class in classes {
+    for &class in classes {
         let colour = viridis::hex(viridis::class(class.into()));
         let _ = write!(
             swatches,
@@ -240,10 +268,10 @@ fn class_key(svg: &mut Svg, regions: &Regions, epochs: &[usize], (left, y): (f64
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn two_by_two() -> Regions {
+    pub(in crate::report) fn two_by_two() -> Regions {
         Regions {
             layer: "output".into(),
             epochs: vec![0.0],
@@ -255,6 +283,8 @@ mod tests {
             corners: vec![[0.0, 1.0, 0.0, 1.0]],
             images: vec![[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]],
             labels: vec![[0, 1, 2]],
+            corrupted: vec![[true, false, false]],
+            positions: vec![(0, 0)],
         }
     }
 

@@ -295,6 +295,18 @@ pub(super) fn measure_name(set: &MatrixSet) -> String {
         "drs" => "DRS",
         other => other,
     };
+    let of_regions = match set.measure.as_str() {
+        "agreement" => Some("agreement"),
+        "drs-kappa" => Some("DRS, Cohen’s κ"),
+        "drs-iou" => Some("DRS, intersection over union"),
+        "drs-inside" => Some("DRS inside the triangle"),
+        "drs-outside" => Some("DRS outside the triangle"),
+        "drs-images" => Some("DRS at the images"),
+        _ => None,
+    };
+    if let Some(name) = of_regions {
+        return name.to_owned();
+    }
     let estimator = Some(set.estimator.as_str()).filter(|text| !text.is_empty());
     match estimator.or(variant) {
         Some(estimator) if plain != "drs" => format!("{estimator} {name}"),
@@ -330,6 +342,7 @@ pub(super) fn layers_caption(run: &RunResults, set: &MatrixSet) -> (String, Stri
 /// What a set was measured on.
 fn examples(set: &MatrixSet) -> String {
     match (set.is_regions(), set.group.as_str()) {
+        (true, group) if set.measure == "agreement" => format!("on {group} images"),
         (true, group) => format!("on planes through {group} images"),
         (false, "test") => "on test images".into(),
         (false, "train-clean") => "on training images with clean labels".into(),

@@ -97,6 +97,30 @@ impl RunDir {
         self.root.join("noise.csv")
     }
 
+    /// The shapes of decision regions.
+    pub fn geometry_table(&self) -> PathBuf {
+        self.root.join("geometry.csv")
+    }
+
+    /// Agreement of the layers' decision regions with each other.
+    pub fn layers_table(&self) -> PathBuf {
+        self.root.join("layers.csv")
+    }
+
+    /// Agreement of probes of one representation on two bootstrap samples.
+    pub fn floor_table(&self) -> PathBuf {
+        self.root.join("floor.csv")
+    }
+
+    /// Intersection over union of each class's region, `[C, E, E]`.
+    ///
+    /// # Panics
+    /// If a name fails [`check_name`].
+    pub fn class_iou(&self, group: &str, layer: &str) -> PathBuf {
+        let directory = self.root.join("iou").join(checked(group));
+        directory.join(format!("{}.npy", checked(layer)))
+    }
+
     /// The linear probe of a layer at a checkpoint.
     ///
     /// # Panics

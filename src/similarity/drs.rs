@@ -8,11 +8,10 @@
 use rayon::prelude::*;
 
 use super::EpochMatrix;
+use super::equal::count_equal;
 
 /// Bytes of classes, over all epochs, of one unit of parallel work.
 const BYTES: usize = 1 << 18;
-/// Equal bytes that a byte can count.
-const COUNT: usize = 255;
 
 /// The agreement of all pairs of epochs, with its standard error over planes.
 ///
@@ -106,14 +105,11 @@ fn count_pairs(classes: &[&[u8]], points_per_plane: usize) -> Vec<Count> {
                 let mut at = 0;
                 for (i, first) in classes.iter().enumerate() {
                     for second in &classes[i + 1..] {
-                        let planes = first[points.clone()]
-                            .chunks_exact(points_per_plane)
-                            .zip(second[points.clone()].chunks_exact(points_per_plane));
-                        for (a, b) in planes {
-                            let equal = count_equal(a, b);
+                        let (a, b) = (&first[points.clone()], &second[points.clone()]);
+                        count_equal(a, b, points_per_plane, |equal| {
                             counts[at].equal += equal;
                             counts[at].squares += u128::from(equal).pow(2);
-                        }
+                        });
                         at += 1;
                     }
                 }
@@ -130,18 +126,6 @@ fn count_pairs(classes: &[&[u8]], points_per_plane: usize) -> Vec<Count> {
                 sums
             },
         )
-}
-
-/// The number of places at which two slices hold the same byte.
-fn count_equal(a: &[u8], b: &[u8]) -> u64 {
-    a.chunks(COUNT)
-        .zip(b.chunks(COUNT))
-        .map(|(a, b)| {
-            // Counting in bytes keeps the loop in byte-wide vector lanes.
-            let equal = a.iter().zip(b).fold(0u8, |sum, (a, b)| sum + u8::from(a == b));
-            u64::from(equal)
-        })
-        .sum()
 }
 
 #[cfg(test)]
@@ -197,12 +181,6 @@ mod tests {
         let matrix = matrix(&[&[1, 2, 3], &[1, 2, 4]], 3);
         assert!((matrix.value(0, 1) - 2.0 / 3.0).abs() < 1e-15);
         assert!(matrix.se.unwrap().iter().all(|se| se.is_nan()));
-    }
-
-    #[test]
-    fn long_runs_of_equal_bytes_do_not_overflow_their_count() {
-        assert_eq!(count_equal(&[7; 10_000], &[7; 10_000]), 10_000);
-        assert_eq!(count_equal(&[0; 511], &[1; 511]), 0);
     }
 
     #[test]

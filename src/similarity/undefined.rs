@@ -44,6 +44,11 @@ pub enum Undefined {
     },
     /// A singular value decomposition did not converge.
     NoDecomposition,
+    /// Both classifiers give one and the same class everywhere: agreement is certain by
+    /// chance.
+    OneClass,
+    /// No point of the planes is in the part that is compared.
+    NoPoints,
 }
 
 impl fmt::Display for Undefined {
@@ -68,6 +73,8 @@ impl fmt::Display for Undefined {
             }
             Self::ZeroExample => "an example's features are all 0: it has no direction",
             Self::EqualDissimilarities => "all examples are equally dissimilar",
+            Self::OneClass => "one class everywhere: agreement is certain by chance",
+            Self::NoPoints => "no point lies in this part of the planes",
             Self::NoDecomposition => "a singular value decomposition did not converge",
         })
     }

@@ -9,7 +9,8 @@ use crate::run_dir::{RunDir, write_atomic};
 
 /// Writes `labels.npz`: `true`, `noisy`, `corrupted`, `test`, (`test_noisy` where the
 /// experiment asks for noisy test labels,) `train_index`, `test_index`, an
-/// `examples_GROUP` for each of the experiment's groups, and the `triplets` of its planes.
+/// `examples_GROUP` for each of the experiment's groups, and the `triplets` of
+/// its planes (`triplets_SOURCE` of a second source).
 ///
 /// # Errors
 /// If the images have too few classes for triplets, or the operating system refuses.
@@ -32,11 +33,16 @@ pub fn write_labels(experiment: &Experiment, data: &Data, run: &RunDir) -> Resul
         let name = group.name().replace('-', "_");
         arrays.push(format!("examples_{name}"), indices(examples));
     }
-    let triplets: Vec<i64> = image_planes(experiment, data)?
-        .iter()
-        .flat_map(|plane| plane.triplet.map(|i| i as i64))
-        .collect();
-    arrays.push("triplets", Array::i64(&[triplets.len() / 3, 3], triplets));
+    for (k, &source) in experiment.analysis.drs.source.list().iter().enumerate() {
+        let planes = image_planes(experiment, data, source)?;
+        let triplets: Vec<i64> =
+            planes.iter().flat_map(|plane| plane.triplet.map(|i| i as i64)).collect();
+        let name = match k {
+            0 => "triplets".into(),
+            _ => format!("triplets_{}", source.name()),
+        };
+        arrays.push(name, Array::i64(&[triplets.len() / 3, 3], triplets));
+    }
     write_atomic(&run.labels(), &npz_bytes(&arrays))
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::averages::average_to;
 use super::batchnorm::{Affine, BatchNorm};
 use super::conv::{Epilogue, GatherPlan};
 use super::elementwise;
@@ -16,7 +17,6 @@ use super::pool::{GlobalAvgPool, MaxPool};
 use super::tensor::{Batch, Buffer, pack_images, unpack};
 use super::tokens::Tokens;
 use crate::engine::BatchNormStatistics;
-use crate::net::Shape;
 
 /// Pixels of an image above which a chunk has fewer blocks.
 const SMALL_IMAGE: usize = 400;
@@ -45,8 +45,9 @@ impl Network {
         &mut self,
         images: &[f32],
         statistics: &BatchNormStatistics,
-        wanted: &[usize],
+        pooled: &[(usize, Option<usize>)],
     ) -> Vec<Vec<f32>> {
+        let wanted: Vec<usize> = pooled.iter().map(|(node, _)| *node).collect();
         self.pack(false);
         let size = self.net.input().size();
         let n = images.len() / size;
@@ -60,11 +61,14 @@ impl Network {
         let chunk = blocks * self.isa.lanes();
         for n in [chunk.min(n), n % chunk] {
             if n > 0 {
-                self.prepare_evaluation(wanted, Batch::new(self.isa, n));
+                self.prepare_evaluation(&wanted, Batch::new(self.isa, n));
             }
         }
-        let widths: Vec<_> =
-            wanted.iter().map(|&w| self.net.nodes[w].shape.size()).collect();
+        let width = |&(node, side): &(usize, Option<usize>)| {
+            let shape = self.net.nodes[node].shape;
+            side.map_or(shape.size(), |side| shape.channels * side * side)
+        };
+        let widths: Vec<_> = pooled.iter().map(width).collect();
         let mut outputs: Vec<_> =
             widths.iter().map(|width| vec![0.0; n * width]).collect();
         let affines = self.affines(statistics);
@@ -77,7 +81,7 @@ impl Network {
         }
         let own = &*self;
         tasks.into_par_iter().for_each(|(images, outputs)| {
-            own.evaluate_chunk(images, &affines, wanted, outputs);
+            own.evaluate_chunk(images, &affines, (&wanted, pooled), outputs);
         });
         outputs
     }
@@ -102,7 +106,8 @@ impl Network {
         }
         let net = &self.net;
         let steps = lower(net, wanted, wanted, true);
-        let program = Program::forward(net, steps, wanted, |node| {
+        // A wanted value leaves as soon as it is there, so none is kept for its own sake.
+        let program = Program::forward(net, steps, |node| {
             activation_size(self.isa, net, node, batch)
         });
         let plan = |conv: &Option<super::network::Conv>| {
@@ -116,8 +121,8 @@ impl Network {
         &self,
         images: &[f32],
         affines: &[Option<Affine>],
-        wanted: &[usize],
-        outputs: Vec<&mut [f32]>,
+        (wanted, pooled): (&[usize], &[(usize, Option<usize>)]),
+        mut outputs: Vec<&mut [f32]>,
     ) {
         let n = images.len() / self.net.input().size();
         let batch = Batch { serial: true, ..Batch::new(self.isa, n) };
@@ -133,18 +138,31 @@ impl Network {
         let mut chunk = Chunk { network: self, plan, batch, buffers };
         for step in &plan.program.steps {
             chunk.run(step, images, affines);
-        }
-        for (&node, out) in wanted.iter().zip(outputs) {
-            let Shape { channels, height, width } = self.net.nodes[node].shape;
-            let value = chunk.value(node);
-            if self.net.has_tokens(node) {
-                let tokens = Tokens { isa: self.isa, batch, count: height };
-                tokens.unpack(value, channels, out);
-            } else {
-                unpack(value, channels, height * width, batch, out);
+            for (&(node, side), out) in pooled.iter().zip(&mut outputs) {
+                if node == step.output {
+                    self.take_out(node, side, (chunk.value(node), batch), out);
+                }
             }
         }
         free().push(chunk.buffers);
+    }
+
+    fn take_out(
+        &self,
+        node: usize,
+        side: Option<usize>,
+        (value, batch): (&[f32], Batch),
+        out: &mut [f32],
+    ) {
+        let shape = self.net.nodes[node].shape;
+        if self.net.has_tokens(node) {
+            let tokens = Tokens { isa: self.isa, batch, count: shape.height };
+            tokens.unpack(value, shape.channels, out);
+        } else if let Some(side) = side {
+            average_to(side, self.isa, (value, shape), batch, out);
+        } else {
+            unpack(value, shape.channels, pixels(shape), batch, out);
+        }
     }
 }
 

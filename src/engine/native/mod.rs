@@ -6,6 +6,7 @@
 #![allow(clippy::inline_always, clippy::needless_range_loop)]
 
 mod attention;
+mod averages;
 mod batchnorm;
 mod batchnorm_pool;
 mod conv;

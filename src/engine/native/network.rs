@@ -296,7 +296,7 @@ impl Network {
             let trains = self.nodes_with_trained_ancestors();
             Program::training(net, lower(net, &root, &root, false), &trains, size)
         } else {
-            Program::forward(net, lower(net, &self.batchnorms, &[], false), &[], size)
+            Program::forward(net, lower(net, &self.batchnorms, &[], false), size)
         };
         let gathers = self.convs.iter().map(|conv| {
             conv.as_ref().map_or([None, None], |conv| {

@@ -299,15 +299,9 @@ impl Program {
     pub(super) fn forward(
         net: &Net,
         steps: Vec<Step>,
-        kept: &[usize],
         size: impl Fn(usize) -> usize,
     ) -> Self {
-        let (mut arrays, value) = values(net, &steps, &size);
-        for &node in kept {
-            if let Some(array) = value[node] {
-                arrays[array].end = steps.len();
-            }
-        }
+        let (arrays, value) = values(net, &steps, &size);
         Self::assign(steps, value, vec![], &arrays)
     }
 
@@ -479,8 +473,7 @@ mod tests {
         let net = resnet();
         let logits = net.nodes.len() - 1;
         let steps = lower(&net, &[logits], &[logits], true);
-        let program =
-            Program::forward(&net, steps, &[logits], |n| net.nodes[n].shape.size());
+        let program = Program::forward(&net, steps, |n| net.nodes[n].shape.size());
         assert!(program.buffers.len() <= 4, "{:?}", program.buffers);
     }
 

@@ -1,0 +1,137 @@
+//! The noise floor of the probes' decision regions: two probes of one representation, each
+//! trained on a bootstrap sample of the training images, agree no better than their training
+//! set's chance lets them. A change over the epochs below that is none of the representation.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt as _;
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::experiment::FloorEpochs;
+use crate::probe::{FitOptions, Probe};
+use crate::represent::Representer;
+use crate::run_dir::Checkpoint;
+use crate::seed;
+
+use super::memory;
+use super::plan::Plan;
+use super::probes::{design, design_bytes, labels_of, probe_features, sizes, solver};
+
+/// The table's header.
+pub(super) const HEADER: &str = "layer,step,epoch,group,measure,value,se\n";
+
+/// Two probes of each layer, on the bootstrap samples 0 and 1, which are the same for all
+/// layers and checkpoints; none where the checkpoint's floor is not asked for.
+pub(super) fn probes(
+    plan: &Plan,
+    net: &mut Representer,
+    (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
+    fitted: &[Probe],
+) -> Result<Vec<[Probe; 2]>> {
+    let wanted = match plan.experiment.analysis.drs.floor {
+        FloorEpochs::All => true,
+        FloorEpochs::None => false,
+        FloorEpochs::Some => {
+            let previous = previous.map(|previous| previous.epoch);
+            is_first_of_its_span(previous, checkpoint.epoch)
+        }
+    };
+    if !wanted {
+        return Ok(vec![]);
+    }
+    let config = &plan.experiment.analysis.probe;
+    let labels = labels_of(plan.data, config.labels);
+    let samples = [0, 1].map(|k| sample(plan.experiment.data.seed, k, labels.len()));
+    let solver = solver(config);
+    let fit = |(features, fitted): (&Vec<f32>, &Probe)| {
+        let fit = |sample: &Vec<usize>| -> Result<Probe> {
+            let d = fitted.n_features;
+            let rows = sample.iter().flat_map(|i| &features[i * d..(i + 1) * d]);
+            let rows: Vec<f32> = rows.copied().collect();
+            let labels: Vec<u8> = sample.iter().map(|i| labels[*i]).collect();
+            let design = design(solver, &rows, sample.len())?;
+            let options = FitOptions { l2: config.l2, solver, ..FitOptions::default() };
+            let n_classes = plan.data.n_classes;
+            Ok(design.fit(&labels, n_classes, &options, Some(fitted)).probe)
+        };
+        Ok([fit(&samples[0])?, fit(&samples[1])?])
+    };
+    let sizes = sizes(plan.data, &plan.layers, plan.pooling);
+    let work = design_bytes(plan.data, &plan.layers, plan.pooling);
+    let limit = memory::bytes(&plan.experiment.analysis);
+    let mut probes = vec![];
+    for batch in memory::batches(&sizes, work, limit) {
+        let (data, layers) = (plan.data, &plan.layers[batch.clone()]);
+        let features = probe_features(net, data, &data.train, layers, plan.pooling)?;
+        let fits = features.par_iter().zip(&fitted[batch]).map(fit);
+        probes.extend(fits.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(probes)
+}
+
+/// Whether an epoch is the first at or after one of 0, 1, 3, 10, 30, 100 …. It depends on no
+/// later checkpoint, so that a growing run keeps its rows.
+fn is_first_of_its_span(previous: Option<f64>, epoch: f64) -> bool {
+    let Some(previous) = previous else { return true };
+    let mut marks =
+        (0..).flat_map(|power| [1, 3].map(|k| f64::from(k) * 10f64.powi(power)));
+    marks.find(|mark| *mark > previous).is_some_and(|mark| mark <= epoch)
+}
+
+/// Positions drawn with replacement.
+fn sample(seed: u64, index: u64, n: usize) -> Vec<usize> {
+    let mut rng = seed::stream(seed, "analysis/bootstrap", index);
+    (0..n).map(|_| rng.random_range(0..n)).collect()
+}
+
+/// The mean disagreement of the two probes over the table's checkpoints, by group and layer.
+pub(super) fn means(table: &str) -> BTreeMap<(String, String), f64> {
+    let mut sums: BTreeMap<_, (f64, f64)> = BTreeMap::new();
+    for line in table.lines() {
+        let fields: Vec<&str> = line.split(',').collect();
+        let &[layer, _, _, group, "drs", value, _] = fields.as_slice() else { continue };
+        let Ok(value) = value.parse::<f64>() else { continue };
+        let sum = sums.entry((group.to_owned(), layer.to_owned())).or_default();
+        *sum = (sum.0 + 1.0 - value, sum.1 + 1.0);
+    }
+    sums.into_iter().map(|(key, (sum, n))| (key, sum / n)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_begin_at_half_decades() {
+        let epochs = [0.0, 1.0, 2.0, 3.0, 5.0, 11.0, 14.0, 40.0, 99.0, 150.0, 310.0];
+        let firsts: Vec<f64> = (0..epochs.len())
+            .filter(|&k| {
+                is_first_of_its_span(k.checked_sub(1).map(|k| epochs[k]), epochs[k])
+            })
+            .map(|k| epochs[k])
+            .collect();
+        assert_eq!(firsts, [0.0, 1.0, 3.0, 11.0, 40.0, 150.0, 310.0]);
+    }
+
+    #[test]
+    fn samples_are_drawn_with_replacement_and_differ() {
+        let [a, b] = [0, 1].map(|k| sample(7, k, 1000));
+        assert_ne!(a, b);
+        let mut distinct = a.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        // 1 − 1/e of them, give or take.
+        assert!((600..665).contains(&distinct.len()), "{}", distinct.len());
+    }
+
+    #[test]
+    fn the_mean_is_that_of_the_rows_of_drs() {
+        let table = format!(
+            "{HEADER}fc,0,0,test,drs,0.5,0.1\nfc,0,0,test,drs-kappa,0.1,\n\
+             fc,8,1,test,drs,0.75,0.1\n"
+        );
+        let key = ("test".to_owned(), "fc".to_owned());
+        assert_eq!(means(&table), [(key, 0.375)].into());
+    }
+}

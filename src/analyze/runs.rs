@@ -1,0 +1,97 @@
+//! The same layer of two runs at the same epochs: how far regions are reproduced under another
+//! seed, the reference for how far they move over the epochs of one run.
+
+use crate::array_file::{Array, Values, read_npy, read_npz_members};
+use crate::data::Data;
+use crate::error::{Error, Result};
+use crate::run_dir::RunDir;
+use crate::similarity::regions::Comparison;
+
+use super::joined;
+use super::plane_set::PlaneSet;
+
+/// Compares the decision regions of a layer, or of the `output`, of two analysed runs at every
+/// epoch that both have, on the triplets of one source.
+///
+/// Both runs must have the same planes: the same data and `data.seed`, and the same
+/// `analysis.drs`; that the triplets are the same is checked. `data` are those of `run`.
+///
+/// # Errors
+/// If a run has no decisions of the layer and source, or the runs differ in their planes or
+/// share no epoch.
+pub fn compare_runs(
+    run: &RunDir,
+    other: &RunDir,
+    data: &Data,
+    (layer, group): (&str, &str),
+) -> Result<Vec<(f64, Comparison)>> {
+    let drs = [run, other].map(|run| &run.experiment().analysis.drs);
+    let place = |run: &RunDir| run.root().display().to_string();
+    let same_grid =
+        drs[0].resolution == drs[1].resolution && drs[0].margin == drs[1].margin;
+    if !same_grid || triplets(run)? != triplets(other)? {
+        return Err(Error::usage(place(other), "has other planes than the first run")
+            .expected("the same triplets, resolution and margin")
+            .fix("give both runs the same [data] and [analysis.drs]"));
+    }
+    let source = drs[0].source.list().iter().find(|source| source.name() == group);
+    let source = source.ok_or_else(|| {
+        Error::usage(place(run), format!("has no triplets of the group `{group}`"))
+    })?;
+    let set = PlaneSet::new(run.experiment(), data, *source)?;
+    let [(epochs, rows), (other_epochs, others)] =
+        [decisions(run, layer, group)?, decisions(other, layer, group)?];
+    let mut shared = vec![];
+    let (mut a, mut b) = (vec![], vec![]);
+    for (epoch, row) in epochs.iter().zip(classes(&rows)) {
+        if let Some(at) = other_epochs.iter().position(|other| other == epoch) {
+            shared.push(*epoch);
+            a.push(row);
+            b.push(classes(&others).nth(at).expect("a row for each epoch"));
+        }
+    }
+    if shared.is_empty() {
+        return Err(Error::usage(place(other), "shares no epoch with the first run"));
+    }
+    Ok(shared.into_iter().zip(set.points.pairs(&a, &b)).collect())
+}
+
+/// The members `triplets…` of `labels.npz`.
+fn triplets(run: &RunDir) -> Result<Vec<(String, Array)>> {
+    let wanted = |name: &str| name.starts_with("triplets");
+    Ok(read_npz_members(&run.labels(), wanted)?.0)
+}
+
+/// A layer's epochs, and the array of its decisions `[E, T·G²]`.
+fn decisions(run: &RunDir, layer: &str, group: &str) -> Result<(Vec<f64>, Array)> {
+    crate::run_dir::check_name(layer)?;
+    let path = run.signatures("drs", group, layer);
+    if !path.is_file() {
+        return Err(Error::usage(
+            run.root().display().to_string(),
+            format!("has no decision regions of `{layer}` on {group} triplets"),
+        )
+        .expected("a layer, or `output`, of a run that is analysed"));
+    }
+    let rows = read_npy(&path)?;
+    let checkpoints = run.checkpoints()?;
+    let epochs: Vec<f64> = joined::steps(run)?
+        .into_iter()
+        .filter_map(|step| checkpoints.iter().find(|c| c.step == step))
+        .map(|checkpoint| checkpoint.epoch)
+        .collect();
+    let is_whole = rows.shape.len() == 2
+        && rows.shape[0] == epochs.len()
+        && matches!(rows.values, Values::U8(_));
+    if is_whole {
+        return Ok((epochs, rows));
+    }
+    Err(Error::data(&path, format!("has the shape {:?}", rows.shape))
+        .expected(format!("classes of {} checkpoints", epochs.len()))
+        .fix("analyze again with --force"))
+}
+
+fn classes(rows: &Array) -> impl Iterator<Item = &[u8]> {
+    let Values::U8(values) = &rows.values else { panic!("decisions are u8") };
+    values.chunks(rows.shape[1])
+}

@@ -1,0 +1,162 @@
+//! Epoch strips: the decision regions of every layer (rows, deepest at the bottom) on one
+//! plane over the epochs (columns).
+
+use std::collections::BTreeSet;
+
+use super::model::{Regions, RunResults};
+use super::regions::{
+    chosen, class_key, epoch_name, picture, plane_name, png, proportions, rgb, ringed,
+    row_name,
+};
+use super::svg::{Anchor, Svg, TICK, TITLE};
+use super::{viridis, words};
+
+/// White pixels between pictures.
+const GAP: usize = 6;
+
+/// The strip of one plane as an SVG file with the pictures embedded as PNG. All `layers` have
+/// the same epochs and planes, as those that a run holds or one drawing made.
+///
+/// # Panics
+/// If a layer has not that plane.
+pub fn strip_figure(run: &RunResults, layers: &[&Regions], plane: usize) -> String {
+    let Some(first) = layers.first() else {
+        return Svg::default().finish((1.0, 1.0), "Decision regions", "");
+    };
+    let epochs = chosen(run, first);
+    let (left, top, gap) = (12.0, 22.0, 4.0);
+    let columns = epochs.len().max(4) as f64;
+    let side = ((508.0 - left) / columns - gap).min(110.0);
+    let step = proportions(first, plane).1 * side + gap;
+    let mut svg = Svg::default();
+    let title = format!("Decision regions, {}", plane_name(run, first, plane));
+    svg.text((left, 8.0), Anchor::Start, TITLE, &title);
+    let mut classes = BTreeSet::new();
+    for (column, &k) in epochs.iter().enumerate() {
+        let centre = left + column as f64 * (side + gap) + side / 2.0;
+        let name = epoch_name(run, first.epochs[k]);
+        svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
+        for (row, regions) in layers.iter().enumerate() {
+            let y = top + row as f64 * step;
+            picture(&mut svg, regions, (k, plane), ((centre, y), side));
+            classes.extend(regions.map((k, plane)));
+        }
+    }
+    for (row, regions) in layers.iter().enumerate() {
+        let middle = top + row as f64 * step + (step - gap) / 2.0;
+        row_name(&mut svg, middle, &words::short(&regions.layer));
+    }
+    let bottom = top + layers.len() as f64 * step;
+    class_key(&mut svg, &classes, (left, bottom + 8.0));
+    let width = left + columns * (side + gap);
+    svg.finish((width, bottom + 14.0), &title, &strip_caption(run, first, plane))
+}
+
+/// The caption of the figure.
+pub(super) fn strip_caption(run: &RunResults, first: &Regions, plane: usize) -> String {
+    format!(
+        "Predictions of linear probes on each layer, and of the net itself (output), on one \
+         plane through three images, {}, over the epochs. Colour is the predicted class, \
+         paler where the largest softmax probability (temperature 5) is smaller; the discs \
+         are the three images with their labels{}. {}",
+        plane_name(run, first, plane),
+        ringed(first, plane..plane + 1),
+        words::seed_words(run)
+    )
+}
+
+/// The strip of one plane as a PNG file, one pixel a point: layers in rows, epochs in
+/// columns, the images marked as discs of their labels' colours with a white rim, a black one
+/// where the label is wrong.
+///
+/// # Panics
+/// If a layer has not that plane, or another resolution than the first.
+pub fn strip_png(layers: &[&Regions], plane: usize) -> Vec<u8> {
+    let Some(first) = layers.first() else { return png((1, 1), &[255; 3]) };
+    let (side, columns) = (first.side, first.epochs.len());
+    let step = side + GAP;
+    let (width, height) = (columns * step - GAP, layers.len() * step - GAP);
+    let mut canvas = vec![255; 3 * width * height];
+    for (row, regions) in layers.iter().enumerate() {
+        for column in 0..columns {
+            let mut pixels = rgb(regions, column, plane);
+            mark_images(&mut pixels, regions, plane);
+            for (y, line) in pixels.chunks_exact(3 * side).enumerate() {
+                let at = 3 * ((row * step + y) * width + column * step);
+                canvas[at..at + 3 * side].copy_from_slice(line);
+            }
+        }
+    }
+    png((width, height), &canvas)
+}
+
+/// Paints the three images onto a square picture.
+fn mark_images(pixels: &mut [u8], regions: &Regions, p: usize) {
+    let side = regions.side;
+    let last = (side - 1) as f64;
+    let [from_a, to_a, from_b, to_b] = regions.corners[p];
+    let radius = (last / 30.0).max(2.0);
+    for (image, [a, b]) in regions.images[p].into_iter().enumerate() {
+        let x = (a - from_a) / (to_a - from_a) * last;
+        let y = last - (b - from_b) / (to_b - from_b) * last;
+        let label = usize::try_from(regions.labels[p][image]).unwrap_or(0);
+        let rim = if regions.corrupted[p][image] { [0; 3] } else { [255; 3] };
+        for (at, pixel) in pixels.chunks_exact_mut(3).enumerate() {
+            let away = ((at % side) as f64 - x).hypot((at / side) as f64 - y);
+            if away <= radius {
+                pixel.copy_from_slice(&viridis::channels(viridis::class(label)));
+            } else if away <= 1.4 * radius {
+                pixel.copy_from_slice(&rim);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::regions::tests::two_by_two;
+
+    #[test]
+    fn pictures_stand_in_rows_and_columns() {
+        let mut one = two_by_two();
+        one.images = vec![[[-99.0, 0.0]; 3]];
+        let file = strip_png(&[&one, &one], 0);
+        let decoder = png::Decoder::new(std::io::Cursor::new(file));
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels.len(), 3 * 2 * (2 + GAP + 2));
+        let picture = rgb(&one, 0, 0);
+        assert_eq!(pixels[..12], picture);
+        assert_eq!(pixels[pixels.len() - 12..], picture);
+        assert!(pixels[12..pixels.len() - 12].iter().all(|white| *white == 255));
+    }
+
+    #[test]
+    fn images_are_marked_with_their_labels_colours() {
+        let mut regions = two_by_two();
+        regions.side = 61;
+        regions.images = vec![[[0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]];
+        regions.classes = vec![3; 61 * 61];
+        regions.confidence = vec![1.0; 61 * 61];
+        let mut pixels = rgb(&regions, 0, 0);
+        mark_images(&mut pixels, &regions, 0);
+        let at = |x: usize, y: usize| &pixels[3 * (y * 61 + x)..][..3];
+        let class = |label| viridis::channels(viridis::class(label));
+        assert_eq!([at(30, 30), at(0, 60), at(60, 0)], [&class(0), &class(1), &class(2)]);
+        // The first label is wrong.
+        assert_eq!([at(32, 31), at(58, 1), at(15, 15)], [&[0; 3], &[255; 3], &class(3)]);
+    }
+
+    #[test]
+    fn the_figure_has_a_row_for_each_layer() {
+        let run = RunResults::default();
+        let (output, mut probe) = (two_by_two(), two_by_two());
+        probe.layer = "pool4".into();
+        let svg = strip_figure(&run, &[&probe, &output], 0);
+        assert!(svg.contains(">pool4<") && svg.contains(">output<"));
+        assert_eq!(svg.matches("<image").count(), 2);
+        assert!(svg.contains("a ring marks a wrong label"));
+    }
+}
