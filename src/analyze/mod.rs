@@ -19,6 +19,7 @@ mod probes;
 mod recorded;
 mod regions;
 mod runs;
+mod tables;
 mod work;
 
 use crate::array_file::npz_bytes;
