@@ -8,11 +8,12 @@ use rayon::prelude::*;
 
 use super::Feature;
 use super::centred::{Centred, keep_spare, take_spare};
+use super::cka::F64_BELOW;
 use super::triangle::{Strip, packed_len, strips, strips_mut};
 
 /// Features whose products are summed in the type of the product; blocks of so many are
 /// added in f64, in order.
-const TERMS: usize = 1024;
+pub(super) const TERMS: usize = 1024;
 /// Blocks of features that are held at once, centred.
 const BLOCKS: usize = 4;
 /// Features that are held at once.
@@ -23,21 +24,24 @@ const GAP: usize = 16;
 const TILE: usize = 256;
 
 /// A symmetric n × n matrix: its upper triangle, packed row by row.
-pub(super) struct Gram {
+///
+/// Entries are `f32` where they are the sums of one block of f32 products: then no digits are
+/// lost, and half the memory is moved.
+pub(super) struct Gram<S: Feature = f64> {
     n: usize,
-    packed: Vec<f64>,
+    packed: Vec<S>,
 }
 
-impl Drop for Gram {
+impl<S: Feature> Drop for Gram<S> {
     fn drop(&mut self) {
         keep_spare(std::mem::take(&mut self.packed));
     }
 }
 
 /// What U-centring leaves of a matrix.
-pub(super) struct UCentred {
+pub(super) struct UCentred<S: Feature = f64> {
     /// The matrix as it was.
-    pub matrix: Gram,
+    pub matrix: Gram<S>,
     /// What U-centring takes from entry (i, j) is the sum of the entries i and j; the diagonal
     /// becomes 0.
     pub means: Vec<f64>,
@@ -48,12 +52,12 @@ pub(super) struct UCentred {
     pub remainder: f64,
 }
 
-impl Gram {
+impl<S: Feature> Gram<S> {
     /// A matrix of zeros.
     pub(super) fn zero(n: usize) -> Self {
         let mut packed = take_spare();
         packed.clear();
-        packed.resize(packed_len(n), 0.0);
+        packed.resize(packed_len(n), S::nearest(0.0));
         Self { n, packed }
     }
 
@@ -110,6 +114,95 @@ impl Gram {
         keep_spare(panel);
     }
 
+    /// The U-centred matrix of Székely and Rizzo: diagonal 0, and for i ≠ j
+    /// `K_ij − m_i − m_j` with `m_j = Σ_i K_ij/(n−2) − Σ_ij K_ij/(2(n−1)(n−2))`, sums
+    /// without the diagonal. Its rows sum to 0, and `n(n−3)·HSIC₁(K, L) = ⟨U(K), U(L)⟩`.
+    pub(super) fn u_centred(self) -> UCentred<S> {
+        let (mut means, before) = self.off_diagonal_sums();
+        let n = self.n as f64;
+        let (sum, squares) = (sum(&means), sum_of_squares(&means));
+        let half = sum / (2.0 * (n - 1.0) * (n - 2.0));
+        for mean in &mut means {
+            *mean = *mean / (n - 2.0) - half;
+        }
+        // What centring takes from the sum of squares, unless that is nearly all of it.
+        let mut after = before - squares / (n - 2.0) + sum * half;
+        if after < F64_BELOW * F64_BELOW * before {
+            let parts: Vec<f64> = strips(self.n, &self.packed)
+                .into_par_iter()
+                .map(|strip| squares_less_means(&strip, &means))
+                .collect();
+            after = parts.iter().sum();
+        }
+        let remainder = if before > 0.0 { (after / before).sqrt() } else { 0.0 };
+        UCentred { norm: (2.0 * after).sqrt(), remainder, means, matrix: self }
+    }
+
+    /// The Frobenius norm.
+    pub(super) fn norm(&self) -> f64 {
+        let squares: Vec<f64> = strips(self.n, &self.packed)
+            .into_par_iter()
+            .map(|strip| {
+                let square =
+                    |row: &[S]| row[0].into().powi(2) + 2.0 * sum_of_squares(&row[1..]);
+                strip.rows().map(square).sum()
+            })
+            .collect();
+        squares.iter().sum::<f64>().sqrt()
+    }
+
+    /// Writes the packed matrix divided by its norm, off-diagonal entries times √2: the
+    /// inner product of two such vectors is ⟨K, L⟩/(‖K‖·‖L‖). With `means`, those of
+    /// [`UCentred`], it is U-centred.
+    pub(super) fn write_signature(
+        &self,
+        norm: f64,
+        means: Option<&[f64]>,
+        signature: &mut [f32],
+    ) {
+        let diagonal = norm.recip();
+        let beside = diagonal * std::f64::consts::SQRT_2;
+        strips_mut(self.n, signature)
+            .into_par_iter()
+            .zip(strips(self.n, &self.packed))
+            .for_each(|(mut to, from)| {
+                let first = to.first;
+                for (i, (to, from)) in to.rows_mut().zip(from.rows()).enumerate() {
+                    to[0] = means.map_or((from[0].into() * diagonal) as f32, |_| 0.0);
+                    let entries = to[1..].iter_mut().zip(&from[1..]);
+                    let Some(means) = means else {
+                        entries
+                            .for_each(|(to, &from)| *to = (from.into() * beside) as f32);
+                        continue;
+                    };
+                    let means = &means[first + i..];
+                    let own = means[0];
+                    for ((to, &from), mean) in entries.zip(&means[1..]) {
+                        *to = ((from.into() - (own + mean)) * beside) as f32;
+                    }
+                }
+            });
+    }
+
+    /// Sum of each row without its diagonal entry, and the sum of squares of the upper
+    /// triangle without the diagonal.
+    fn off_diagonal_sums(&self) -> (Vec<f64>, f64) {
+        let partial: Vec<(Vec<f64>, f64)> = strips(self.n, &self.packed)
+            .into_par_iter()
+            .map(|strip| strip_sums(&strip))
+            .collect();
+        let mut sums = vec![0.0; self.n];
+        for (part, _) in &partial {
+            let first = self.n - part.len();
+            for (sum, part) in sums[first..].iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+        (sums, partial.iter().map(|(_, squares)| squares).sum())
+    }
+}
+
+impl Gram {
     /// Sums of rows and columns taken away, diagonal included: H·K·H.
     pub(super) fn doubly_centred(mut self) -> Self {
         let n = self.n as f64;
@@ -140,87 +233,6 @@ impl Gram {
     pub(super) fn packed_mut(&mut self) -> &mut [f64] {
         &mut self.packed
     }
-
-    /// The U-centred matrix of Székely and Rizzo: diagonal 0, and for i ≠ j
-    /// `K_ij − m_i − m_j` with `m_j = Σ_i K_ij/(n−2) − Σ_ij K_ij/(2(n−1)(n−2))`, sums
-    /// without the diagonal. Its rows sum to 0, and `n(n−3)·HSIC₁(K, L) = ⟨U(K), U(L)⟩`.
-    pub(super) fn u_centred(self) -> UCentred {
-        let (mut means, before) = self.off_diagonal_sums();
-        let n = self.n as f64;
-        let half = means.iter().sum::<f64>() / (2.0 * (n - 1.0) * (n - 2.0));
-        for mean in &mut means {
-            *mean = *mean / (n - 2.0) - half;
-        }
-        let after: Vec<f64> = strips(self.n, &self.packed)
-            .into_par_iter()
-            .map(|strip| squares_less_means(&strip, &means))
-            .collect();
-        let after: f64 = after.iter().sum();
-        let remainder = if before > 0.0 { (after / before).sqrt() } else { 0.0 };
-        UCentred { norm: (2.0 * after).sqrt(), remainder, means, matrix: self }
-    }
-
-    /// The Frobenius norm.
-    pub(super) fn norm(&self) -> f64 {
-        let squares: Vec<f64> = strips(self.n, &self.packed)
-            .into_par_iter()
-            .map(|strip| {
-                let square =
-                    |row: &[f64]| row[0] * row[0] + 2.0 * sum_of_squares(&row[1..]);
-                strip.rows().map(square).sum()
-            })
-            .collect();
-        squares.iter().sum::<f64>().sqrt()
-    }
-
-    /// Writes the packed matrix divided by its norm, off-diagonal entries times √2: the
-    /// inner product of two such vectors is ⟨K, L⟩/(‖K‖·‖L‖). With `means`, those of
-    /// [`UCentred`], it is U-centred.
-    pub(super) fn write_signature(
-        &self,
-        norm: f64,
-        means: Option<&[f64]>,
-        signature: &mut [f32],
-    ) {
-        let diagonal = norm.recip();
-        let beside = diagonal * std::f64::consts::SQRT_2;
-        strips_mut(self.n, signature)
-            .into_par_iter()
-            .zip(strips(self.n, &self.packed))
-            .for_each(|(mut to, from)| {
-                let first = to.first;
-                for (i, (to, from)) in to.rows_mut().zip(from.rows()).enumerate() {
-                    to[0] = means.map_or((from[0] * diagonal) as f32, |_| 0.0);
-                    let entries = to[1..].iter_mut().zip(&from[1..]);
-                    let Some(means) = means else {
-                        entries.for_each(|(to, from)| *to = (from * beside) as f32);
-                        continue;
-                    };
-                    let means = &means[first + i..];
-                    let own = means[0];
-                    for ((to, from), mean) in entries.zip(&means[1..]) {
-                        *to = ((from - (own + mean)) * beside) as f32;
-                    }
-                }
-            });
-    }
-
-    /// Sum of each row without its diagonal entry, and the sum of squares of the upper
-    /// triangle without the diagonal.
-    fn off_diagonal_sums(&self) -> (Vec<f64>, f64) {
-        let partial: Vec<(Vec<f64>, f64)> = strips(self.n, &self.packed)
-            .into_par_iter()
-            .map(|strip| strip_sums(&strip))
-            .collect();
-        let mut sums = vec![0.0; self.n];
-        for (part, _) in &partial {
-            let first = self.n - part.len();
-            for (sum, part) in sums[first..].iter_mut().zip(part) {
-                *sum += part;
-            }
-        }
-        (sums, partial.iter().map(|(_, squares)| squares).sum())
-    }
 }
 
 /// Scratch of one tile: products of one block, and their sum over the blocks of a panel.
@@ -239,9 +251,9 @@ impl<F> Default for Tile<F> {
 /// tile, so that what is added up stays in the cache.
 ///
 /// *Shapes* `blocks: [n, terms]` each.
-fn add_strip<F>(
+fn add_strip<F, S: Feature>(
     blocks: &[MatRef<'_, F>],
-    mut strip: Strip<&mut [f64]>,
+    mut strip: Strip<&mut [S]>,
     factor: f64,
     tile: &mut Tile<F>,
 ) where
@@ -279,10 +291,10 @@ fn add_strip<F>(
             let own = i * width + from..(i + 1) * width;
             let row = row[at..].iter_mut().zip(&tile.product[own.clone()]);
             if others.is_empty() {
-                row.for_each(|(k, &x)| *k += factor * x.into());
+                row.for_each(|(k, &x)| *k = S::nearest((*k).into() + factor * x.into()));
             } else {
                 for ((k, &x), sum) in row.zip(&tile.sum[own]) {
-                    *k += factor * (sum + x.into());
+                    *k = S::nearest((*k).into() + factor * (sum + x.into()));
                 }
             }
         }
@@ -316,22 +328,22 @@ fn multiply<F: Feature + faer::traits::ComplexField>(
 }
 
 /// A strip's part of [`Gram::off_diagonal_sums`], rows from the strip's first on.
-fn strip_sums(strip: &Strip<&[f64]>) -> (Vec<f64>, f64) {
+fn strip_sums<S: Feature>(strip: &Strip<&[S]>) -> (Vec<f64>, f64) {
     let mut sums = vec![0.0; strip.width()];
     let mut squares = 0.0;
     for (i, row) in strip.rows().enumerate() {
         let row = &row[1..];
         sums[i] += sum(row);
         squares += sum_of_squares(row);
-        for (sum, k) in sums[i + 1..].iter_mut().zip(row) {
-            *sum += k;
+        for (sum, &k) in sums[i + 1..].iter_mut().zip(row) {
+            *sum += k.into();
         }
     }
     (sums, squares)
 }
 
 /// Σ over a strip, without the diagonal, of `(K_ij − m_i − m_j)²`.
-fn squares_less_means(strip: &Strip<&[f64]>, means: &[f64]) -> f64 {
+fn squares_less_means<S: Feature>(strip: &Strip<&[S]>, means: &[f64]) -> f64 {
     let first = strip.first;
     let mut squares = 0.0;
     for (i, row) in strip.rows().enumerate() {
@@ -342,36 +354,38 @@ fn squares_less_means(strip: &Strip<&[f64]>, means: &[f64]) -> f64 {
         let (chunks, rest) = row.as_chunks::<8>();
         let (means, rest_means) = others.as_chunks::<8>();
         for (chunk, means) in chunks.iter().zip(means) {
-            for ((part, k), mean) in parts.iter_mut().zip(chunk).zip(means) {
-                let left = k - (own + mean);
+            for ((part, &k), mean) in parts.iter_mut().zip(chunk).zip(means) {
+                let left = k.into() - (own + mean);
                 *part += left * left;
             }
         }
-        let rest =
-            rest.iter().zip(rest_means).map(|(k, mean)| (k - (own + mean)).powi(2));
+        let rest = rest
+            .iter()
+            .zip(rest_means)
+            .map(|(&k, mean)| (k.into() - (own + mean)).powi(2));
         squares += parts.iter().sum::<f64>() + rest.sum::<f64>();
     }
     squares
 }
 
 /// Σ x, in eight interleaved parts so that it runs in vector registers.
-fn sum(values: &[f64]) -> f64 {
+fn sum<S: Feature>(values: &[S]) -> f64 {
     interleaved(values, |x| x)
 }
 
 /// Σ x², in eight interleaved parts.
-fn sum_of_squares(values: &[f64]) -> f64 {
+fn sum_of_squares<S: Feature>(values: &[S]) -> f64 {
     interleaved(values, |x| x * x)
 }
 
-fn interleaved(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+fn interleaved<S: Feature>(values: &[S], term: impl Fn(f64) -> f64) -> f64 {
     let mut parts = [0.0; 8];
     let mut chunks = values.chunks_exact(8);
     for chunk in &mut chunks {
         for (part, &x) in parts.iter_mut().zip(chunk) {
-            *part += term(x);
+            *part += term(x.into());
         }
     }
-    let rest: f64 = chunks.remainder().iter().map(|&x| term(x)).sum();
+    let rest: f64 = chunks.remainder().iter().map(|&x| term(x.into())).sum();
     parts.iter().sum::<f64>() + rest
 }

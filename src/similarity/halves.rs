@@ -2,11 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::gram::Gram;
-use super::kernel::{self, Piece, batches_of};
-use super::products::{Wanted, inner_products};
+use super::kernel::batches_of;
+use super::products::{TERMS, Wanted, add_products};
 use super::triangle::packed_len;
 use super::{Estimator, Undefined};
+
+/// Examples of a half whose rows are one unit of parallel work.
+const ROWS: usize = 16;
 
 /// The noise floor of CKA over all pairs of epochs: √(mean (A − B)²)/2, where A and B are the
 /// similarities on the examples at even and at odd positions.
@@ -19,7 +21,7 @@ use super::{Estimator, Undefined};
 /// The halves' Gram matrices are parts of the signatures', centred anew: no features are
 /// needed. With minibatches every batch is halved.
 ///
-/// Cost E·n²/2 + E²n²/8 multiply-adds.
+/// Cost E²n²/8 multiply-adds.
 ///
 /// # Panics
 /// If the signatures are not those of n examples with that estimator.
@@ -28,78 +30,151 @@ pub fn noise_floor(
     n: usize,
     estimator: Estimator,
 ) -> f64 {
-    let whole = batches_of(n, estimator);
-    if whole.iter().any(|batch| batch.len() < 8) {
+    if batches_of(n, estimator).iter().any(|batch| batch.len() < 8) {
         return f64::NAN;
     }
-    let half = |parity: usize| -> Vec<Option<Vec<f32>>> {
-        signatures
-            .par_iter()
-            .map(|signature| half_signature((*signature).ok()?, n, estimator, parity))
-            .collect()
+    let rows: Vec<&[f32]> = signatures.iter().filter_map(|s| s.ok()).collect();
+    let m = rows.len();
+    let [even, odd] = [0, 1].map(|parity| half_products(&rows, n, estimator, parity));
+    let cosine = |half: &[f64], a: usize, b: usize| {
+        half[a * m + b] / (half[a * m + a] * half[b * m + b]).sqrt()
     };
-    let (even, odd) = (half(0), half(1));
-    let defined: Vec<usize> = (0..signatures.len())
-        .filter(|&epoch| even[epoch].is_some() && odd[epoch].is_some())
+    // An epoch whose half is undefined has the product 0 with itself.
+    let pairs = (0..m).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let squares: Vec<f64> = pairs
+        .map(|(a, b)| (cosine(&even, a, b) - cosine(&odd, a, b)).powi(2))
+        .filter(|square| !square.is_nan())
         .collect();
-    let products = |halves: &[Option<Vec<f32>>]| {
-        let rows: Vec<&[f32]> =
-            defined.iter().filter_map(|&epoch| halves[epoch].as_deref()).collect();
-        let length = rows.first().map_or(0, |row| row.len());
-        inner_products(&rows, 0..length, Wanted::all(rows.len()))
-    };
-    let (even, odd) = (products(&even), products(&odd));
-    let m = defined.len();
-    let pairs = (0..m).flat_map(|a| (0..a).map(move |b| a * m + b));
-    let squares: f64 = pairs.map(|at| (even[at] - odd[at]).powi(2)).sum();
-    (squares / (m * (m.max(1) - 1) / 2) as f64).sqrt() / 2.0
+    (squares.iter().sum::<f64>() / squares.len() as f64).sqrt() / 2.0
 }
 
-/// The signature of every second example, or nothing where it is undefined.
-fn half_signature(
-    signature: &[f32],
+/// The inner products of the centred Gram matrices of every second example: lower triangle
+/// `[E, E]`.
+fn half_products(
+    signatures: &[&[f32]],
     n: usize,
     estimator: Estimator,
     parity: usize,
-) -> Option<Vec<f32>> {
-    let (mut pieces, mut halves) = (vec![], vec![]);
-    let mut rest = signature;
-    let mut end = 0;
-    for batch in batches_of(n, estimator) {
-        let (own, after) = rest.split_at(packed_len(batch.len()));
-        rest = after;
-        let gram = every_second(own, batch.len(), parity);
-        let size = (batch.len() + 1 - parity) / 2;
-        halves.push(end..end + size);
-        end += size;
-        let before = gram.norm();
-        let piece = if estimator == Estimator::Biased {
-            Piece::centred(gram.doubly_centred())
-        } else {
-            gram.u_centred().into()
-        };
-        // Signatures are f32: what is below is their rounding.
-        pieces.push(if piece.norm > 1e-5 * before { piece } else { Piece::zero(size) });
+) -> Vec<f64> {
+    let m = signatures.len();
+    let batches = batches_of(n, estimator);
+    let mut total = vec![0.0; m * m];
+    let mut start = 0;
+    for batch in &batches {
+        let range = start..start + packed_len(batch.len());
+        start = range.end;
+        let own: Vec<&[f32]> = signatures.iter().map(|s| &s[range.clone()]).collect();
+        let h = ((batch.len() + 1 - parity) / 2) as f64;
+        let weight = if batches.len() == 1 { 1.0 } else { (h * (h - 3.0)).recip() };
+        let half =
+            Half { n: batch.len(), parity, biased: estimator == Estimator::Biased };
+        let products = half.centred_products(&own);
+        total.iter_mut().zip(products).for_each(|(sum, x)| *sum += weight * x);
     }
-    kernel::to_signature(&pieces, &halves).ok()
+    total
 }
 
-/// The Gram matrix of the examples of one parity, from a packed triangle.
-fn every_second(triangle: &[f32], n: usize, parity: usize) -> Gram {
-    let mut gram = Gram::zero((n + 1 - parity) / 2);
-    let mut to = gram.packed_mut().iter_mut();
-    let mut rest = triangle;
-    for i in 0..n {
-        let (row, after) = rest.split_at(n - i);
-        rest = after;
-        if i % 2 != parity {
-            continue;
-        }
-        for (k, &x) in row.iter().enumerate().step_by(2) {
-            let to = to.next().expect("as many entries as the half has");
-            let scale = if k == 0 { 1.0 } else { std::f64::consts::FRAC_1_SQRT_2 };
-            *to = f64::from(x) * scale;
-        }
+/// Every second of n examples.
+#[derive(Clone, Copy)]
+struct Half {
+    n: usize,
+    parity: usize,
+    biased: bool,
+}
+
+/// What one unit of work finds.
+struct Part {
+    /// Inner products of the entries, `[E, E]`.
+    products: Vec<f64>,
+    /// Sums of the half's rows, `[E, h]`.
+    sums: Vec<f64>,
+}
+
+impl Half {
+    /// The number of its examples.
+    fn len(self) -> usize {
+        (self.n + 1 - self.parity) / 2
     }
-    gram
+
+    /// ⟨H·K·H, H·L·H⟩ = ⟨K, L⟩ − 2/h·Σ r·s + ΣrΣs/h² with the row sums r and s, or of
+    /// U-centred matrices, without the diagonal,
+    /// ⟨K, L⟩ − 2/(h−2)·Σ r·s + ΣrΣs/((h−1)(h−2)); 0 for what is left of rounding.
+    ///
+    /// *Shapes* `triangles: [E]`, packed; result `[E, E]`, lower triangle.
+    fn centred_products(self, triangles: &[&[f32]]) -> Vec<f64> {
+        let (m, h) = (triangles.len(), self.len());
+        let parts: Vec<Part> = (0..h.div_ceil(ROWS))
+            .into_par_iter()
+            .map(|part| self.part(triangles, part * ROWS))
+            .collect();
+        let mut products = vec![0.0; m * m];
+        let mut sums = vec![0.0; m * h];
+        for part in parts {
+            products.iter_mut().zip(part.products).for_each(|(sum, x)| *sum += x);
+            sums.iter_mut().zip(part.sums).for_each(|(sum, x)| *sum += x);
+        }
+        let before: Vec<f64> = (0..m).map(|a| products[a * m + a]).collect();
+        let size = h as f64;
+        let (of_rows, of_all) = if self.biased {
+            (2.0 / size, size.powi(-2))
+        } else {
+            (2.0 / (size - 2.0), ((size - 1.0) * (size - 2.0)).recip())
+        };
+        let row = |a: usize| &sums[a * h..][..h];
+        let whole: Vec<f64> = (0..m).map(|a| row(a).iter().sum()).collect();
+        for (a, b) in (0..m).flat_map(|a| (0..=a).map(move |b| (a, b))) {
+            let dot: f64 = row(a).iter().zip(row(b)).map(|(r, s)| r * s).sum();
+            products[a * m + b] += of_all * whole[a] * whole[b] - of_rows * dot;
+        }
+        // Signatures are f32: what is below is their rounding.
+        let nothing: Vec<bool> =
+            (0..m).map(|a| products[a * m + a] <= 1e-10 * before[a]).collect();
+        for (a, b) in (0..m).flat_map(|a| (0..=a).map(move |b| (a, b))) {
+            if nothing[a] || nothing[b] {
+                products[a * m + b] = 0.0;
+            }
+        }
+        products
+    }
+
+    /// The rows of up to [`ROWS`] examples from the half's `first` on.
+    fn part(self, triangles: &[&[f32]], first: usize) -> Part {
+        let (m, h) = (triangles.len(), self.len());
+        let last = (first + ROWS).min(h);
+        let len: usize = (first..last).map(|k| h - k).sum();
+        // [E, len]: the entries from the diagonal on
+        let mut entries = vec![0.0f32; m * len.next_multiple_of(TERMS)];
+        let len = len.next_multiple_of(TERMS);
+        let mut sums = vec![0.0; m * h];
+        for (epoch, triangle) in triangles.iter().enumerate() {
+            let sums = &mut sums[epoch * h..][..h];
+            let mut to = &mut entries[epoch * len..][..len];
+            for k in first..last {
+                let i = 2 * k + self.parity;
+                let from = &triangle[packed_len(self.n) - packed_len(self.n - i)..];
+                let (own, rest) = to.split_at_mut(h - k);
+                to = rest;
+                own[0] = if self.biased { from[0] } else { 0.0 };
+                sums[k] += f64::from(own[0]);
+                let others = from[..self.n - i].as_chunks::<2>();
+                // Entry (i, i+2) is the third of the row.
+                let chunks = others.0.iter().skip(1).map(|pair| pair[0]);
+                let odd_one = others.1.first().copied();
+                let mut sum = 0.0;
+                for ((to, from), other) in
+                    own[1..].iter_mut().zip(chunks.chain(odd_one)).zip(&mut sums[k + 1..])
+                {
+                    *to = from;
+                    let entry = f64::from(from) * std::f64::consts::FRAC_1_SQRT_2;
+                    *other += entry;
+                    sum += entry;
+                }
+                sums[k] += sum;
+            }
+        }
+        let rows: Vec<&[f32]> = entries.chunks_exact(len).collect();
+        let mut products = vec![0.0; m * m];
+        add_products(&rows, Wanted::all(m), &mut products);
+        Part { products, sums }
+    }
 }

@@ -8,10 +8,10 @@
 
 use std::ops::Range;
 
-use faer::MatRef;
 use rayon::prelude::*;
 
-use super::products::{TERMS, Wanted, add_products};
+use super::centred::{keep_spare, take_spare};
+use super::products::{Wanted, add_products};
 use super::triangle::packed_len;
 
 /// Examples whose rows are unpacked at once; partial sums are one for each such block.
@@ -98,54 +98,48 @@ impl Triangles<'_> {
         let m = self.signatures.len();
         let n = self.batches[k].len();
         let height = ROWS.min(n - first);
-        // [E, height, n], E rounded up to whole tiles
-        let side = self.wanted.side();
-        let mut rows = vec![0.0f32; side * height * n];
+        // [E, height, n]
+        let mut memory = take_spare::<f32>();
+        memory.resize((m * height * n).max(memory.len()), 0.0);
+        let rows = &mut memory[..m * height * n];
         for (to, signature) in rows.chunks_exact_mut(height * n).zip(self.signatures) {
             let triangle = &signature[start..start + packed_len(n)];
             unpack_rows(triangle, n, first, to);
         }
         let mut sums = Sums::zero(m);
-        let mut without = vec![0.0; side * side];
+        let mut without = vec![0.0; m * m];
         for row in 0..height {
-            self.wanted.clear(&mut without);
-            for columns in (0..n).step_by(TERMS) {
-                let terms = TERMS.min(n - columns);
-                let from = row * n + columns;
-                let last = (side - 1) * height * n + from + terms;
-                let panel = MatRef::from_row_major_slice_with_stride(
-                    &rows[from..last],
-                    side,
-                    terms,
-                    height * n,
-                );
-                add_products(panel, self.wanted, &mut without);
-            }
-            let at = |epoch: usize| &rows[(epoch * height + row) * n..][..n];
-            self.leave_out(total, k, first + row, &at, &mut without);
+            without.fill(0.0);
+            let own: Vec<&[f32]> =
+                rows.chunks_exact(height * n).map(|of| &of[row * n..][..n]).collect();
+            add_products(&own, self.wanted, &mut without);
+            self.leave_out(total, k, first + row, &own, &mut without);
             sums.add_deviations(total, &without, self.wanted);
         }
+        keep_spare(memory);
         sums
     }
 
     /// Turns the row products of example `i` of batch `k` into the inner products without it.
-    fn leave_out<'r>(
+    ///
+    /// *Shapes* `total`, `products`: `[E, E]`; `rows: [E, n]`.
+    fn leave_out(
         &self,
         total: &[f64],
         k: usize,
         i: usize,
-        row: &dyn Fn(usize) -> &'r [f32],
+        rows: &[&[f32]],
         products: &mut [f64],
     ) {
-        let (m, side) = (self.signatures.len(), self.wanted.side());
+        let m = self.signatures.len();
         let n = self.batches[k].len() as f64;
         let own = &self.products[k];
-        let of_row = |epoch: usize| match self.rule {
-            Rule::Centred => f64::from(row(epoch)[i]),
+        let of_row = |row: &&[f32]| match self.rule {
+            Rule::Centred => f64::from(row[i]),
             Rule::UCentred => 0.0,
-            Rule::Correlation => row(epoch).iter().map(|&x| f64::from(x)).sum(),
+            Rule::Correlation => row.iter().map(|&x| f64::from(x)).sum(),
         };
-        let values: Vec<f64> = (0..m).map(of_row).collect();
+        let values: Vec<f64> = rows.iter().map(of_row).collect();
         let reweighed = n * (n - 3.0) / ((n - 1.0) * (n - 4.0));
         let left = (n - 1.0) * (n - 2.0) / 2.0;
         for a in 0..m {
@@ -153,7 +147,7 @@ impl Triangles<'_> {
             for b in if a < self.wanted.first { a } else { 0 }..=a {
                 let at = a * m + b;
                 let pair = values[a] * values[b];
-                let product = &mut products[a * side + b];
+                let product = &mut products[a * m + b];
                 // Off-diagonal entries of Grams carry √2.
                 *product = match self.rule {
                     Rule::Centred => {
@@ -224,12 +218,12 @@ impl Sums {
 
     /// Adds the deviations of the wanted pairs for one example.
     ///
-    /// *Shapes* `total: [m, m]`, `without: [side, side]`.
+    /// *Shapes* `total`, `without`: `[m, m]`.
     fn add_deviations(&mut self, total: &[f64], without: &[f64], wanted: Wanted) {
-        let (m, side) = (self.m, wanted.side());
+        let m = self.m;
         let (of_total, of_rest): (Vec<f64>, Vec<f64>) = (0..m)
             .map(|a| {
-                let (whole, rest) = (total[a * m + a], without[a * side + a]);
+                let (whole, rest) = (total[a * m + a], without[a * m + a]);
                 let defined = rest > NOTHING_BELOW * whole;
                 let of_rest = if defined { rest.sqrt().recip() } else { f64::NAN };
                 (whole.sqrt().recip(), of_rest)
@@ -237,7 +231,7 @@ impl Sums {
             .unzip();
         for a in wanted.first..m {
             let total = &total[a * m..][..a];
-            let without = &without[a * side..][..a];
+            let without = &without[a * m..][..a];
             let sums =
                 self.deviations[a * m..].iter_mut().zip(&mut self.squares[a * m..]);
             for (b, ((sum, square), (t, w))) in

@@ -10,7 +10,7 @@ use super::gram::{Gram, UCentred};
 use super::jackknife::{Rule, Triangles};
 use super::products::{Wanted, inner_products};
 use super::triangle::packed_len;
-use super::{EpochMatrix, Estimator, Undefined};
+use super::{EpochMatrix, Estimator, Feature, Undefined};
 
 /// The batches whose Gram matrices an estimator centres: all examples, or minibatches.
 pub(super) fn batches_of(n: usize, estimator: Estimator) -> Vec<Range<usize>> {
@@ -27,17 +27,17 @@ pub(super) fn signature_len(n: usize, estimator: Estimator) -> usize {
 
 /// The Gram matrix of one batch, its norm once centred, and what both are to be multiplied
 /// with.
-pub(super) struct Piece {
-    pub matrix: Gram,
+pub(super) struct Piece<S: Feature = f64> {
+    pub matrix: Gram<S>,
     /// Those of [`UCentred`], where the matrix is still to be U-centred.
     pub means: Option<Vec<f64>>,
     pub norm: f64,
     pub factor: f64,
 }
 
-impl Piece {
+impl<S: Feature> Piece<S> {
     /// A matrix that is centred already.
-    pub(super) fn centred(matrix: Gram) -> Self {
+    pub(super) fn centred(matrix: Gram<S>) -> Self {
         Self { norm: matrix.norm(), means: None, matrix, factor: 1.0 }
     }
 
@@ -47,8 +47,8 @@ impl Piece {
     }
 }
 
-impl From<UCentred> for Piece {
-    fn from(left: UCentred) -> Self {
+impl<S: Feature> From<UCentred<S>> for Piece<S> {
+    fn from(left: UCentred<S>) -> Self {
         let UCentred { matrix, means, norm, .. } = left;
         Self { matrix, means: Some(means), norm, factor: 1.0 }
     }
@@ -61,8 +61,8 @@ impl From<UCentred> for Piece {
 ///
 /// # Errors
 /// If all of them are 0.
-pub(super) fn to_signature(
-    pieces: &[Piece],
+pub(super) fn to_signature<S: Feature>(
+    pieces: &[Piece<S>],
     batches: &[Range<usize>],
 ) -> Result<Vec<f32>, Undefined> {
     let weight = |batch: &Range<usize>| {
@@ -74,7 +74,7 @@ pub(super) fn to_signature(
         .zip(batches)
         .map(|(piece, batch)| piece.factor * weight(batch))
         .collect();
-    let square = |(piece, factor): (&Piece, &f64)| (piece.norm * factor).powi(2);
+    let square = |(piece, factor): (&Piece<S>, &f64)| (piece.norm * factor).powi(2);
     // With one batch the norm itself, without the rounding of a square's root.
     let norm = match pieces {
         [piece] => piece.norm * factors[0],
@@ -108,7 +108,7 @@ pub(super) fn to_signature(
 /// same bits as without.
 ///
 /// Cost 3E²S/2 multiply-adds, for one epoch beside those known E inner products and their
-/// errors; f32 in blocks of at most 256 that are added in f64 in a fixed order.
+/// errors; f32 in blocks of at most 1,024 that are added in f64 in a fixed order.
 ///
 /// # Panics
 /// If the signatures are not those of n examples.
