@@ -101,6 +101,8 @@ CASES = [
     case("cnn5", 16, [1, 8, 8], 37, seed=166, wide=True),
     case("cnn5", 16, [1, 28, 28], 4, seed=102, wide=True),
     case("resnet18", 8, [3, 32, 32], 3, seed=191, wide=True),
+    case("cnn5", 3, [1, 1, 40], 7, seed=5),
+    case("resnet18", 2, [1, 1, 40], 7, seed=62),
     vit([1, 8, 8], 8, seed=35, trajectories=True),
     vit([1, 8, 8], 8, seed=35, trajectories=True, pool="mean"),
     vit([3, 16, 16], 5, seed=15),
@@ -179,8 +181,8 @@ def closest(nodes):
             distances.append(before.abs().min() / before.abs().max())
         if kind[:4] == "pool" and kind[4:]:
             before = nodes[name.replace("pool", "relu")]
-            side = before.shape[-1] // value.shape[-1]
-            windows = functional.unfold(before.flatten(0, 1).unsqueeze(1), side, stride=side)
+            sides = [before.shape[axis] // value.shape[axis] for axis in (-2, -1)]
+            windows = functional.unfold(before.flatten(0, 1).unsqueeze(1), sides, stride=sides)
             top = windows.topk(2, dim=1).values
             gap = (top[:, 0] - top[:, 1])[top[:, 0] > 0]
             distances.append(gap.min() / before.abs().max())
