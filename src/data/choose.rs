@@ -196,7 +196,7 @@ fn subset(
     };
     if n > set.len() {
         return Err(Error::usage(format!("`data.n_{name}`"), format!("is {n}"))
-            .expected(format!("at most the {} images of the {data_set}", set.len())));
+            .expected(format!("at most the {} images of {data_set}", set.len())));
     }
     let mut index = permutation(seed, &format!("data/{name}"), set.len());
     index.truncate(n);

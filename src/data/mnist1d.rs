@@ -229,8 +229,8 @@ mod tests {
             let values = draws.iter().map(value);
             values.fold([f64::MAX, f64::MIN], |[a, b], x| [a.min(x), b.max(x)])
         };
-        assert_eq!(ends(&|d| d.padding as f64), [36.0, 60.0]);
-        assert_eq!(ends(&|d| d.rotation as f64), [0.0, 47.0]);
+        assert_eq!(ends(&|d| d.padding as f64).map(|x| x as usize), [36, 60]);
+        assert_eq!(ends(&|d| d.rotation as f64).map(|x| x as usize), [0, 47]);
         let [least, most] = ends(&|d| d.scale);
         assert!((0.8..0.801).contains(&least) && (1.199..1.2).contains(&most));
         let numbers: Vec<f64> = draws.iter().flat_map(|d| d.correlated.clone()).collect();

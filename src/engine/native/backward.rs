@@ -38,7 +38,7 @@ impl Network {
     fn step_back(&mut self, plan: &Plan, batch: Batch, step: &Step, flow: Flow) {
         match step.kind {
             Kind::Conv { node, .. } => {
-                self.conv_back(plan, batch, (node, step.input), flow)
+                self.conv_back(plan, batch, (node, step.input), flow);
             }
             Kind::BatchNorm { .. } => self.batchnorm_back(batch, step, flow),
             Kind::Relu => {

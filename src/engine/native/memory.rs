@@ -60,13 +60,13 @@ impl<'a> Rest<'a> {
 }
 
 /// Takes out the places that a step writes, none of which meets another.
-pub(super) fn split<const N: usize>(
-    memory: &mut [f32],
-    places: [Range<usize>; N],
-) -> (Rest<'_>, [&mut [f32]; N]) {
+pub(super) fn split<'a, const N: usize>(
+    memory: &'a mut [f32],
+    places: &[Range<usize>; N],
+) -> (Rest<'a>, [&'a mut [f32]; N]) {
     let mut order: [usize; N] = std::array::from_fn(|i| i);
     order.sort_by_key(|&i| (places[i].start, places[i].end));
-    let mut written: [&mut [f32]; N] = std::array::from_fn(|_| Default::default());
+    let mut written: [&'a mut [f32]; N] = std::array::from_fn(|_| Default::default());
     let mut rest = vec![];
     let mut left = memory;
     let mut start = 0;
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_not_written_can_be_read() {
         let mut memory: Vec<f32> = (0..10u8).map(f32::from).collect();
-        let (rest, [a, none, b]) = split(&mut memory, [6..8, 0..0, 2..3]);
+        let (rest, [a, none, b]) = split(&mut memory, &[6..8, 0..0, 2..3]);
         assert_eq!((&*a, &*none, &*b), (&[6.0, 7.0][..], &[][..], &[2.0][..]));
         assert_eq!(rest.get(&(0..2)), [0.0, 1.0]);
         assert_eq!(rest.get(&(4..6)), [4.0, 5.0]);

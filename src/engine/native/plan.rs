@@ -167,7 +167,7 @@ impl Program {
         memory: &'a mut [f32],
         step: &Step,
     ) -> (Values<'a>, &'a mut [f32]) {
-        let (rest, [out]) = split(memory, [self.place(self.value[0][step.output])]);
+        let (rest, [out]) = split(memory, &[self.place(self.value[0][step.output])]);
         (self.values(0, rest), out)
     }
 
@@ -177,7 +177,7 @@ impl Program {
         memory: &'a mut [f32],
         step: &Step,
     ) -> (Values<'a>, &'a mut [f32]) {
-        let (rest, [out]) = split(memory, [self.place(self.value[1][step.output])]);
+        let (rest, [out]) = split(memory, &[self.place(self.value[1][step.output])]);
         (self.values(1, rest), out)
     }
 
@@ -190,7 +190,7 @@ impl Program {
         target: Target,
     ) -> Flow<'a> {
         let places = [Some(back.gradient), target.array()].map(|array| self.place(array));
-        let (rest, [dy, dx]) = split(memory, places);
+        let (rest, [dy, dx]) = split(memory, &places);
         let accumulate = matches!(target, Target::Accumulate(_));
         let dx = target.array().map(|_| (dx, accumulate));
         Flow { values: self.values(1, rest), dy, dx }
@@ -201,7 +201,7 @@ impl Program {
         &'a self,
         memory: &'a mut [f32],
     ) -> (Values<'a>, &'a mut [f32]) {
-        let (rest, [out]) = split(memory, [self.place(Some(self.backward[0].gradient))]);
+        let (rest, [out]) = split(memory, &[self.place(Some(self.backward[0].gradient))]);
         (self.values(0, rest), out)
     }
 
