@@ -108,7 +108,8 @@ fn a_fork_that_is_killed_again_and_again_ends_with_the_same_bytes() {
         let mut child = command(root, again).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(5 + 4 * kills));
         child.kill().unwrap();
-        child.wait().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(!texts(&output)[1].contains("error:"), "after {kills} kills: {output:?}");
         kills += 1;
     }
     // A fork that was begun needs --from until its first state is there, and never again.

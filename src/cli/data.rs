@@ -98,8 +98,13 @@ fn fetch(name: &str, from: Option<&str>) -> Result<()> {
     let set = set.ok_or_else(|| {
         let names: Vec<&str> =
             sets.iter().filter(|set| !set.files.is_empty()).map(|set| set.name).collect();
-        Error::usage(format!("data set `{}`", name.escape_debug()), "cannot be fetched")
-            .expected(format!("one of {}", names.join(", ")))
+        let what = format!("data set `{}`", name.escape_debug());
+        let error = Error::usage(what, "cannot be fetched")
+            .expected(format!("one of {}", names.join(", ")));
+        match sets.iter().find(|set| set.name == name) {
+            Some(set) => error.fix(format!("{name}: {}", set.place)),
+            None => error,
+        }
     })?;
     let folder = fetch_directory().map(|directory| directory.join(set.folder));
     let folder = folder.ok_or_else(|| {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::cifar::Cifar;
 use super::classes::{CIFAR10, CIFAR100, DIGITS, FASHION};
 use super::directories::data_directories;
-use super::{DIGITS_COUNT, idx};
+use super::{DIGITS_COUNT, idx, mnist1d};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::DataKind;
 
@@ -376,6 +376,19 @@ pub fn data_sets() -> Vec<DataSet> {
         folder: "",
         files: &[],
     }];
+    let [n_train, n_test] = mnist1d::COUNTS;
+    sets.push(DataSet {
+        name: "mnist1d",
+        images: format!(
+            "{n_train} + {n_test} of [1, 1, {}], 10 classes",
+            mnist1d::POINTS
+        ),
+        place: "made by this program".into(),
+        status: "ready",
+        source: "the recipe of Greydanus 2020, arXiv:2011.14439",
+        folder: "",
+        files: &[],
+    });
     sets.extend(KNOWN.iter().map(listed));
     let yours = [
         ("arrays", "`data.path`: an .npz file", "yours, [n, channels, height, width]"),

@@ -8,7 +8,7 @@ use super::catalogue::{Family, Known, Place, parquet_files};
 use super::sample::permutation;
 use super::stored::Stored;
 use super::{
-    DIGITS_COUNT, ImageSet, arrays, cifar, classes, digits, folder, idx, parquet,
+    DIGITS_COUNT, ImageSet, arrays, cifar, classes, digits, folder, idx, mnist1d, parquet,
 };
 use crate::error::{Error, Result};
 use crate::experiment::{DataConfig, DataKind};
@@ -33,7 +33,11 @@ pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
         return choose_digits(config);
     }
     let path = config.path.as_deref();
-    let stored = if let Some(known) = Known::of(config.kind) {
+    let stored = if config.kind == DataKind::Mnist1d {
+        let (train, test) = mnist1d::generate(config.seed);
+        let names = classes::DIGITS.iter().map(|&name| name.to_owned()).collect();
+        Stored::complete(train, test, names, "MNIST-1D")
+    } else if let Some(known) = Known::of(config.kind) {
         load_known(known, path)?
     } else {
         let missing = || Error::usage("`data.path`", "is missing").expected("a path");
@@ -192,7 +196,7 @@ fn subset(
     };
     if n > set.len() {
         return Err(Error::usage(format!("`data.n_{name}`"), format!("is {n}"))
-            .expected(format!("at most the {} images of the {data_set}", set.len())));
+            .expected(format!("at most the {} images of {data_set}", set.len())));
     }
     let mut index = permutation(seed, &format!("data/{name}"), set.len());
     index.truncate(n);

@@ -26,6 +26,7 @@ mod idx;
 mod image_set;
 mod label_file;
 mod label_noise;
+mod mnist1d;
 mod parquet;
 mod picture;
 mod resize;
@@ -98,6 +99,7 @@ impl Data {
     pub fn load(experiment: &Experiment) -> Result<Self> {
         let config = &experiment.data;
         let mut chosen = choose::choose(config)?;
+        check_signals(experiment, chosen.train.shape)?;
         if let Some(size) = config.size {
             chosen.train = resize::to_side(chosen.train, size);
             chosen.test = resize::to_side(chosen.test, size);
@@ -221,20 +223,44 @@ impl Data {
     }
 }
 
+/// That nothing is asked of signals, images of one row, that is for pictures.
+fn check_signals(experiment: &Experiment, shape: Shape) -> Result<()> {
+    if shape.height != 1 {
+        return Ok(());
+    }
+    let of_pictures = |key: &str, found: &str, fix: &str| {
+        Err(Error::usage(format!("`{key}`"), found)
+            .expected(format!("pictures, not signals of 1×{} points", shape.width))
+            .fix(fix))
+    };
+    if experiment.data.size.is_some() {
+        return of_pictures("data.size", "resizes pictures", "leave it out");
+    }
+    if !experiment.data.augment.is_empty() {
+        return of_pictures("data.augment", "moves pictures", "leave it out");
+    }
+    if matches!(experiment.net, NetConfig::Vit(_)) {
+        let fix = "take the net \"cnn5\" or \"resnet18\"";
+        return of_pictures("net.kind", "is \"vit\", which cuts squares", fix);
+    }
+    Ok(())
+}
+
 /// What can be checked only when the data is there; gives the number of classes.
 fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
     let shape = chosen.train.shape;
     let Shape { height, width, .. } = shape;
     let net = &experiment.net;
-    if height.min(width) < 8 {
+    let sides = if height == 1 { [8, width] } else { [height, width] };
+    if sides.into_iter().any(|side| side < 8) {
         return Err(Error::usage(
             "`data`",
             format!("has images of {height}×{width} pixels"),
         )
-        .expected("at least 8×8")
-        .fix("enlarge them with `data.size`"));
+        .expected("at least 8×8, or signals of 1×8")
+        .fix("enlarge images with `data.size`"));
     }
-    if matches!(net, NetConfig::Cnn5 { .. }) && height != width {
+    if matches!(net, NetConfig::Cnn5 { .. }) && height != width && height != 1 {
         return Err(Error::usage(
             "`data`",
             format!("has images of {height}×{width} pixels"),
@@ -295,7 +321,11 @@ fn noisy_labels(
 fn check_asymmetric(kind: DataKind, n_classes: usize) -> Result<()> {
     let other = matches!(
         kind,
-        DataKind::Digits | DataKind::Cifar100 | DataKind::Mnist | DataKind::FashionMnist
+        DataKind::Digits
+            | DataKind::Mnist1d
+            | DataKind::Cifar100
+            | DataKind::Mnist
+            | DataKind::FashionMnist
     );
     if !other && n_classes == 10 {
         return Ok(());

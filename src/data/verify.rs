@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::catalogue::{KNOWN, Known};
 use super::choose::{checksum, load_known};
 use super::stored::open;
-use super::{DIGITS_COUNT, digits};
+use super::{DIGITS_COUNT, digits, mnist1d};
 use crate::error::{Error, Result};
 
 /// What was found of a data set.
@@ -18,7 +18,7 @@ pub struct Verified {
     pub name: &'static str,
     /// What it is, such as "CIFAR-10 (JPEG)".
     pub title: String,
-    /// Where it lies; nothing for the embedded one.
+    /// Where it lies; nothing for those in the program.
     pub place: Option<PathBuf>,
     /// Number of training and of test images.
     pub counts: [usize; 2],
@@ -37,16 +37,8 @@ pub struct Verified {
 /// If the name is not known, the data set is missing or damaged, or a file has the length of
 /// the original but another checksum.
 pub fn verify(name: &str) -> Result<Verified> {
-    if name == "digits" {
-        let all = digits::load();
-        return Ok(Verified {
-            name: "digits",
-            title: "digits".into(),
-            place: None,
-            counts: [DIGITS_COUNT, 0],
-            original_files: vec![],
-            sha256: checksum(&[&all]),
-        });
+    if let Some(built_in) = built_in(name) {
+        return Ok(built_in);
     }
     let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
         let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
@@ -54,7 +46,7 @@ pub fn verify(name: &str) -> Result<Verified> {
             format!("data set `{}`", name.escape_debug()),
             "has no known place",
         )
-        .expected(format!("digits, {}", names.join(", "))));
+        .expected(format!("digits, mnist1d, {}", names.join(", "))));
     };
     let place = known.find().ok_or_else(|| known.missing())?;
     let original_files = original_files(known, place.path())?;
@@ -67,6 +59,24 @@ pub fn verify(name: &str) -> Result<Verified> {
         original_files,
         sha256: checksum(&[&stored.train, &stored.test]),
     })
+}
+
+/// What is in the program; signals are those of the seed that `data.seed` has if not given.
+fn built_in(name: &str) -> Option<Verified> {
+    let (name, title, counts, sha256) = match name {
+        "digits" => {
+            let all = digits::load();
+            ("digits", "digits", [DIGITS_COUNT, 0], checksum(&[&all]))
+        }
+        "mnist1d" => {
+            let (train, test) = mnist1d::generate(1);
+            let title = "MNIST-1D of data.seed = 1";
+            ("mnist1d", title, mnist1d::COUNTS, checksum(&[&train, &test]))
+        }
+        _ => return None,
+    };
+    let title = title.to_owned();
+    Some(Verified { name, title, place: None, counts, original_files: vec![], sha256 })
 }
 
 /// The files that are their authors', bit for bit.

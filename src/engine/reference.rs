@@ -9,6 +9,9 @@ use crate::net::{Net, Op, Shape};
 
 const EPS: f64 = 1e-5;
 
+/// Kernel, stride and padding.
+type Window = ([usize; 2], usize, [usize; 2]);
+
 pub(super) type Parameters = BTreeMap<String, Vec<f64>>;
 
 pub(super) struct Reference<'a> {
@@ -31,19 +34,21 @@ pub(super) fn parameters(weights: &NamedArrays) -> Parameters {
 
 /// Calls with (output pixel, input pixel, tap) of every product of a convolution.
 fn for_each_tap(
-    (kernel, stride, padding): (usize, usize, usize),
+    (kernel, stride, padding): Window,
     from: Shape,
     to: Shape,
     mut f: impl FnMut(usize, usize, usize),
 ) {
     for y in 0..to.height {
         for x in 0..to.width {
-            for tap in 0..kernel * kernel {
-                let v = y * stride + tap / kernel;
-                let u = x * stride + tap % kernel;
-                let inside = |at: usize, side| at >= padding && at - padding < side;
-                if inside(v, from.height) && inside(u, from.width) {
-                    let source = (v - padding) * from.width + u - padding;
+            for tap in 0..kernel[0] * kernel[1] {
+                let v = y * stride + tap / kernel[1];
+                let u = x * stride + tap % kernel[1];
+                let inside = |at: usize, axis: usize, side| {
+                    at >= padding[axis] && at - padding[axis] < side
+                };
+                if inside(v, 0, from.height) && inside(u, 1, from.width) {
+                    let source = (v - padding[0]) * from.width + u - padding[1];
                     f(y * to.width + x, source, tap);
                 }
             }
@@ -67,13 +72,13 @@ impl<'a> Reference<'a> {
     }
 
     /// Kernel, stride, padding and bias of a convolution or linear layer.
-    fn window(op: &Op) -> Option<((usize, usize, usize), bool)> {
+    fn window(op: &Op) -> Option<(Window, bool)> {
         match *op {
             Op::Conv2d { kernel, stride, padding, bias, .. } => {
                 Some(((kernel, stride, padding), bias))
             }
-            Op::Linear { .. } => Some(((1, 1, 0), true)),
-            Op::TokenLinear { bias, .. } => Some(((1, 1, 0), bias)),
+            Op::Linear { .. } => Some((([1, 1], 1, [0, 0]), true)),
+            Op::TokenLinear { bias, .. } => Some((([1, 1], 1, [0, 0]), bias)),
             _ => None,
         }
     }
@@ -129,8 +134,8 @@ impl<'a> Reference<'a> {
         let step = &self.net.nodes[node];
         let (window, bias) = Self::window(&step.op).unwrap();
         let (from, to) = (self.shape(step.inputs[0]), step.shape);
-        let (pixels, taps) =
-            ([from, to].map(|s| s.height * s.width), window.0 * window.0);
+        let pixels = [from, to].map(|s| s.height * s.width);
+        let taps = window.0[0] * window.0[1];
         let weights = self.parameter(node, "weight");
         let mut y = vec![0.0; self.n * to.size()];
         for i in 0..self.n {
@@ -152,8 +157,8 @@ impl<'a> Reference<'a> {
         let step = &self.net.nodes[node];
         let (window, _) = Self::window(&step.op).unwrap();
         let (from, to) = (self.shape(step.inputs[0]), step.shape);
-        let (pixels, taps) =
-            ([from, to].map(|s| s.height * s.width), window.0 * window.0);
+        let pixels = [from, to].map(|s| s.height * s.width);
+        let taps = window.0[0] * window.0[1];
         let weights = self.parameter(node, "weight");
         let mut dx = vec![0.0; x.len()];
         let mut dw = vec![0.0; weights.len()];
@@ -238,16 +243,17 @@ impl<'a> Reference<'a> {
     }
 
     /// Position of the first largest value of each window.
-    fn picks(&self, node: usize, size: usize, x: &[f64]) -> Vec<usize> {
+    fn picks(&self, node: usize, size: [usize; 2], x: &[f64]) -> Vec<usize> {
         let from = self.shape(self.net.nodes[node].inputs[0]);
         let to = self.shape(node);
         let mut picks = vec![];
         for plane in 0..self.n * to.channels {
             for y in 0..to.height {
                 for u in 0..to.width {
-                    let corner = (plane * from.height + y * size) * from.width + u * size;
-                    let window = (0..size * size)
-                        .map(|k| corner + k / size * from.width + k % size);
+                    let row = plane * from.height + y * size[0];
+                    let corner = row * from.width + u * size[1];
+                    let window = (0..size[0] * size[1])
+                        .map(|k| corner + k / size[1] * from.width + k % size[1]);
                     let first = window.reduce(|a, b| if x[b] > x[a] { b } else { a });
                     picks.push(first.unwrap());
                 }

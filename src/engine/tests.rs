@@ -35,18 +35,31 @@ impl Chain {
         self.add(name, op, shape)
     }
 
+    /// Kernel, stride and padding are those of both axes.
     fn conv(self, name: &str, channels: usize, window: [usize; 3], bias: bool) -> Self {
         let [kernel, stride, padding] = window;
-        let side = |side: usize| (side + 2 * padding - kernel) / stride + 1;
+        self.rectangle(name, channels, ([kernel; 2], stride, [padding; 2]), bias)
+    }
+
+    fn rectangle(
+        self,
+        name: &str,
+        channels: usize,
+        (kernel, stride, padding): ([usize; 2], usize, [usize; 2]),
+        bias: bool,
+    ) -> Self {
+        let side = |axis: usize, side: usize| {
+            (side + 2 * padding[axis] - kernel[axis]) / stride + 1
+        };
         let Shape { height, width, .. } = self.shape();
-        let shape = Shape { channels, height: side(height), width: side(width) };
+        let shape = Shape { channels, height: side(0, height), width: side(1, width) };
         let op = Op::Conv2d { out_channels: channels, kernel, stride, padding, bias };
         self.add(name, op, shape)
     }
 
-    fn pool(self, size: usize) -> Self {
+    fn pool(self, size: [usize; 2]) -> Self {
         let Shape { channels, height, width } = self.shape();
-        let shape = Shape { channels, height: height / size, width: width / size };
+        let shape = Shape { channels, height: height / size[0], width: width / size[1] };
         self.add("pool", Op::MaxPool { size }, shape)
     }
 
@@ -181,7 +194,7 @@ fn reference_gradients_are_finite_differences() {
         .conv("conv1", 3, [3, 1, 1], true)
         .same("bn1", Op::BatchNorm)
         .same("relu1", Op::Relu)
-        .pool(2)
+        .pool([2; 2])
         .conv("conv2", 2, [3, 2, 1], true)
         .end(3);
     let (images, labels) = batch(&net, 3);
@@ -249,6 +262,41 @@ fn strides_kernels_and_odd_sides_match_the_reference() {
 }
 
 #[test]
+fn rectangular_kernels_and_pools_match_the_reference() {
+    on_every_isa(|isa| {
+        let windows = [
+            ([1, 3], 1, [0, 1]),
+            ([1, 3], 2, [0, 1]),
+            ([3, 1], 1, [1, 0]),
+            ([2, 3], 2, [0, 1]),
+        ];
+        for (height, width) in [(1, 40), (1, 9), (6, 5)] {
+            for window in windows.iter().filter(|(kernel, ..)| kernel[0] <= height) {
+                for (relu, n) in [(false, 3), (true, 19)] {
+                    let mut chain = Chain::new(2, height, width)
+                        .rectangle("conv1", 5, ([1, 3], 1, [0, 1]), true)
+                        .same("bn1", Op::BatchNorm);
+                    if relu {
+                        chain = chain.same("relu1", Op::Relu);
+                    }
+                    let pool = [if height > 1 { 3 } else { 1 }, 2];
+                    let net = chain.rectangle("conv2", 9, *window, true);
+                    check(isa, &net.end(4), n, 1e-5);
+                    let mut chain = Chain::new(1, height, width)
+                        .rectangle("conv1", 9, ([1, 3], 1, [0, 1]), true)
+                        .same("bn1", Op::BatchNorm);
+                    if relu {
+                        chain = chain.same("relu1", Op::Relu);
+                    }
+                    let net = chain.pool(pool).conv("conv2", 3, [1, 1, 0], true);
+                    check(isa, &net.end(4), n, 1e-5);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn all_widths_from_1_to_64_match_the_reference() {
     on_every_isa(|isa| {
         for width in 1..=64 {
@@ -281,7 +329,7 @@ fn batchnorm_relu_and_pooling_match_the_reference() {
             for n in [2, 7, 33] {
                 let chain = Chain::new(1, side, side).conv("conv1", 3, [3, 1, 1], true);
                 let chain = chain.same("bn1", Op::BatchNorm).same("relu1", Op::Relu);
-                let net = chain.pool(size).conv("conv2", 2, [1, 1, 0], true).end(3);
+                let net = chain.pool([size; 2]).conv("conv2", 2, [1, 1, 0], true).end(3);
                 check(isa, &net, n, 1e-5);
             }
         }
@@ -400,7 +448,7 @@ fn running_and_recomputed_statistics_are_those_of_pytorch() {
 
 #[test]
 fn pooling_hands_nan_on_and_prefers_the_first_of_equals() {
-    let net = Chain::new(1, 2, 2).conv("conv1", 1, [1, 1, 0], true).pool(2).end(2);
+    let net = Chain::new(1, 2, 2).conv("conv1", 1, [1, 1, 0], true).pool([2; 2]).end(2);
     on_every_isa(|isa| {
         let mut engine = Engine::with_isa(isa, &net, &initial_weights(&net, 0)).unwrap();
         let pool = net.position("pool").unwrap();

@@ -69,6 +69,7 @@ pub(super) enum Fallback {
 /// The data sets this build reads.
 pub(super) const DATA_SETS: &[&str] = &[
     "digits",
+    "mnist1d",
     "cifar10",
     "cifar10-subset",
     "cifar100",
@@ -80,8 +81,8 @@ pub(super) const DATA_SETS: &[&str] = &[
 ];
 /// Data sets that only `data.path` can find.
 pub(super) const UNNAMED_SETS: &[&str] = &["arrays", "folder", "parquet"];
-/// All but the embedded one may be somewhere else.
-const STORED_SETS: &[&str] = DATA_SETS.split_at(1).1;
+/// All but those that are in the program may be somewhere else.
+const STORED_SETS: &[&str] = DATA_SETS.split_at(2).1;
 const NORMALIZATIONS: &[&str] = &["channel", "none"];
 pub(super) const EPOCH_RULES: &[&str] = &["auto", "every", "log-spaced"];
 const NOISES: &[&str] =

@@ -60,7 +60,7 @@ pub struct DataConfig {
     /// without it is looked for in the data directories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Seed of subset, split, analysis examples and triplets.
+    /// Seed of subset, split, analysis examples and triplets, and of made-up data.
     pub seed: u64,
     /// Number of training images; all if absent (digits: always given).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +83,7 @@ pub struct DataConfig {
 #[allow(missing_docs)]
 pub enum DataKind {
     Digits,
+    Mnist1d,
     Cifar10,
     Cifar10Subset,
     Cifar100,

@@ -3,14 +3,15 @@
 
 use super::{Builder, Net, Op, Shape};
 
-/// Pools of 1, 2, 2 and what is left: 8 at 32×32, 7 at 28×28, 2 at 8×8.
+/// Pools of 1, 2, 2 and what is left: 8 at 32×32, 7 at 28×28, 2 at 8×8; on signals they are
+/// one row high.
 pub(super) fn build(width: usize, input: Shape, n_classes: usize) -> Net {
     assert!(width > 0, "width must be at least 1");
     assert!(
-        input.height == input.width && input.height >= 8,
-        "CNN5 needs square images of at least 8×8, not {input:?}"
+        [1, input.width].contains(&input.height) && input.width >= 8,
+        "CNN5 needs square images of at least 8×8, or signals, not {input:?}"
     );
-    let pools = [1, 2, 2, input.height / 4];
+    let pools = [1, 2, 2, input.width / 4];
     let mut net = Builder::new(input);
     let mut representations = vec![];
     let mut at = 0;
@@ -21,7 +22,8 @@ pub(super) fn build(width: usize, input: Shape, n_classes: usize) -> Net {
         at = net.add(format!("relu{number}"), Op::Relu, &[at]);
         representations.push(format!("relu{number}"));
         if pool > 1 {
-            at = net.add(format!("pool{number}"), Op::MaxPool { size: pool }, &[at]);
+            let size = if net.reads_signals() { [1, pool] } else { [pool, pool] };
+            at = net.add(format!("pool{number}"), Op::MaxPool { size }, &[at]);
             representations.push(format!("pool{number}"));
         }
     }

@@ -67,7 +67,8 @@ impl Shape {
     }
 }
 
-/// What a node computes. All convolutions are 2-D with square kernels.
+/// What a node computes. Convolutions and pools are 2-D; those of a net on signals, images of
+/// one row, are one row high.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
@@ -77,12 +78,12 @@ pub enum Op {
     Conv2d {
         /// Output channels.
         out_channels: usize,
-        /// Side of the kernel.
-        kernel: usize,
+        /// Height and width of the kernel.
+        kernel: [usize; 2],
         /// Step between windows.
         stride: usize,
-        /// Zeros around the input.
-        padding: usize,
+        /// Zeros above and below the input, and on either side.
+        padding: [usize; 2],
         /// Whether a bias is added.
         bias: bool,
     },
@@ -92,8 +93,8 @@ pub enum Op {
     Relu,
     /// `torch.nn.MaxPool2d(size)`: windows do not overlap.
     MaxPool {
-        /// Side of the window.
-        size: usize,
+        /// Height and width of the window.
+        size: [usize; 2],
     },
     /// Every `stride`-th row and column, with channels of zeros before and behind (rounded down
     /// before): the shortcut without parameters of He et al. 2016a.
@@ -216,8 +217,9 @@ impl NetConfig {
     /// The net for images of the given shape.
     ///
     /// # Panics
-    /// If the width is 0, or the images are smaller than 8×8 or (for CNN5) not square or
-    /// (for the ViT) not whole patches: the experiment file's check excludes these.
+    /// If the width is 0, or the images are smaller than 8×8 (signals: than 1×8) or (for CNN5)
+    /// not square or (for the ViT) not whole patches: the experiment file's check excludes
+    /// these.
     pub fn build(&self, input: Shape, n_classes: usize) -> Net {
         match self {
             &NetConfig::Cnn5 { width } => cnn5::build(width, input, n_classes),
@@ -280,9 +282,9 @@ impl Net {
         };
         let inputs = || self.nodes[node.inputs[0]].shape.channels;
         match node.op {
-            Op::Conv2d { out_channels, kernel, bias, .. } => {
-                let role = Role::Dense { fan_in: inputs() * kernel * kernel };
-                let shape = vec![out_channels, inputs(), kernel, kernel];
+            Op::Conv2d { out_channels, kernel: [height, width], bias, .. } => {
+                let role = Role::Dense { fan_in: inputs() * height * width };
+                let shape = vec![out_channels, inputs(), height, width];
                 let mut entries = vec![entry("weight", shape, role)];
                 if bias {
                     entries.push(entry("bias", vec![out_channels], role));
@@ -366,9 +368,9 @@ impl Net {
 
     fn node_macs(&self, node: &Node) -> usize {
         match node.op {
-            Op::Conv2d { kernel, .. } => {
+            Op::Conv2d { kernel: [height, width], .. } => {
                 let inputs = self.nodes[node.inputs[0]].shape.channels;
-                node.shape.size() * inputs * kernel * kernel
+                node.shape.size() * inputs * height * width
             }
             Op::Linear { out_features } => {
                 out_features * self.nodes[node.inputs[0]].shape.channels
@@ -400,17 +402,19 @@ impl Builder {
         let from = self.nodes[inputs[0]].shape;
         let shape = match op {
             Op::Conv2d { out_channels, kernel, stride, padding, .. } => {
-                let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
+                let side = |axis: usize, length: usize| {
+                    (length + 2 * padding[axis] - kernel[axis]) / stride + 1
+                };
                 Shape {
                     channels: out_channels,
-                    height: side(from.height),
-                    width: side(from.width),
+                    height: side(0, from.height),
+                    width: side(1, from.width),
                 }
             }
-            Op::MaxPool { size } => Shape {
+            Op::MaxPool { size: [height, width] } => Shape {
                 channels: from.channels,
-                height: from.height / size,
-                width: from.width / size,
+                height: from.height / height,
+                width: from.width / width,
             },
             Op::Subsample { out_channels, stride } => Shape {
                 channels: out_channels,
@@ -445,7 +449,12 @@ impl Builder {
         self.nodes.len() - 1
     }
 
-    /// Adds a 3×3 convolution with padding 1.
+    /// Whether the net is one of signals.
+    fn reads_signals(&self) -> bool {
+        self.nodes[0].shape.height == 1
+    }
+
+    /// Adds a 3×3 convolution with padding 1, or 1×3 on signals.
     fn conv3(
         &mut self,
         name: impl Into<String>,
@@ -454,7 +463,9 @@ impl Builder {
         bias: bool,
         input: usize,
     ) -> usize {
-        let op = Op::Conv2d { out_channels, kernel: 3, stride, padding: 1, bias };
+        let [kernel, padding] =
+            if self.reads_signals() { [[1, 3], [0, 1]] } else { [[3, 3], [1, 1]] };
+        let op = Op::Conv2d { out_channels, kernel, stride, padding, bias };
         self.add(name, op, &[input])
     }
 }
@@ -474,6 +485,27 @@ mod tests {
             let resnet = NetConfig::Resnet18 { width: k }.build(CIFAR, 10);
             assert_eq!(resnet.parameter_count(), 2724 * k * k + 213 * k + 10);
             assert_eq!(resnet.mac_count(), 135_168 * k * k + 27_728 * k);
+        }
+    }
+
+    #[test]
+    fn counts_on_signals_are_those_of_the_formulas() {
+        let input = Shape { channels: 1, height: 1, width: 40 };
+        for k in [1, 4, 8, 16, 64] {
+            let cnn = NetConfig::Cnn5 { width: k }.build(input, 10);
+            // 3·(2 + 8 + 32) k², 3k of the first kernel, biases, normalizations, 80k + 10.
+            assert_eq!(cnn.parameter_count(), 126 * k * k + 128 * k + 10);
+            // 40, 40, 20, 10 positions.
+            assert_eq!(cnn.mac_count(), (240 + 480 + 960) * k * k + 120 * k + 80 * k);
+            let resnet = NetConfig::Resnet18 { width: k }.build(input, 10);
+            // A third of the 3×3 kernels' 9·298 k²; the shortcuts' 42 k².
+            assert_eq!(resnet.parameter_count(), (3 * 298 + 42) * k * k + 189 * k + 10);
+            let weight = |name: &str| {
+                let all = resnet.parameters();
+                all.into_iter().find(|p| p.name == name).unwrap().shape
+            };
+            assert_eq!(weight("conv1.weight"), [k, 1, 1, 3]);
+            assert_eq!(weight("layer2.0.shortcut.0.weight"), [2 * k, k, 1, 1]);
         }
     }
 

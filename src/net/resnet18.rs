@@ -40,9 +40,9 @@ fn pre_activation_block(
     let shortcut = if stride != 1 || net.nodes[input].shape.channels != channels {
         let op = Op::Conv2d {
             out_channels: channels,
-            kernel: 1,
+            kernel: [1, 1],
             stride,
-            padding: 0,
+            padding: [0, 0],
             bias: false,
         };
         net.add(format!("{name}.shortcut.0"), op, &[relu1])

@@ -83,9 +83,9 @@ fn basic_block(
         Shortcut::Project => {
             let op = Op::Conv2d {
                 out_channels: channels,
-                kernel: 1,
+                kernel: [1, 1],
                 stride,
-                padding: 0,
+                padding: [0, 0],
                 bias: false,
             };
             let conv = net.add(part("shortcut.0"), op, &[input]);

@@ -54,9 +54,9 @@ pub(super) fn build(config: &VitConfig, input: Shape, n_classes: usize) -> Net {
     let mut net = Builder::new(input);
     let proj = Op::Conv2d {
         out_channels: dim,
-        kernel: patch,
+        kernel: [patch, patch],
         stride: patch,
-        padding: 0,
+        padding: [0, 0],
         bias: true,
     };
     let proj = net.add("patch_embed.proj", proj, &[0]);

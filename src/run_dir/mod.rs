@@ -333,9 +333,10 @@ fn refuse_foreign(root: &Path) -> Result<()> {
     let cannot = |error| Error::io(root, "cannot be read", error);
     for entry in fs::read_dir(root).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name();
-        // What a process leaves that ends before its first file is whole.
-        let is_lock = name == LOCK || name == ANALYSIS_LOCK;
-        if !is_lock && !atomic::is_temporary(&name) {
+        // What a process leaves that ends before its first file is whole, or between emptying
+        // the directory and that.
+        let is_ours = name == LOCK || name == ANALYSIS_LOCK;
+        if !is_ours && !atomic::is_temporary(&name) {
             return refused("is not empty and holds no run");
         }
     }

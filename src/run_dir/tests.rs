@@ -30,6 +30,14 @@ fn a_new_run_is_marked_and_opened_again() {
     // The mark alone is what a process leaves that ends before the second file.
     fs::remove_file(run.experiment_toml()).unwrap();
     assert!(RunDir::open(&root).is_err());
+    let run = RunDir::create_or_open(&root, &experiment(&["seed=7"]), false).unwrap();
+    assert!(RunDir::open(&root).is_ok());
+    // And the locks alone what one leaves that ends just after it emptied the directory.
+    for file in [run.experiment_toml(), run.run_json()] {
+        fs::remove_file(file).unwrap();
+    }
+    drop(run);
+    assert_eq!(names(&root), ["analysis.lock", "lock"]);
     RunDir::create_or_open(&root, &experiment(&["seed=7"]), false).unwrap();
     assert!(RunDir::open(&root).is_ok());
 }

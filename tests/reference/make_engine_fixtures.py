@@ -111,6 +111,8 @@ CASES = [
     cifar(8, 3, [1, 8, 8], 8, seed=29, trajectories=True),
     cifar(14, 4, [3, 16, 16], 5, seed=3),
     case("resnet18-post", 3, [3, 16, 16], 5, seed=29),
+    case("cnn5", 3, [1, 1, 40], 7, seed=5),
+    case("resnet18", 2, [1, 1, 40], 7, seed=62),
     vit([1, 8, 8], 8, seed=35, trajectories=True),
     vit([1, 8, 8], 8, seed=35, trajectories=True, pool="mean"),
     vit([3, 16, 16], 5, seed=15),
@@ -192,8 +194,8 @@ def closest(nodes):
             distances.append(before.abs().min() / before.abs().max())
         if kind[:4] == "pool" and kind[4:]:
             before = nodes[name.replace("pool", "relu")]
-            side = before.shape[-1] // value.shape[-1]
-            windows = functional.unfold(before.flatten(0, 1).unsqueeze(1), side, stride=side)
+            sides = [before.shape[axis] // value.shape[axis] for axis in (-2, -1)]
+            windows = functional.unfold(before.flatten(0, 1).unsqueeze(1), sides, stride=sides)
             top = windows.topk(2, dim=1).values
             gap = (top[:, 0] - top[:, 1])[top[:, 0] > 0]
             distances.append(gap.min() / before.abs().max())

@@ -11,16 +11,24 @@ from torch import nn
 from torch.nn import functional
 
 
+def conv3(channels, out, shape, stride=1, bias=False):
+    """A 3x3 convolution, or a 1x3 one on signals: images of one row."""
+    line = shape[1] == 1
+    kernel, padding = ((1, 3), (0, 1)) if line else (3, 1)
+    return nn.Conv2d(channels, out, kernel, stride, padding, bias=bias)
+
+
 class Cnn5(nn.Module):
     """Four stages of conv3x3 (bias) - BN - ReLU - max-pool, then a linear layer."""
 
     def __init__(self, width, shape, n_classes=10):
         super().__init__()
-        channels, side, _ = shape
-        self.pools = [1, 2, 2, side // 4]
+        channels, height, side = shape
+        sides = [1, 2, 2, side // 4]
+        self.pools = [(1, side) if height == 1 else (side, side) for side in sides]
         for stage in range(4):
             out = width << stage
-            setattr(self, f"conv{stage + 1}", nn.Conv2d(channels, out, 3, padding=1))
+            setattr(self, f"conv{stage + 1}", conv3(channels, out, shape, bias=True))
             setattr(self, f"bn{stage + 1}", nn.BatchNorm2d(out))
             channels = out
         self.fc = nn.Linear(channels, n_classes)
@@ -31,7 +39,7 @@ class Cnn5(nn.Module):
             x = nodes[f"conv{number}"] = getattr(self, f"conv{number}")(x)
             x = nodes[f"bn{number}"] = getattr(self, f"bn{number}")(x)
             x = nodes[f"relu{number}"] = functional.relu(x)
-            if pool > 1:
+            if pool[1] > 1:
                 x = nodes[f"pool{number}"] = functional.max_pool2d(x, pool)
         x = nodes["fc"] = self.fc(x.flatten(1))
         return x, nodes
@@ -40,12 +48,12 @@ class Cnn5(nn.Module):
 class Block(nn.Module):
     """Pre-activation block; a 1x1 shortcut reads the pre-activated input."""
 
-    def __init__(self, channels, out, stride):
+    def __init__(self, channels, out, stride, shape):
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv1 = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+        self.conv1 = conv3(channels, out, shape, stride)
         self.bn2 = nn.BatchNorm2d(out)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.conv2 = conv3(out, out, shape)
         if stride != 1 or channels != out:
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False))
 
@@ -68,12 +76,12 @@ class ResNet18(nn.Module):
 
     def __init__(self, width, shape, n_classes=10):
         super().__init__()
-        self.conv1 = nn.Conv2d(shape[0], width, 3, padding=1, bias=False)
+        self.conv1 = conv3(shape[0], width, shape)
         channels = width
         for stage in range(4):
             out = width << stage
             stride = 1 if stage == 0 else 2
-            blocks = [Block(channels, out, stride), Block(out, out, 1)]
+            blocks = [Block(channels, out, stride, shape), Block(out, out, 1, shape)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
             channels = out
         self.linear = nn.Linear(channels, n_classes)

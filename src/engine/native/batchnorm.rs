@@ -102,6 +102,14 @@ impl BatchNorm {
         );
     }
 
+    /// Training mode with what [`Self::train`] left: the same values again.
+    pub(super) fn normalize(&self, x: &[f32], saved: &[Saved], y: &mut [f32]) {
+        let rows = x.par_chunks(self.row()).zip(y.par_chunks_mut(self.row())).zip(saved);
+        rows.with_min_len(self.min_rows()).for_each(|((x, y), saved)| {
+            self.isa.run(Normalize { of: *self, affine: saved.affine, x, y });
+        });
+    }
+
     /// A channel's moments in this batch, and its normalization.
     pub(super) fn statistics(&self, x: &[f32], [gamma, beta]: [f32; 2]) -> Saved {
         let moments = self.isa.run(Moments { of: *self, x });

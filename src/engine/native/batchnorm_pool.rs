@@ -89,7 +89,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.of.pool.size {
-            2 => self.run::<S, 2>(simd),
+            [2, 2] => self.run::<S, 2>(simd),
             _ => self.run::<S, 0>(simd),
         }
     }
@@ -141,7 +141,7 @@ impl<'a, S: Simd> Channel<'a, S> {
     #[inline(always)]
     fn largest(&self, simd: S, first: usize, pool: MaxPool) -> (S::f32s, S::f32s) {
         let [mut centred, mut most] = self.at(simd, first);
-        for at in 1..pool.size * pool.size {
+        for at in 1..pool.inputs() {
             let [input, value] = self.at(simd, first + pool.offset(at));
             let greater = simd.greater_than_f32s(value, most);
             let number = simd.equal_f32s(value, value);
@@ -168,7 +168,7 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
         match self.of.pool.size {
-            2 => self.run::<S, 2>(simd),
+            [2, 2] => self.run::<S, 2>(simd),
             _ => self.run::<S, 0>(simd),
         }
     }
@@ -197,7 +197,7 @@ impl Backward<'_> {
                 let (most, _) = channel.largest(simd, from, pool);
                 // What is left to give; zero once it is given.
                 let mut rest = positive(simd, most, dy[to]);
-                for at in 0..pool.size * pool.size {
+                for at in 0..pool.inputs() {
                     let position = from + pool.offset(at);
                     let [centred, value] = channel.at(simd, position);
                     let here = simd.equal_f32s(value, most);

@@ -176,8 +176,13 @@ mod tests {
 
     fn check(isa: Isa, sides: [usize; 2], [inputs, outputs]: [usize; 2], n: usize) {
         let what = format!("{} {sides:?} {inputs}→{outputs} n={n}", isa.name());
-        let windows =
-            Windows { kernel: 3, stride: 1, padding: 1, from: sides, to: sides };
+        let windows = Windows {
+            kernel: [3; 2],
+            stride: 1,
+            padding: [1; 2],
+            from: sides,
+            to: sides,
+        };
         let pixels = sides[0] * sides[1];
         let batch = Batch::new(isa, n);
         let weight = |i: usize| (i * 31 % 103) as f32 / 51.0 - 1.0;
@@ -227,8 +232,13 @@ mod tests {
         let isa = Isa::available()[0];
         let winograd = |side: usize, channels: usize| {
             let sides = [side; 2];
-            let windows =
-                Windows { kernel: 3, stride: 1, padding: 1, from: sides, to: sides };
+            let windows = Windows {
+                kernel: [3; 2],
+                stride: 1,
+                padding: [1; 2],
+                from: sides,
+                to: sides,
+            };
             let pass = Pass::forward(isa, &windows, channels, channels);
             let weights = WeightPass::new(isa, &windows, channels, channels);
             [

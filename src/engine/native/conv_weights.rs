@@ -242,7 +242,7 @@ impl Task<'_> {
         mut sums: [[S::f32s; C]; O],
     ) -> [[S::f32s; C]; O] {
         let windows = &self.of.windows;
-        let [i, j] = [tap / windows.kernel, tap % windows.kernel];
+        let [i, j] = [tap / windows.kernel[1], tap % windows.kernel[1]];
         let valid = windows.valid(0, i);
         let rows = rows.start.max(valid.start)..rows.end.min(valid.end);
         let columns = windows.valid(1, j);
@@ -254,8 +254,8 @@ impl Task<'_> {
         for block in blocks.clone() {
             for row in rows.clone() {
                 let to = block * pixels_dy + row * windows.to[1] + columns.start;
-                let v = row * windows.stride + i - windows.padding;
-                let u = columns.start * windows.stride + j - windows.padding;
+                let v = row * windows.stride + i - windows.padding[0];
+                let u = columns.start * windows.stride + j - windows.padding[1];
                 let from = block * pixels_x + v * windows.from[1] + u;
                 let at = [to, from, columns.len()];
                 sums = multiply_row(simd, dy, x, at, windows.stride, sums);

@@ -3,6 +3,7 @@
 //! other lanes hold, so the bytes do not depend on how images are grouped.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -11,10 +12,11 @@ use super::averages::average_to;
 use super::batchnorm::{Affine, BatchNorm};
 use super::conv::{Epilogue, GatherPlan};
 use super::elementwise;
+use super::lowering::{Kind, Step, lower};
 use super::network::{Network, activation_size, pixels};
-use super::plan::{Kind, Program, Step, lower};
+use super::plan::{Program, Values};
 use super::pool::{GlobalAvgPool, MaxPool};
-use super::tensor::{Batch, Buffer, pack_images, unpack};
+use super::tensor::{Batch, Buffer, LINE, pack_images, unpack};
 use super::tokens::Tokens;
 use crate::engine::BatchNormStatistics;
 
@@ -29,8 +31,18 @@ const MAX_PLANS: usize = 32;
 pub(super) struct Cache {
     /// By wanted nodes and number of blocks.
     plans: BTreeMap<(Vec<usize>, usize), Plan>,
-    /// Buffers that no chunk uses at the moment.
-    free: Mutex<Vec<Vec<Buffer>>>,
+    /// Memory that no chunk uses at the moment.
+    free: Mutex<Vec<Buffer>>,
+    /// Where each convolution's packed weights are in the memory that training uses in its
+    /// turn; empty if they have to be packed.
+    weights: Vec<Range<usize>>,
+}
+
+impl Cache {
+    /// Has the weights packed again.
+    pub(super) fn forget_weights(&mut self) {
+        self.weights.clear();
+    }
 }
 
 #[derive(Debug)]
@@ -48,7 +60,8 @@ impl Network {
         pooled: &[(usize, Option<usize>)],
     ) -> Vec<Vec<f32>> {
         let wanted: Vec<usize> = pooled.iter().map(|(node, _)| *node).collect();
-        self.pack(false);
+        self.pack_tokens(false);
+        self.pack_convs();
         let size = self.net.input().size();
         let n = images.len() / size;
         let mut nodes = 0..self.net.nodes.len();
@@ -86,6 +99,31 @@ impl Network {
         outputs
     }
 
+    /// Packs the weights of all convolutions for the forward pass.
+    fn pack_convs(&mut self) {
+        if !self.evaluation.weights.is_empty() {
+            return;
+        }
+        let mut end = 0;
+        let places = self.convs.iter().map(|conv| {
+            let size = conv.as_ref().map_or(0, |conv| conv.forward.packed_size());
+            let start = usize::next_multiple_of(end, LINE);
+            end = start + size;
+            start..end
+        });
+        let places: Vec<Range<usize>> = places.collect();
+        self.memory.reserve(end);
+        for (conv, place) in self.convs.iter().zip(&places) {
+            if let Some(conv) = conv {
+                conv.pack_forward(
+                    &self.values,
+                    &mut self.memory.get_mut(end)[place.clone()],
+                );
+            }
+        }
+        self.evaluation.weights = places;
+    }
+
     fn affines(&self, statistics: &BatchNormStatistics) -> Vec<Option<Affine>> {
         let mut affines = vec![None; self.net.nodes.len()];
         for (&node, channels) in self.batchnorms.iter().zip(&statistics.0) {
@@ -110,7 +148,7 @@ impl Network {
         let program = Program::forward(net, steps, |node| {
             activation_size(self.isa, net, node, batch)
         });
-        let plan = |conv: &Option<super::network::Conv>| {
+        let plan = |conv: &Option<super::conv_layer::Conv>| {
             conv.as_ref().and_then(|conv| conv.forward.plan(batch))
         };
         let gathers = self.convs.iter().map(plan).collect();
@@ -128,23 +166,25 @@ impl Network {
         let batch = Batch { serial: true, ..Batch::new(self.isa, n) };
         let plan = &self.evaluation.plans[&(wanted.to_vec(), batch.blocks)];
         let free = || self.evaluation.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut buffers = free().pop().unwrap_or_default();
-        if buffers.len() < plan.program.buffers.len() {
-            buffers.resize_with(plan.program.buffers.len(), Buffer::default);
-        }
-        for (buffer, &size) in buffers.iter_mut().zip(&plan.program.buffers) {
-            buffer.reserve(size);
-        }
-        let mut chunk = Chunk { network: self, plan, batch, buffers };
+        let mut memory = free().pop().unwrap_or_default();
+        memory.reserve(plan.program.length);
+        let space = memory.get_mut(plan.program.length);
+        let chunk = Chunk { network: self, plan, batch, affines };
         for step in &plan.program.steps {
-            chunk.run(step, images, affines);
-            for (&(node, side), out) in pooled.iter().zip(&mut outputs) {
+            let (values, out) = plan.program.forward_step(space, step);
+            if step.kind == Kind::Input {
+                let shape = self.net.input();
+                pack_images(images, shape.channels, pixels(shape), batch, out);
+            } else {
+                chunk.compute(step, &values, out);
+            }
+            for (&(node, side), to) in pooled.iter().zip(&mut outputs) {
                 if node == step.output {
-                    self.take_out(node, side, (chunk.value(node), batch), out);
+                    self.take_out(node, side, (out, batch), to);
                 }
             }
         }
-        free().push(chunk.buffers);
+        free().push(memory);
     }
 
     fn take_out(
@@ -171,46 +211,29 @@ struct Chunk<'a> {
     network: &'a Network,
     plan: &'a Plan,
     batch: Batch,
-    buffers: Vec<Buffer>,
+    affines: &'a [Option<Affine>],
 }
 
 impl Chunk<'_> {
-    fn value(&self, node: usize) -> &[f32] {
-        let buffer = self.plan.program.value[node].expect("is stored");
-        self.buffers[buffer].get(self.network.size(self.batch, node))
-    }
-
-    fn run(&mut self, step: &Step, images: &[f32], affines: &[Option<Affine>]) {
-        let buffer = self.plan.program.value[step.output].expect("is stored");
-        let shape = self.network.net.nodes[step.output].shape;
-        let mut output = std::mem::take(&mut self.buffers[buffer]);
-        let out = output.get_mut(self.network.size(self.batch, step.output));
-        if step.kind == Kind::Input {
-            pack_images(images, shape.channels, pixels(shape), self.batch, out);
-        } else {
-            self.compute(step, affines, out);
-        }
-        self.buffers[buffer] = output;
-    }
-
-    fn compute(&self, step: &Step, affines: &[Option<Affine>], out: &mut [f32]) {
+    fn compute(&self, step: &Step, values: &Values, out: &mut [f32]) {
         let network = self.network;
-        let input = self.value(step.input);
+        let input = values.get(step.input);
         let shapes = [step.input, step.output].map(|node| network.net.nodes[node].shape);
         let [from, to] = shapes.map(|shape| [shape.height, shape.width]);
-        let (isa, batch) = (network.isa, self.batch);
+        let (isa, batch, affines) = (network.isa, self.batch, self.affines);
         match step.kind {
             Kind::Conv { node, add, batchnorm, relu } => {
                 let conv = network.convs[node].as_ref().expect("is a convolution");
                 let gather = self.plan.gathers[node].as_ref();
                 let epilogue = Epilogue {
                     bias: conv.bias.then(|| &network.values[conv.weight + 1][..]),
-                    add: add.map(|other| self.value(other)),
+                    add: add.map(|other| values.get(other)),
                     accumulate: false,
                     affine: batchnorm.and_then(|node| affines[node].as_ref()),
                     relu,
                 };
-                let sources = [conv.packed_forward(), input];
+                let place = network.evaluation.weights[node].clone();
+                let sources = [&network.memory.get(place.end)[place.start..], input];
                 conv.forward.run(gather, batch, sources, epilogue, out);
             }
             Kind::BatchNorm { node, relu, .. } => {
@@ -229,9 +252,9 @@ impl Chunk<'_> {
                 GlobalAvgPool { isa, batch, pixels: pixels(shapes[0]) }
                     .forward(input, out);
             }
-            Kind::Add { other } => elementwise::add(input, self.value(other), out),
+            Kind::Add { other } => elementwise::add(input, values.get(other), out),
             Kind::Input => unreachable!("has no input"),
-            _ => network.token_step(step, batch, &|node| self.value(node), out),
+            _ => network.token_step(step, batch, &|node| values.get(node), out),
         }
     }
 }

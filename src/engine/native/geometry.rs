@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-/// The windows of a square 2-D convolution.
+/// The windows of a 2-D convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Windows {
-    pub(super) kernel: usize,
+    /// Height and width.
+    pub(super) kernel: [usize; 2],
     pub(super) stride: usize,
-    pub(super) padding: usize,
+    pub(super) padding: [usize; 2],
     /// Height and width of the input.
     pub(super) from: [usize; 2],
     /// Height and width of the output.
@@ -19,13 +20,13 @@ pub(super) struct Windows {
 impl Windows {
     /// Taps of the kernel.
     pub(super) fn taps(&self) -> usize {
-        self.kernel * self.kernel
+        self.kernel[0] * self.kernel[1]
     }
 
     /// Output positions along one axis that read inside the input through tap `k`.
     pub(super) fn valid(&self, axis: usize, k: usize) -> std::ops::Range<usize> {
-        let first = self.padding.saturating_sub(k).div_ceil(self.stride);
-        let end = (self.from[axis] + self.padding)
+        let first = self.padding[axis].saturating_sub(k).div_ceil(self.stride);
+        let end = (self.from[axis] + self.padding[axis])
             .checked_sub(k + 1)
             .map_or(0, |last| last / self.stride + 1)
             .min(self.to[axis]);
@@ -37,7 +38,7 @@ impl Windows {
         let [y, x] = [pixel / self.to[1], pixel % self.to[1]];
         self.pairs(|axis, k| {
             let at = [y, x][axis] * self.stride + k;
-            at.checked_sub(self.padding).filter(|&at| at < self.from[axis])
+            at.checked_sub(self.padding[axis]).filter(|&at| at < self.from[axis])
         })
         .map(|(tap, [v, u])| (tap, v * self.from[1] + u))
         .collect()
@@ -47,7 +48,7 @@ impl Windows {
     pub(super) fn readers(&self, pixel: usize) -> Vec<(usize, usize)> {
         let [v, u] = [pixel / self.from[1], pixel % self.from[1]];
         self.pairs(|axis, k| {
-            let shifted = ([v, u][axis] + self.padding).checked_sub(k)?;
+            let shifted = ([v, u][axis] + self.padding[axis]).checked_sub(k)?;
             let at = shifted / self.stride;
             (shifted % self.stride == 0 && at < self.to[axis]).then_some(at)
         })
@@ -59,9 +60,9 @@ impl Windows {
         &self,
         position: impl Fn(usize, usize) -> Option<usize>,
     ) -> impl Iterator<Item = (usize, [usize; 2])> {
-        let kernel = self.kernel;
-        (0..kernel * kernel).filter_map(move |tap| {
-            Some((tap, [position(0, tap / kernel)?, position(1, tap % kernel)?]))
+        let width = self.kernel[1];
+        (0..self.taps()).filter_map(move |tap| {
+            Some((tap, [position(0, tap / width)?, position(1, tap % width)?]))
         })
     }
 }
@@ -171,8 +172,13 @@ mod tests {
 
     #[test]
     fn borders_of_a_same_convolution_form_nine_patterns() {
-        let windows =
-            Windows { kernel: 3, stride: 1, padding: 1, from: [8, 8], to: [8, 8] };
+        let windows = Windows {
+            kernel: [3; 2],
+            stride: 1,
+            padding: [1; 2],
+            from: [8; 2],
+            to: [8; 2],
+        };
         let found = patterns(64, |pixel| windows.reads(pixel));
         let mut sizes: Vec<_> =
             found.iter().map(|p| (p.taps.len(), p.pixels.len())).collect();
@@ -185,33 +191,36 @@ mod tests {
 
     #[test]
     fn readers_are_the_inverse_of_reads() {
-        for (kernel, stride, padding, side) in [
-            (3, 1, 1, 5),
-            (3, 2, 1, 7),
-            (3, 2, 1, 8),
-            (1, 2, 0, 7),
-            (3, 1, 1, 1),
-            (4, 4, 0, 9),
+        for (kernel, stride, padding, from) in [
+            ([3, 3], 1, [1, 1], [5, 5]),
+            ([3, 3], 2, [1, 1], [7, 7]),
+            ([3, 3], 2, [1, 1], [8, 6]),
+            ([1, 1], 2, [0, 0], [7, 7]),
+            ([3, 3], 1, [1, 1], [1, 1]),
+            ([4, 4], 4, [0, 0], [9, 9]),
+            ([1, 3], 1, [0, 1], [1, 9]),
+            ([1, 3], 2, [0, 1], [1, 10]),
+            ([2, 3], 2, [0, 1], [4, 5]),
         ] {
-            let to = (side + 2 * padding - kernel) / stride + 1;
-            let windows =
-                Windows { kernel, stride, padding, from: [side; 2], to: [to; 2] };
+            let to = [0, 1]
+                .map(|axis| (from[axis] + 2 * padding[axis] - kernel[axis]) / stride + 1);
+            let windows = Windows { kernel, stride, padding, from, to };
             let mut reads = vec![];
-            for y in 0..to * to {
+            for y in 0..to[0] * to[1] {
                 reads.extend(windows.reads(y).into_iter().map(|(tap, x)| (tap, x, y)));
             }
             let mut readers = vec![];
-            for x in 0..side * side {
+            for x in 0..from[0] * from[1] {
                 readers
                     .extend(windows.readers(x).into_iter().map(|(tap, y)| (tap, x, y)));
             }
             reads.sort_unstable();
             readers.sort_unstable();
             assert_eq!(reads, readers);
-            let valid: usize = (0..kernel * kernel)
+            let valid: usize = (0..windows.taps())
                 .map(|t| {
-                    windows.valid(0, t / kernel).len()
-                        * windows.valid(1, t % kernel).len()
+                    windows.valid(0, t / kernel[1]).len()
+                        * windows.valid(1, t % kernel[1]).len()
                 })
                 .sum();
             assert_eq!(valid, reads.len());

@@ -1,5 +1,6 @@
-//! The CPU engine: one operation a file, forward beside backward; `plan.rs` turns nodes
-//! into steps and buffers, `network.rs` runs them in training, `evaluation.rs` outside it.
+//! The CPU engine: one operation a file, forward beside backward; `lowering.rs` turns nodes
+//! into steps, `plan.rs` and `memory.rs` give their values places, `forward.rs` and
+//! `backward.rs` run them in training, `evaluation.rs` outside it; `network.rs` has what lasts.
 
 // A kernel is compiled for an instruction set only where it is inlined into the function
 // that enables the set; its loops name the registers of a tile by index.
@@ -7,14 +8,17 @@
 
 mod attention;
 mod averages;
+mod backward;
 mod batchnorm;
 mod batchnorm_pool;
 mod conv;
+mod conv_layer;
 mod conv_pass;
 mod conv_weights;
 mod dropout;
 mod elementwise;
 mod evaluation;
+mod forward;
 mod gelu;
 mod geometry;
 mod isa;
@@ -22,6 +26,8 @@ mod layernorm;
 mod linear;
 mod linear_weights;
 mod loss;
+mod lowering;
+mod memory;
 mod network;
 mod optimizer;
 mod plan;

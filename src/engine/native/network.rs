@@ -1,91 +1,23 @@
-//! A net's weights, gradients and buffers, and its training-mode passes.
+//! A net's weights, gradients and memory, and its training-mode passes.
 
 use std::collections::BTreeMap;
 
-use super::batchnorm::{BatchNorm, Saved};
-use super::batchnorm_pool::BatchNormPool;
-use super::conv::{Epilogue, GatherPlan};
-use super::conv_pass::{Pass, WeightPass};
-use super::conv_weights::bias_gradient;
-use super::geometry::Windows;
+use super::batchnorm::Saved;
+use super::conv::GatherPlan;
+use super::conv_layer::Conv;
 use super::isa::Isa;
+use super::loss;
+use super::lowering::lower;
 use super::optimizer::State;
-use super::plan::{Back, Kind, Program, Step, Target, lower};
-use super::pool::{GlobalAvgPool, MaxPool};
-use super::subsample::Subsample;
-use super::tensor::{Batch, Buffer, pack_images};
+use super::plan::Program;
+use super::tensor::{Batch, Buffer};
 use super::token_steps::TokenLayer;
 use super::tokens::{Tokens, Workspaces};
-use super::{elementwise, loss};
 use crate::engine::Regularization;
 use crate::net::{Net, Op, Parameter, Shape};
 
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
-
-/// A convolution or linear layer.
-#[derive(Debug)]
-pub(super) struct Conv {
-    pub(super) forward: Pass,
-    pub(super) backward: Pass,
-    weights: WeightPass,
-    /// Position of the weight among the parameters; the bias follows it.
-    pub(super) weight: usize,
-    pub(super) bias: bool,
-    taps: usize,
-    pub(super) packed: [Buffer; 2],
-}
-
-impl Conv {
-    fn new(isa: Isa, net: &Net, node: usize, weight: usize) -> Option<Self> {
-        let to = net.nodes[node].shape;
-        let from = net.nodes[*net.nodes[node].inputs.first()?].shape;
-        let (kernel, stride, padding, bias) = match net.nodes[node].op {
-            Op::Conv2d { kernel, stride, padding, bias, .. } => {
-                (kernel, stride, padding, bias)
-            }
-            Op::Linear { .. } => {
-                assert_eq!(pixels(from), 1, "a linear layer reads vectors, not {from:?}");
-                (1, 1, 0, true)
-            }
-            _ => return None,
-        };
-        let sides = [from, to].map(|shape| [shape.height, shape.width]);
-        let windows = Windows { kernel, stride, padding, from: sides[0], to: sides[1] };
-        let [inputs, outputs] = [from.channels, to.channels];
-        Some(Self {
-            forward: Pass::forward(isa, &windows, inputs, outputs),
-            backward: Pass::backward(isa, &windows, inputs, outputs),
-            weights: WeightPass::new(isa, &windows, inputs, outputs),
-            weight,
-            bias,
-            taps: kernel * kernel,
-            packed: [Buffer::default(), Buffer::default()],
-        })
-    }
-
-    /// Packs the weights for one direction.
-    fn pack(&mut self, weights: &[f32], inputs: usize, backward: bool) {
-        let [input, output] = [self.taps, self.taps * inputs];
-        let (pass, strides) = if backward {
-            (&self.backward, [output, input])
-        } else {
-            (&self.forward, [input, output])
-        };
-        let packed = &mut self.packed[usize::from(backward)];
-        packed.reserve(pass.packed_size());
-        pass.pack(weights, strides, packed.get_mut(pass.packed_size()));
-    }
-
-    /// The weights as the forward kernel reads them.
-    pub(super) fn packed_forward(&self) -> &[f32] {
-        self.packed[0].get(self.forward.packed_size())
-    }
-
-    fn packed_backward(&self) -> &[f32] {
-        self.packed[1].get(self.backward.packed_size())
-    }
-}
 
 /// Pixels of a shape.
 pub(super) fn pixels(shape: Shape) -> usize {
@@ -106,7 +38,7 @@ pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) ->
 pub(super) struct Plan {
     pub(super) program: Program,
     /// Forward and backward columns of each convolution, by node.
-    gathers: Vec<[Option<GatherPlan>; 2]>,
+    pub(super) gathers: Vec<[Option<GatherPlan>; 2]>,
 }
 
 /// A net with weights that runs on the CPU.
@@ -133,11 +65,16 @@ pub(in crate::engine) struct Network {
     pub(super) first_parameter: Vec<usize>,
     /// BatchNorm nodes.
     pub(super) batchnorms: Vec<usize>,
-    saved: Vec<Vec<Saved>>,
+    /// What the forward pass leaves of each BatchNorm node.
+    pub(super) saved: Vec<Vec<Saved>>,
+    /// Whether the packed weights of the linear layers on tokens are those of now, for each
+    /// direction.
     pub(super) packed: [bool; 2],
     /// Plans by number of blocks and whether they train.
     pub(super) plans: BTreeMap<(usize, bool), Plan>,
-    buffers: Vec<Buffer>,
+    /// The values and gradients of a pass.
+    pub(super) memory: Buffer,
+    /// Packed weights of a convolution, or the parts of a weight's gradient.
     pub(super) scratch: Buffer,
     /// What a linear layer on tokens reads, in its backward pass.
     pub(super) inner: Buffer,
@@ -185,7 +122,7 @@ impl Network {
             first_parameter,
             packed: [false; 2],
             plans: BTreeMap::new(),
-            buffers: vec![],
+            memory: Buffer::default(),
             scratch: Buffer::default(),
             inner: Buffer::default(),
             dropout_key: 0,
@@ -221,22 +158,15 @@ impl Network {
         self.state = state;
     }
 
-    /// Packs the weights that changed since the last time.
-    pub(super) fn pack(&mut self, backward: bool) {
+    /// Packs the weights of linear layers on tokens that changed since the last time.
+    pub(super) fn pack_tokens(&mut self, backward: bool) {
         let direction = usize::from(backward);
-        if self.packed[direction] {
-            return;
-        }
-        for (conv, node) in self.convs.iter_mut().zip(&self.net.nodes) {
-            if let Some(conv) = conv {
-                let inputs = self.net.nodes[node.inputs[0]].shape.channels;
-                conv.pack(&self.values[conv.weight], inputs, backward);
+        if !self.packed[direction] {
+            for layer in self.token_layers.iter_mut().flatten() {
+                layer.pack(&self.values, backward);
             }
+            self.packed[direction] = true;
         }
-        for layer in self.token_layers.iter_mut().flatten() {
-            layer.pack(&self.values, backward);
-        }
-        self.packed[direction] = true;
     }
 
     /// Loss and gradients; see `Engine::gradients`.
@@ -249,15 +179,17 @@ impl Network {
         self.dropout_key = regularization.dropout_key;
         let batch = Batch::new(self.isa, labels.len());
         self.prepare(batch, true);
-        self.pack(false);
-        self.pack(true);
+        self.pack_tokens(false);
+        self.pack_tokens(true);
         let plan = self.plans.remove(&(batch.blocks, true)).expect("was prepared");
-        self.forward(&plan, batch, images);
+        let mut memory = std::mem::take(&mut self.memory);
+        let space = memory.get_mut(plan.program.length);
+        self.forward(&plan, batch, images, space);
         self.move_running_statistics(batch);
-        let loss = self.loss(&plan, batch, labels, regularization.label_smoothing);
-        for back in &plan.program.backward {
-            self.step_back(&plan, batch, back);
-        }
+        let loss =
+            self.loss(&plan, batch, (labels, regularization.label_smoothing), space);
+        self.backward(&plan, batch, space);
+        self.memory = memory;
         self.clear_frozen();
         self.plans.insert((batch.blocks, true), plan);
         loss
@@ -271,9 +203,11 @@ impl Network {
     ) -> Vec<(Vec<[f64; 2]>, usize)> {
         let batch = Batch::new(self.isa, images.len() / self.net.input().size());
         self.prepare(batch, false);
-        self.pack(false);
+        self.pack_tokens(false);
         let plan = self.plans.remove(&(batch.blocks, false)).expect("was prepared");
-        self.forward(&plan, batch, images);
+        let mut memory = std::mem::take(&mut self.memory);
+        self.forward(&plan, batch, images, memory.get_mut(plan.program.length));
+        self.memory = memory;
         self.plans.insert((batch.blocks, false), plan);
         let count = |node: usize| batch.n * pixels(self.net.nodes[node].shape);
         let moments = |&node: &usize| {
@@ -283,8 +217,10 @@ impl Network {
         self.batchnorms.iter().map(moments).collect()
     }
 
-    /// Makes the plan for such batches, and its buffers.
+    /// Makes the plan for such batches, and its memory.
     fn prepare(&mut self, batch: Batch, training: bool) {
+        // What evaluations left there is written over.
+        self.evaluation.forget_weights();
         let key = (batch.blocks, training);
         if self.plans.contains_key(&key) {
             return;
@@ -304,14 +240,9 @@ impl Network {
             })
         });
         let gathers = gathers.collect();
-        if self.buffers.len() < program.buffers.len() {
-            self.buffers.resize_with(program.buffers.len(), Buffer::default);
-        }
-        for (buffer, &size) in self.buffers.iter_mut().zip(&program.buffers) {
-            buffer.reserve(size);
-        }
-        for conv in self.convs.iter().flatten().filter(|_| training) {
-            self.scratch.reserve(conv.weights.scratch_size(batch.blocks));
+        self.memory.reserve(program.length);
+        for conv in self.convs.iter().flatten() {
+            self.scratch.reserve(conv.scratch_size(batch, training));
         }
         if training {
             self.reserve_token_space(batch);
@@ -319,122 +250,19 @@ impl Network {
         self.plans.insert(key, Plan { program, gathers });
     }
 
-    pub(super) fn size(&self, batch: Batch, node: usize) -> usize {
-        activation_size(self.isa, &self.net, node, batch)
-    }
-
-    /// The value of a node.
-    pub(super) fn value(&self, plan: &Plan, batch: Batch, node: usize) -> &[f32] {
-        let buffer = plan.program.value[node].expect("is stored");
-        self.buffers[buffer].get(self.size(batch, node))
-    }
-
-    fn sides(&self, node: usize) -> [usize; 2] {
-        let shape = self.net.nodes[node].shape;
-        [shape.height, shape.width]
-    }
-
-    fn forward(&mut self, plan: &Plan, batch: Batch, images: &[f32]) {
-        for step in &plan.program.steps {
-            let buffer = plan.program.value[step.output].expect("is stored");
-            let mut output = std::mem::take(&mut self.buffers[buffer]);
-            let out = output.get_mut(self.size(batch, step.output));
-            if step.kind == Kind::Input {
-                let shape = self.net.input();
-                pack_images(images, shape.channels, pixels(shape), batch, out);
-            } else if let Kind::BatchNorm { node, relu, pool } = step.kind {
-                let mut saved = std::mem::take(&mut self.saved[node]);
-                let input = self.value(plan, batch, step.input);
-                let weights = self.scale_and_shift(node);
-                let batchnorm = self.batchnorm(node, relu, batch);
-                match pool {
-                    None => batchnorm.train(input, weights, &mut saved, out),
-                    Some(size) => {
-                        let pool = self.max_pool(size, step, batch);
-                        let both = BatchNormPool { batchnorm, pool };
-                        both.train(input, weights, &mut saved, out);
-                    }
-                }
-                self.saved[node] = saved;
-            } else {
-                self.step(plan, batch, step, out);
-            }
-            self.buffers[buffer] = output;
-        }
-    }
-
-    fn batchnorm(&self, node: usize, relu: bool, batch: Batch) -> BatchNorm {
-        let pixels = pixels(self.net.nodes[node].shape);
-        BatchNorm { isa: self.isa, batch, pixels, relu }
-    }
-
-    fn scale_and_shift(&self, node: usize) -> [&[f32]; 2] {
-        let first = self.first_parameter[node];
-        [&self.values[first], &self.values[first + 1]]
-    }
-
-    /// Every step whose forward pass only reads.
-    fn step(&self, plan: &Plan, batch: Batch, step: &Step, out: &mut [f32]) {
-        let input = self.value(plan, batch, step.input);
-        match step.kind {
-            Kind::Conv { node, add, .. } => {
-                let conv = self.convs[node].as_ref().expect("is a convolution");
-                let [gather, _] = &plan.gathers[node];
-                let epilogue = Epilogue {
-                    bias: conv.bias.then(|| &self.values[conv.weight + 1][..]),
-                    add: add.map(|other| self.value(plan, batch, other)),
-                    ..Epilogue::default()
-                };
-                let sources = [conv.packed_forward(), input];
-                conv.forward.run(gather.as_ref(), batch, sources, epilogue, out);
-            }
-            Kind::Relu => elementwise::relu(input, out),
-            Kind::MaxPool { size } => {
-                self.max_pool(size, step, batch).forward(input, out);
-            }
-            Kind::Subsample { stride } => {
-                self.subsample(stride, step, batch).forward(input, out);
-            }
-            Kind::GlobalAvgPool => self.global_pool(step, batch).forward(input, out),
-            Kind::Add { other } => {
-                elementwise::add(input, self.value(plan, batch, other), out);
-            }
-            Kind::Input | Kind::BatchNorm { .. } => unreachable!("changes state"),
-            _ => self.token_step(step, batch, &|node| self.value(plan, batch, node), out),
-        }
-    }
-
-    fn max_pool(&self, size: usize, step: &Step, batch: Batch) -> MaxPool {
-        let [from, to] = [step.input, step.output].map(|node| self.sides(node));
-        MaxPool { isa: self.isa, batch, size, from, to }
-    }
-
-    pub(super) fn subsample(
+    /// The mean loss; leaves the gradient of the logits.
+    fn loss(
         &self,
-        stride: usize,
-        step: &Step,
+        plan: &Plan,
         batch: Batch,
-    ) -> Subsample {
-        let shapes = [step.input, step.output].map(|node| self.net.nodes[node].shape);
-        Subsample::new(batch, stride, shapes)
-    }
-
-    fn global_pool(&self, step: &Step, batch: Batch) -> GlobalAvgPool {
-        let pixels = pixels(self.net.nodes[step.input].shape);
-        GlobalAvgPool { isa: self.isa, batch, pixels }
-    }
-
-    fn loss(&mut self, plan: &Plan, batch: Batch, labels: &[u8], smoothing: f64) -> f64 {
+        (labels, smoothing): (&[u8], f64),
+        memory: &mut [f32],
+    ) -> f64 {
         let root = self.net.nodes.len() - 1;
-        let buffer = plan.program.backward[0].gradient;
-        let mut gradient = std::mem::take(&mut self.buffers[buffer]);
-        let logits = self.value(plan, batch, root);
-        let out = gradient.get_mut(self.size(batch, root));
+        let (values, out) = plan.program.loss_step(memory);
         let targets =
             loss::Targets { labels, n_classes: self.net.n_classes(), smoothing };
-        let loss = loss::cross_entropy(logits, targets, batch, out);
-        self.buffers[buffer] = gradient;
-        loss
+        loss::cross_entropy(values.get(root), targets, batch, out)
     }
 
     /// `running ← 0.9·running + 0.1·batch`, with the unbiased variance; not where the node is
@@ -456,156 +284,5 @@ impl Network {
                 }
             }
         }
-    }
-
-    fn step_back(&mut self, plan: &Plan, batch: Batch, back: &Back) {
-        let step = &plan.program.steps[back.step];
-        let size = self.size(batch, step.output);
-        let mut own = std::mem::take(&mut self.buffers[back.gradient]);
-        let dy = own.get_mut(size);
-        match step.kind {
-            Kind::Conv { node, .. } => self.conv_back(plan, batch, node, back, dy),
-            Kind::BatchNorm { .. } => self.batchnorm_back(plan, batch, back, dy),
-            Kind::Relu => {
-                elementwise::relu_backward(self.value(plan, batch, step.output), dy);
-                self.hand_over(back.input, dy);
-            }
-            Kind::Add { .. } => self.hand_over(back.input, dy),
-            Kind::MaxPool { size } => {
-                let pool = self.max_pool(size, step, batch);
-                self.with_target(
-                    back.input,
-                    self.size(batch, step.input),
-                    |own, dx, add| {
-                        pool.backward(own.value(plan, batch, step.input), dy, dx, add);
-                    },
-                );
-            }
-            Kind::Subsample { stride } => {
-                let subsample = self.subsample(stride, step, batch);
-                self.with_target(
-                    back.input,
-                    self.size(batch, step.input),
-                    |_, dx, add| subsample.backward(dy, dx, add),
-                );
-            }
-            Kind::GlobalAvgPool => {
-                let pool = self.global_pool(step, batch);
-                self.with_target(
-                    back.input,
-                    self.size(batch, step.input),
-                    |_, dx, add| {
-                        pool.backward(dy, dx, add);
-                    },
-                );
-            }
-            Kind::Input => {}
-            _ => self.token_back(plan, batch, back, dy),
-        }
-        self.hand_over(back.other, dy);
-        self.buffers[back.gradient] = own;
-    }
-
-    /// Runs with the buffer that the target names, and whether to add to it.
-    pub(super) fn with_target(
-        &mut self,
-        target: Target,
-        size: usize,
-        run: impl FnOnce(&Self, &mut [f32], bool),
-    ) {
-        let (buffer, add) = match target {
-            Target::Write(buffer) => (buffer, false),
-            Target::Accumulate(buffer) => (buffer, true),
-            Target::None | Target::InPlace => return,
-        };
-        let mut to = std::mem::take(&mut self.buffers[buffer]);
-        run(self, to.get_mut(size), add);
-        self.buffers[buffer] = to;
-    }
-
-    /// Passes a gradient on unchanged.
-    pub(super) fn hand_over(&mut self, target: Target, dy: &[f32]) {
-        self.with_target(target, dy.len(), |_, to, add| {
-            if add {
-                elementwise::accumulate(dy, to);
-            } else {
-                to.copy_from_slice(dy);
-            }
-        });
-    }
-
-    fn conv_back(
-        &mut self,
-        plan: &Plan,
-        batch: Batch,
-        node: usize,
-        back: &Back,
-        dy: &[f32],
-    ) {
-        let input = plan.program.steps[back.step].input;
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let conv = self.convs[node].as_ref().expect("is a convolution");
-        let (weight, bias) = (conv.weight, conv.bias);
-        let trained = !self.frozen[weight];
-        if trained {
-            let mut gradient = std::mem::take(&mut self.gradients[weight]);
-            let sources = [self.value(plan, batch, input), dy];
-            conv.weights.run(batch, sources, &mut scratch, &mut gradient);
-            self.gradients[weight] = gradient;
-        }
-        self.scratch = scratch;
-        if bias && trained {
-            let pixels = pixels(self.net.nodes[node].shape);
-            bias_gradient(self.isa, batch, pixels, dy, &mut self.gradients[weight + 1]);
-        }
-        let size = self.size(batch, input);
-        self.with_target(back.input, size, |own, dx, accumulate| {
-            let conv = own.convs[node].as_ref().expect("is a convolution");
-            let [_, gather] = &plan.gathers[node];
-            let epilogue = Epilogue { accumulate, ..Epilogue::default() };
-            conv.backward.run(
-                gather.as_ref(),
-                batch,
-                [conv.packed_backward(), dy],
-                epilogue,
-                dx,
-            );
-        });
-    }
-
-    fn batchnorm_back(&mut self, plan: &Plan, batch: Batch, back: &Back, dy: &mut [f32]) {
-        let step = &plan.program.steps[back.step];
-        let Kind::BatchNorm { node, relu, pool } = step.kind else { return };
-        let batchnorm = self.batchnorm(node, relu, batch);
-        let first = self.first_parameter[node];
-        let mut gamma = std::mem::take(&mut self.gradients[first]);
-        let mut beta = std::mem::take(&mut self.gradients[first + 1]);
-        let saved = std::mem::take(&mut self.saved[node]);
-        let gradients = [&mut gamma[..], &mut beta[..]];
-        let size = self.size(batch, step.input);
-        if let Some(pool) = pool {
-            let both =
-                BatchNormPool { batchnorm, pool: self.max_pool(pool, step, batch) };
-            if back.input == Target::None {
-                let x = self.value(plan, batch, step.input);
-                both.backward([x, dy], &saved, None, gradients);
-            } else {
-                self.with_target(back.input, size, |own, dx, accumulate| {
-                    let x = own.value(plan, batch, step.input);
-                    both.backward([x, dy], &saved, Some((dx, accumulate)), gradients);
-                });
-            }
-        } else if back.input == Target::InPlace || back.input == Target::None {
-            let x = self.value(plan, batch, step.input);
-            batchnorm.backward(x, &saved, dy, None, gradients);
-        } else {
-            self.with_target(back.input, size, |own, dx, _| {
-                let x = own.value(plan, batch, step.input);
-                batchnorm.backward(x, &saved, dy, Some(dx), gradients);
-            });
-        }
-        self.saved[node] = saved;
-        self.gradients[first] = gamma;
-        self.gradients[first + 1] = beta;
     }
 }

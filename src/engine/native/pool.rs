@@ -11,7 +11,8 @@ use super::tensor::Batch;
 pub(super) struct MaxPool {
     pub(super) isa: Isa,
     pub(super) batch: Batch,
-    pub(super) size: usize,
+    /// Height and width of a window.
+    pub(super) size: [usize; 2],
     /// Height and width of input and output.
     pub(super) from: [usize; 2],
     pub(super) to: [usize; 2],
@@ -56,7 +57,7 @@ impl MaxPool {
     /// `SIZE` is not 0.
     #[inline(always)]
     pub(super) fn of_size<const SIZE: usize>(self) -> Self {
-        Self { size: if SIZE == 0 { self.size } else { SIZE }, ..self }
+        Self { size: if SIZE == 0 { self.size } else { [SIZE; 2] }, ..self }
     }
 
     /// Calls with the position of each output and of the first input of its window.
@@ -81,8 +82,8 @@ impl MaxPool {
     pub(super) fn window(&self, row: usize, column: usize) -> [usize; 2] {
         let [block, row] = [row / self.to[0], row % self.to[0]];
         let to = (block * self.to[0] + row) * self.to[1] + column;
-        let from = (block * self.from[0] + row * self.size) * self.from[1];
-        [to, from + column * self.size]
+        let from = (block * self.from[0] + row * self.size[0]) * self.from[1];
+        [to, from + column * self.size[1]]
     }
 
     /// Each row of inputs: the position of its first pixel, and the first of its columns
@@ -90,22 +91,29 @@ impl MaxPool {
     pub(super) fn rows_of_pixels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let ([height, width], of) = (self.from, *self);
         (0..self.batch.blocks * height).map(move |row| {
-            let inside = row % height < of.to[0] * of.size;
-            (row * width, if inside { of.to[1] * of.size } else { 0 })
+            let inside = row % height < of.to[0] * of.size[0];
+            (row * width, if inside { of.to[1] * of.size[1] } else { 0 })
         })
+    }
+
+    /// Inputs of a window.
+    #[inline(always)]
+    pub(super) fn inputs(&self) -> usize {
+        self.size[0] * self.size[1]
     }
 
     /// Offset of a window's input `at`, in row-major order, from its first.
     #[inline(always)]
     pub(super) fn offset(&self, at: usize) -> usize {
-        at / self.size * self.from[1] + at % self.size
+        at / self.size[1] * self.from[1] + at % self.size[1]
     }
 
     /// Offsets of a window's inputs from its first, in row-major order.
     #[inline(always)]
     fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
-        let [size, width] = [self.size, self.from[1]];
-        (0..size).flat_map(move |row| (0..size).map(move |column| row * width + column))
+        let (size, width) = (self.size, self.from[1]);
+        (0..size[0])
+            .flat_map(move |row| (0..size[1]).map(move |column| row * width + column))
     }
 }
 

@@ -26,6 +26,7 @@ impl Network {
             rayon::scope(|_| optimizer::apply(update, state, &mut trained));
         }
         self.packed = [false; 2];
+        self.evaluation.forget_weights();
     }
 
     /// See `Engine::clip_gradients`. Gradients of frozen parameters are zero.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::isa::Isa;
 
 /// Values in a cache line; buffers start at one.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Values that are not worth a second task.
 const SERIAL_VALUES: usize = 1 << 14;

@@ -7,8 +7,9 @@ use super::isa::Isa;
 use super::layernorm::{LayerNorm, NormStep};
 use super::linear::{Before, Linear, Packed};
 use super::linear_weights::WeightGradient;
-use super::network::{Network, Plan};
-use super::plan::{Back, Kind, Step, Target};
+use super::lowering::{Kind, Step};
+use super::network::Network;
+use super::plan::Flow;
 use super::tensor::Batch;
 use super::tokens::Tokens;
 use crate::net::{Net, Op};
@@ -140,95 +141,64 @@ impl Network {
     }
 
     /// The backward step.
-    pub(super) fn token_back(
-        &mut self,
-        plan: &Plan,
-        batch: Batch,
-        back: &Back,
-        dy: &mut [f32],
-    ) {
-        let step = &plan.program.steps[back.step];
-        let size = self.size(batch, step.input);
+    pub(super) fn token_back(&mut self, batch: Batch, step: &Step, flow: Flow) {
+        let x = step.read_back().map(|node| flow.values.get(node));
+        let x = x.unwrap_or_default();
         match step.kind {
             Kind::TokenLinear { node, before, .. } => {
-                self.linear_back(plan, batch, (node, before), back, dy);
+                self.linear_back(batch, (node, before), x, flow);
             }
             Kind::Embed { node } => {
-                self.embed_back(batch, (node, step.input), back, dy);
+                let first = self.first_parameter[node];
+                let tokens = self.tokens(node, batch);
+                let [class, positions] = &mut self.gradients[first..first + 2] else {
+                    return;
+                };
+                tokens.embed_backward(flow.dy, flow.dx, [class, positions]);
             }
-            Kind::LayerNorm => self.norm_back(plan, batch, back, dy),
+            Kind::LayerNorm => self.norm_back(batch, step, x, flow),
             Kind::Gelu => {
-                gelu::backward(self.isa, self.value(plan, batch, step.input), dy);
-                self.hand_over(back.input, dy);
+                gelu::backward(self.isa, x, flow.dy);
+                flow.hand_over();
             }
             Kind::Attention { heads } => {
-                self.with_target(back.input, size, |own, dx, add| {
-                    let x = own.value(plan, batch, step.input);
-                    own.attention(step.output, heads, batch).backward([x, dy], dx, add);
-                });
+                if let Some((dx, add)) = flow.dx {
+                    let attention = self.attention(step.output, heads, batch);
+                    attention.backward([x, flow.dy], dx, add);
+                }
             }
             Kind::Dropout { node, p } => {
-                self.dropout(node, p).apply_in_place(self.tokens(node, batch), dy);
-                self.hand_over(back.input, dy);
+                self.dropout(node, p).apply_in_place(self.tokens(node, batch), flow.dy);
+                flow.hand_over();
             }
             Kind::TokenPool { mean } => {
-                let tokens = self.tokens(step.input, batch);
-                self.with_target(back.input, size, |_, dx, add| {
-                    tokens.pool_backward(mean, dy, dx, add);
-                });
+                if let Some((dx, add)) = flow.dx {
+                    self.tokens(step.input, batch).pool_backward(mean, flow.dy, dx, add);
+                }
             }
             _ => unreachable!("is no step of tokens"),
         }
     }
 
-    fn embed_back(
-        &mut self,
-        batch: Batch,
-        (node, input): (usize, usize),
-        back: &Back,
-        dy: &[f32],
-    ) {
-        let first = self.first_parameter[node];
-        let tokens = self.tokens(node, batch);
-        let mut class = std::mem::take(&mut self.gradients[first]);
-        let mut positions = std::mem::take(&mut self.gradients[first + 1]);
-        let gradients = [&mut class[..], &mut positions[..]];
-        if back.input == Target::None {
-            tokens.embed_backward(dy, None, gradients);
-        } else {
-            let size = self.size(batch, input);
-            self.with_target(back.input, size, |_, dx, add| {
-                tokens.embed_backward(dy, Some((dx, add)), gradients);
-            });
-        }
-        self.gradients[first] = class;
-        self.gradients[first + 1] = positions;
-    }
-
-    fn norm_back(&mut self, plan: &Plan, batch: Batch, back: &Back, dy: &[f32]) {
-        let step = &plan.program.steps[back.step];
+    fn norm_back(&mut self, batch: Batch, step: &Step, x: &[f32], flow: Flow) {
+        let Some(dx) = flow.dx else { return };
         let first = self.first_parameter[step.output];
         let mut gamma = std::mem::take(&mut self.gradients[first]);
         let mut beta = std::mem::take(&mut self.gradients[first + 1]);
         let gradients = [&mut gamma[..], &mut beta[..]];
-        self.with_target(back.input, self.size(batch, step.input), |own, dx, add| {
-            let x = own.value(plan, batch, step.input);
-            let norm = own.norm_step(step.output, batch);
-            norm.backward([x, dy], (dx, add), gradients, &own.spaces);
-        });
+        let norm = self.norm_step(step.output, batch);
+        norm.backward([x, flow.dy], dx, gradients, &self.spaces);
         self.gradients[first] = gamma;
         self.gradients[first + 1] = beta;
     }
 
     fn linear_back(
         &mut self,
-        plan: &Plan,
         batch: Batch,
         (node, before): (usize, Option<usize>),
-        back: &Back,
-        dy: &[f32],
+        x: &[f32],
+        flow: Flow,
     ) {
-        let input = plan.program.steps[back.step].input;
         let layer = self.token_layers[node].as_ref().expect("is a linear layer");
         let (weight, bias, weights) = (layer.weight, layer.bias, layer.gradient);
         let norm = before.filter(|&node| self.net.nodes[node].op != Op::Gelu);
@@ -243,27 +213,20 @@ impl Network {
             place.map_or_else(Vec::new, |at| std::mem::take(&mut self.gradients[at]))
         });
         let mut inner = std::mem::take(&mut self.inner);
-        let size = self.size(batch, input);
-        let z = inner.get_mut(if before.is_some() { size } else { 0 });
-        self.with_target(back.input, size, |own, dx, add| {
-            let x = own.value(plan, batch, input);
-            let linear = own.linear(node, before, batch);
+        let z = inner.get_mut(if before.is_some() { x.len() } else { 0 });
+        if let Some(dx) = flow.dx {
             let gradients = small.each_mut().map(|gradient| &mut gradient[..]);
-            linear.backward([x, dy], z, (dx, add), gradients);
-        });
+            self.linear(node, before, batch).backward([x, flow.dy], z, dx, gradients);
+        }
         for (place, gradient) in places.into_iter().zip(small) {
             if let Some(at) = place {
                 self.gradients[at] = gradient;
             }
         }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut gradient = std::mem::take(&mut self.gradients[weight]);
-        let x = self.value(plan, batch, input);
         let z = if before.is_some() { &*z } else { x };
         let tokens = self.tokens(node, batch);
-        weights.run(tokens, [z, dy], &self.spaces, &mut scratch, &mut gradient);
-        self.gradients[weight] = gradient;
-        self.scratch = scratch;
+        let gradient = &mut self.gradients[weight];
+        weights.run(tokens, [z, flow.dy], &self.spaces, &mut self.scratch, gradient);
         self.inner = inner;
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn products_of_tile(windows: &Windows) -> Option<f64> {
     let Windows { kernel, stride, padding, to, .. } = *windows;
     let valid = |axis| (0..3).map(|tap| windows.valid(axis, tap).len()).sum::<usize>();
     let tiles = to[0].div_ceil(2) * to[1].div_ceil(2);
-    ((kernel, stride, padding) == (3, 1, 1))
+    ((kernel, stride, padding) == ([3, 3], 1, [1, 1]))
         .then(|| (valid(0) * valid(1)) as f64 / tiles as f64)
 }
 

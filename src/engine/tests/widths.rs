@@ -59,7 +59,7 @@ fn gradients_of_every_width_from_1_to_64_match_the_reference() {
                     .same(&format!("bn{i}"), Op::BatchNorm)
                     .same(&format!("relu{i}"), Op::Relu)
             };
-            let chain = block(Chain::new(channels, 4, 4), 1).pool(2);
+            let chain = block(Chain::new(channels, 4, 4), 1).pool([2; 2]);
             check_training(&block(chain, 2).end(3), n, |what, found, expected| {
                 assert_close(what, found, expected, 2e-5);
             });
