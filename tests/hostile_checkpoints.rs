@@ -163,68 +163,22 @@ fn storage(elements: u64) -> Vec<u8> {
 }
 
 /// Name of the file, its bytes, and what the message must say.
-fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let good = Pickle::one(4, 0, &[2, 2], &[2, 1]);
-    let data = &storage(4)[8..];
+type Hostile = (&'static str, Vec<u8>, &'static str);
+
+/// Four values in a 2×2 tensor, as they should be.
+fn good() -> Vec<u8> {
+    Pickle::one(4, 0, &[2, 2], &[2, 1])
+}
+
+fn values() -> Vec<u8> {
+    storage(4)[8..].to_vec()
+}
+
+/// Pickles that call something, or that are no pickles.
+fn programs() -> Vec<Hostile> {
+    let data = &values();
     let stack_global =
         Pickle::new().text("os").text("system").raw(b"\x93(").text("x").raw(b"tR.");
-    let nested = {
-        let mut pickle = Pickle::new();
-        pickle.0.extend(vec![b'('; 100_000]);
-        pickle.0
-    };
-    let lists = {
-        let mut pickle = Pickle::new().raw(&vec![b']'; 1_000_000]);
-        pickle.0.extend(vec![b'a'; 999_999]);
-        pickle.raw(b".").0
-    };
-    let values = Pickle::new().raw(&vec![b'N'; 3_000_000]).raw(b".").0;
-    // Each dictionary holds the one before many times: 1000³ paths.
-    let laughs = {
-        let mut pickle = Pickle::new();
-        for level in 0..4_u8 {
-            pickle = pickle.raw(b"}q").raw(&[level]).raw(b"(");
-            for i in 0..1000 {
-                pickle = pickle.text(&format!("k{i}"));
-                pickle = match level.checked_sub(1) {
-                    Some(below) => pickle.raw(b"h").raw(&[below]),
-                    None => pickle.raw(b"N"),
-                };
-            }
-            pickle = pickle.raw(b"u");
-        }
-        pickle.raw(b".").0
-    };
-    let cycle = Pickle::new().raw(b"}q\x00").text("a").raw(b"h\x00s.").0;
-    let two = |first: [i32; 2], second: [i32; 2]| {
-        let pickle = Pickle::new().raw(b"}(").text("a");
-        let pickle = pickle.tensor("0", 4, first[0], &[first[1]], &[1]).text("b");
-        pickle.tensor("0", 4, second[0], &[second[1]], &[1]).raw(b"u.").0
-    };
-    let twice = {
-        let pickle = Pickle::new().raw(b"}(").text("w").tensor("0", 4, 0, &[4], &[1]);
-        pickle.text("w").tensor("0", 4, 0, &[4], &[1]).raw(b"u.").0
-    };
-    let shared = {
-        let mut pickle = Pickle::new().raw(b"}(");
-        for i in 0..2000 {
-            pickle = pickle.text(&format!("w{i}")).tensor("0", 4096, 0, &[4096], &[1]);
-        }
-        pickle.raw(b"u.").0
-    };
-    let truncated = archive(&good, data);
-    let truncated = truncated[..truncated.len() - 30].to_vec();
-    let mut flipped = archive(&good, data);
-    let at = flipped.windows(16).position(|w| w == data).unwrap();
-    flipped[at] ^= 1;
-    let packed = Member { method: 8, ..member("a/data.pkl", &good) };
-    let bomb = Member { declared: Some(u32::MAX - 1), ..member("a/data.pkl", &good) };
-    let safe = |header: &str| {
-        let mut out = (header.len() as u64).to_le_bytes().to_vec();
-        out.extend(header.bytes());
-        out.extend([0; 16]);
-        out
-    };
     vec![
         (
             "system.pt",
@@ -258,11 +212,69 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("memo.pt", archive(b"\x80\x02Nr\xff\xff\xff\x7f.", data), "memo of 0"),
         ("unknown.pt", archive(b"\x80\x02h\x07.", data), "reads entry 7"),
         ("empty.pt", archive(b"\x80\x02.", data), "finds the stack empty"),
+    ]
+}
+
+/// Pickles that grow.
+fn bombs() -> Vec<Hostile> {
+    let data = &values();
+    let nested = {
+        let mut pickle = Pickle::new();
+        pickle.0.extend(vec![b'('; 100_000]);
+        pickle.0
+    };
+    let lists = {
+        let mut pickle = Pickle::new().raw(&vec![b']'; 1_000_000]);
+        pickle.0.extend(vec![b'a'; 999_999]);
+        pickle.raw(b".").0
+    };
+    let many = Pickle::new().raw(&vec![b'N'; 3_000_000]).raw(b".").0;
+    // Each dictionary holds the one before many times: 1000³ paths.
+    let laughs = {
+        let mut pickle = Pickle::new();
+        for level in 0..4_u8 {
+            pickle = pickle.raw(b"}q").raw(&[level]).raw(b"(");
+            for i in 0..1000 {
+                pickle = pickle.text(&format!("k{i}"));
+                pickle = match level.checked_sub(1) {
+                    Some(below) => pickle.raw(b"h").raw(&[below]),
+                    None => pickle.raw(b"N"),
+                };
+            }
+            pickle = pickle.raw(b"u");
+        }
+        pickle.raw(b".").0
+    };
+    let cycle = Pickle::new().raw(b"}q\x00").text("a").raw(b"h\x00s.").0;
+    vec![
         ("marks.pt", archive(&nested, data), "nests too deeply"),
         ("lists.pt", archive(&lists, data), "holds no tensors"),
-        ("values.pt", archive(&values, data), "makes more than 2000000 values"),
+        ("values.pt", archive(&many, data), "makes more than 2000000 values"),
         ("laughs.pt", archive(&laughs, data), "holds no tensors"),
         ("cycle.pt", archive(&cycle, data), "holds no tensors"),
+    ]
+}
+
+/// Tensors that do not fit their storages.
+fn tensors() -> Vec<Hostile> {
+    let data = &values();
+    let two = |first: [i32; 2], second: [i32; 2]| {
+        let pickle = Pickle::new().raw(b"}(").text("a");
+        let pickle = pickle.tensor("0", 4, first[0], &[first[1]], &[1]).text("b");
+        pickle.tensor("0", 4, second[0], &[second[1]], &[1]).raw(b"u.").0
+    };
+    let twice = {
+        let pickle = Pickle::new().raw(b"}(").text("w").tensor("0", 4, 0, &[4], &[1]);
+        pickle.text("w").tensor("0", 4, 0, &[4], &[1]).raw(b"u.").0
+    };
+    let shared = {
+        let mut pickle = Pickle::new().raw(b"}(");
+        for i in 0..2000 {
+            pickle = pickle.text(&format!("w{i}")).tensor("0", 4096, 0, &[4096], &[1]);
+        }
+        pickle.raw(b"u.").0
+    };
+    vec![
         (
             "huge.pt",
             archive(
@@ -285,7 +297,27 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("overlap.pt", archive(&two([0, 3], [2, 2]), data), "`a` and `b` that overlap"),
         ("twice.pt", archive(&twice, data), "holds `w` twice"),
         ("shared.pt", archive(&shared, &[0; 4 * 4096]), "no more than a file of"),
-        ("short.pt", archive(&good, &data[..8]), "member `a/data/0` has 8 bytes"),
+        ("short.pt", archive(&good(), &data[..8]), "member `a/data/0` has 8 bytes"),
+    ]
+}
+
+/// Containers that are damaged, or lie.
+fn containers() -> Vec<Hostile> {
+    let (good, data) = (good(), &values());
+    let truncated = archive(&good, data);
+    let truncated = truncated[..truncated.len() - 30].to_vec();
+    let mut flipped = archive(&good, data);
+    let at = flipped.windows(16).position(|w| w == data).unwrap();
+    flipped[at] ^= 1;
+    let packed = Member { method: 8, ..member("a/data.pkl", &good) };
+    let bomb = Member { declared: Some(u32::MAX - 1), ..member("a/data.pkl", &good) };
+    let safe = |header: &str| {
+        let mut out = (header.len() as u64).to_le_bytes().to_vec();
+        out.extend(header.bytes());
+        out.extend([0; 16]);
+        out
+    };
+    vec![
         ("none.pt", zip(&[member("a/data.pkl", &good)]), "has no member `a/data/0`"),
         (
             "big.pt",
@@ -341,7 +373,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[test]
 fn hostile_checkpoints_are_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let all = hostile();
+    let all = [programs(), bombs(), tensors(), containers()].concat();
     assert!(all.len() >= 30);
     for (name, bytes, part) in &all {
         let path = directory.path().join(name);
@@ -365,7 +397,7 @@ fn hostile_checkpoints_are_refused_at_once() {
 #[test]
 fn a_run_is_not_begun_where_one_file_is_hostile() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, bytes, _) in hostile().into_iter().take(12) {
+    for (name, bytes, _) in programs().into_iter().take(12) {
         let folder = directory.path().join("checkpoints");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("epoch-1.pt"), bytes).unwrap();

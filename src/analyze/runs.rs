@@ -27,9 +27,8 @@ pub fn compare_runs(
 ) -> Result<Vec<(f64, Comparison)>> {
     let drs = [run, other].map(|run| &run.experiment().analysis.drs);
     let place = |run: &RunDir| run.root().display().to_string();
-    let same_grid =
-        drs[0].resolution == drs[1].resolution && drs[0].margin == drs[1].margin;
-    if !same_grid || triplets(run)? != triplets(other)? {
+    let grid = drs.map(|drs| (drs.resolution, drs.margin.to_bits()));
+    if grid[0] != grid[1] || triplets(run)? != triplets(other)? {
         return Err(Error::usage(place(other), "has other planes than the first run")
             .expected("the same triplets, resolution and margin")
             .fix("give both runs the same [data] and [analysis.drs]"));
@@ -44,10 +43,12 @@ pub fn compare_runs(
     let mut shared = vec![];
     let (mut a, mut b) = (vec![], vec![]);
     for (epoch, row) in epochs.iter().zip(classes(&rows)) {
-        if let Some(at) = other_epochs.iter().position(|other| other == epoch) {
+        let mut theirs = other_epochs.iter().zip(classes(&others));
+        if let Some((_, other)) = theirs.find(|(other, _)| other.total_cmp(epoch).is_eq())
+        {
             shared.push(*epoch);
             a.push(row);
-            b.push(classes(&others).nth(at).expect("a row for each epoch"));
+            b.push(other);
         }
     }
     if shared.is_empty() {

@@ -43,13 +43,12 @@ pub(super) fn joined(
     let member = format!("rows/{name}");
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
         let part = read_rows(run, checkpoint, &member)?;
-        match part.get(&member).map(|array| &array.values) {
-            Some(Values::U8(text)) => table += &String::from_utf8_lossy(text),
-            _ => {
-                let path = run.part(checkpoint.step);
-                return Err(Error::data(&path, format!("holds no `{member}`"))
-                    .fix("analyze again with --force"));
-            }
+        if let Some(Values::U8(text)) = part.get(&member).map(|array| &array.values) {
+            table += &String::from_utf8_lossy(text);
+        } else {
+            let path = run.part(checkpoint.step);
+            return Err(Error::data(&path, format!("holds no `{member}`"))
+                .fix("analyze again with --force"));
         }
     }
     Ok(table)

@@ -23,7 +23,7 @@ use crate::similarity::{Estimator, Measure, Settings};
 /// How activations become a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Activations {
-    /// Error curves: epoch,train_error,test_error, and what else history.csv may hold.
+    /// Error curves: `epoch,train_error,test_error`, and what else history.csv may hold.
     #[arg(long, value_name = "CURVES.csv")]
     history: Option<PathBuf>,
     /// Names of the examples, a line each, in the order of the rows.

@@ -76,7 +76,7 @@ pub(super) fn import_checkpoints(
     }
     let run = RunDir::create_or_open(out, &experiment, arguments.fresh)?;
     let files: Vec<ImportedFile> = found.iter().map(imported_file).collect();
-    if arguments.is_there(&run, &files)? {
+    if is_there(&run, &files)? {
         return Ok(());
     }
     let terminal = Terminal::new("stratagram import");
@@ -104,26 +104,24 @@ impl Checkpoints {
         let words: Vec<String> = words.collect();
         Experiment::parse("import", "", ".".as_ref(), &words)
     }
+}
 
-    /// Whether the run holds these checkpoints already.
-    fn is_there(&self, run: &RunDir, files: &[ImportedFile]) -> Result<bool> {
-        if run.checkpoint_dir().exists() {
-            let own = run.manifest()?.imported;
-            if own.as_deref() == Some(files) && run.state().exists() {
-                eprintln!("{} holds these checkpoints already", run.root().display());
-                return Ok(true);
-            }
-            if own.as_deref() != Some(files) {
-                let place = run.root().display().to_string();
-                return Err(Error::usage(place, "holds other checkpoints")
-                    .expected("an empty directory, or the run of these")
-                    .fix(
-                        "choose another directory with --out, or replace it with --fresh",
-                    ));
-            }
+/// Whether the run holds these checkpoints already.
+fn is_there(run: &RunDir, files: &[ImportedFile]) -> Result<bool> {
+    if run.checkpoint_dir().exists() {
+        let own = run.manifest()?.imported;
+        if own.as_deref() == Some(files) && run.state().exists() {
+            eprintln!("{} holds these checkpoints already", run.root().display());
+            return Ok(true);
         }
-        Ok(false)
+        if own.as_deref() != Some(files) {
+            let place = run.root().display().to_string();
+            return Err(Error::usage(place, "holds other checkpoints")
+                .expected("an empty directory, or the run of these")
+                .fix("choose another directory with --out, or replace it with --fresh"));
+        }
     }
+    Ok(false)
 }
 
 fn check_epoch(epoch: Option<f64>) -> Result<()> {

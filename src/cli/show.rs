@@ -50,31 +50,28 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let measure = arguments.measure.as_deref();
-    let text = match Recording::open(&arguments.run)? {
-        Some(recording) => {
-            refuse_for_recordings(arguments)?;
-            match &arguments.layer {
-                None => recorded_overview(&recording, look())?,
-                Some(layer) => {
-                    let examples = (arguments.group.as_str(), measure);
-                    matrices(recording.run(), layer, examples, look())?
-                }
+    let text = if let Some(recording) = Recording::open(&arguments.run)? {
+        refuse_for_recordings(arguments)?;
+        match &arguments.layer {
+            None => recorded_overview(&recording, look())?,
+            Some(layer) => {
+                let examples = (arguments.group.as_str(), measure);
+                matrices(recording.run(), layer, examples, look())?
             }
         }
-        None => {
-            let run = RunDir::open(&arguments.run)?;
-            if arguments.picture.is_wanted() {
-                let layer = arguments.layer.as_deref();
-                return arguments.picture.draw(&run, layer, &arguments.group);
+    } else {
+        let run = RunDir::open(&arguments.run)?;
+        if arguments.picture.is_wanted() {
+            let layer = arguments.layer.as_deref();
+            return arguments.picture.draw(&run, layer, &arguments.group);
+        }
+        match (&arguments.layer, &arguments.against) {
+            (None, _) => overview(&run, look())?,
+            (Some(layer), None) => {
+                matrices(&run, layer, (&arguments.group, measure), look())?
             }
-            match (&arguments.layer, &arguments.against) {
-                (None, _) => overview(&run, look())?,
-                (Some(layer), None) => {
-                    matrices(&run, layer, (&arguments.group, measure), look())?
-                }
-                (Some(layer), Some(other)) => {
-                    across(&run, &RunDir::open(other)?, layer, &arguments.group)?
-                }
+            (Some(layer), Some(other)) => {
+                across(&run, &RunDir::open(other)?, layer, &arguments.group)?
             }
         }
     };

@@ -1,6 +1,6 @@
-//! Event files of TensorBoard: curves as scalars, matrices as pictures.
+//! Event files of `TensorBoard`: curves as scalars, matrices as pictures.
 //!
-//! A file is a row of TFRecords (length, its checksum, data, its checksum; CRC-32C, masked), each an
+//! A file is a row of `TFRecords` (length, its checksum, data, its checksum; CRC-32C, masked), each an
 //! `Event` in protocol buffers (tensorflow/core/util/event.proto, framework/summary.proto). The
 //! wall time of an event is its step in seconds, so that the same run gives the same bytes.
 
@@ -150,7 +150,7 @@ fn record(data: &[u8], out: &mut Vec<u8>) {
     out.extend(masked(crc32c(data)).to_le_bytes());
 }
 
-/// The checksum as TFRecords keep it, so that a checksum of checksums is no fixed point.
+/// The checksum as `TFRecords` keep it, so that a checksum of checksums is no fixed point.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -228,7 +228,8 @@ fn place(
         }
     }));
     found.extend(named.iter().map(|(name, (theirs, _))| {
-        let bias = name.ends_with(".bias") && !missing.iter().any(|own| own == name);
+        let bias = name.rsplit('.').next() == Some("bias")
+            && !missing.iter().any(|own| own == name);
         let what = if bias { "is a bias that our net has not" } else { "is unexpected" };
         format!("`{}` {what}", printable(theirs))
     }));

@@ -158,59 +158,60 @@ impl<'a> Machine<'a, '_> {
     fn step(&mut self) -> Result<bool> {
         self.op = self.at;
         if self.at > MAX_PICKLE {
-            return Err(self.refuse(format!("is over {} MiB", MAX_PICKLE >> 20)));
+            return Err(self.refuse(&format!("is over {} MiB", MAX_PICKLE >> 20)));
         }
         let [code] = self.array()?;
-        let value = match code {
-            b'.' => {
-                self.out.root = self.pop()?;
-                return Ok(true);
+        if code == b'.' {
+            self.out.root = self.pop()?;
+            return Ok(true);
+        }
+        if !self.rearrange(code)? {
+            let value = self.value(code)?;
+            self.made += 1;
+            if self.made > MAX_VALUES {
+                let found = format!("makes more than {MAX_VALUES} values");
+                return Err(self.refuse(&found));
             }
+            self.stack.push(value);
+        }
+        Ok(false)
+    }
+
+    /// An opcode that leaves no new value on the stack; says whether it was one.
+    fn rearrange(&mut self, code: u8) -> Result<bool> {
+        match code {
             0x80 => {
                 let [version] = self.array()?;
                 if !(2..=5).contains(&version) {
-                    return Err(self.refuse(format!("is of protocol {version}")));
+                    return Err(self.refuse(&format!("is of protocol {version}")));
                 }
-                return Ok(false);
             }
             0x95 => {
                 let length = u64::from_le_bytes(self.array()?);
                 if length > (self.bytes.len() - self.at) as u64 {
-                    return Err(self.refuse(format!("is a frame of {length} bytes")));
+                    return Err(self.refuse(&format!("is a frame of {length} bytes")));
                 }
-                return Ok(false);
             }
             b'(' => {
                 if self.marks.len() == MAX_MARKS {
-                    return Err(self.refuse("nests too deeply".into()));
+                    return Err(self.refuse("nests too deeply"));
                 }
                 self.marks.push(self.stack.len());
-                return Ok(false);
             }
-            b'0' => {
-                self.pop()?;
-                return Ok(false);
-            }
-            b'1' => {
-                self.take_marked()?;
-                return Ok(false);
-            }
-            b'q' | b'r' | 0x94 => {
-                self.memoize(code)?;
-                return Ok(false);
-            }
-            b'a' | b'e' => {
-                self.append(code == b'e')?;
-                return Ok(false);
-            }
-            b's' | b'u' => {
-                self.set_items(code == b'u')?;
-                return Ok(false);
-            }
-            b'b' => {
-                self.build()?;
-                return Ok(false);
-            }
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.take_marked()?),
+            b'q' | b'r' | 0x94 => self.memoize(code)?,
+            b'a' | b'e' => self.append(code == b'e')?,
+            b's' | b'u' => self.set_items(code == b'u')?,
+            b'b' => self.build()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The value that an opcode makes.
+    fn value(&mut self, code: u8) -> Result<Value<'a>> {
+        Ok(match code {
             b'N' => Value::None,
             0x88 => Value::Bool(true),
             0x89 => Value::Bool(false),
@@ -253,22 +254,16 @@ impl<'a> Machine<'a, '_> {
                     (Value::Text(module), Value::Text(name)) => {
                         self.global(module, name)?
                     }
-                    _ => return Err(self.refuse("names no name".into())),
+                    _ => return Err(self.refuse("names no name")),
                 }
             }
             b'R' => self.reduce()?,
             b'Q' => self.persistent()?,
-            _ => return Err(self.refuse("is not an opcode that tensors need".into())),
-        };
-        self.made += 1;
-        if self.made > MAX_VALUES {
-            return Err(self.refuse(format!("makes more than {MAX_VALUES} values")));
-        }
-        self.stack.push(value);
-        Ok(false)
+            _ => return Err(self.refuse("is not an opcode that tensors need")),
+        })
     }
 
-    fn refuse(&self, found: String) -> Error {
+    fn refuse(&self, found: &str) -> Error {
         let code = self.bytes.get(self.op).copied().unwrap_or_default();
         let Place { path, member, start } = self.place;
         let inside =
@@ -288,7 +283,7 @@ impl<'a> Machine<'a, '_> {
         let Some(end) = end else {
             let rest = self.bytes.len() - self.at;
             return Err(
-                self.refuse(format!("needs {length} bytes of {rest} that are left"))
+                self.refuse(&format!("needs {length} bytes of {rest} that are left"))
             );
         };
         let slice = &self.bytes[self.at..end];
@@ -303,10 +298,10 @@ impl<'a> Machine<'a, '_> {
     fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().take(300).position(|&byte| byte == b'\n');
-        let end = end.ok_or_else(|| self.refuse("has no end of line".into()))?;
+        let end = end.ok_or_else(|| self.refuse("has no end of line"))?;
         self.at += end + 1;
         std::str::from_utf8(&rest[..end])
-            .map_err(|_| self.refuse("has a name that is no text".into()))
+            .map_err(|_| self.refuse("has a name that is no text"))
     }
 
     /// Text or bytes behind their length.
@@ -323,7 +318,7 @@ impl<'a> Machine<'a, '_> {
         let bytes = self.counted(code)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Value::Text(text)),
-            Err(_) => Err(self.refuse("is text that is not UTF-8".into())),
+            Err(_) => Err(self.refuse("is text that is not UTF-8")),
         }
     }
 
@@ -343,7 +338,7 @@ impl<'a> Machine<'a, '_> {
     fn pop(&mut self) -> Result<Value<'a>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
-            return Err(self.refuse("finds the stack empty".into()));
+            return Err(self.refuse("finds the stack empty"));
         }
         Ok(self.stack.pop().expect("is not empty"))
     }
@@ -351,7 +346,7 @@ impl<'a> Machine<'a, '_> {
     /// Everything above the last mark.
     fn take_marked(&mut self) -> Result<Vec<Value<'a>>> {
         let Some(mark) = self.marks.pop() else {
-            return Err(self.refuse("finds no mark".into()));
+            return Err(self.refuse("finds no mark"));
         };
         Ok(self.stack.split_off(mark))
     }
@@ -367,7 +362,7 @@ impl<'a> Machine<'a, '_> {
         // Picklers number their entries without gaps.
         if index > self.memo.len() || index >= MAX_VALUES {
             let n = self.memo.len();
-            return Err(self.refuse(format!("writes entry {index} of a memo of {n}")));
+            return Err(self.refuse(&format!("writes entry {index} of a memo of {n}")));
         }
         if index == self.memo.len() {
             self.memo.push(None);
@@ -379,7 +374,7 @@ impl<'a> Machine<'a, '_> {
     fn recall(&self, index: usize) -> Result<Value<'a>> {
         let found = self.memo.get(index).copied().flatten();
         found.ok_or_else(|| {
-            self.refuse(format!("reads entry {index}, which is not there"))
+            self.refuse(&format!("reads entry {index}, which is not there"))
         })
     }
 
@@ -390,14 +385,14 @@ impl<'a> Machine<'a, '_> {
                 self.out.lists[*list].extend(items);
                 Ok(())
             }
-            _ => Err(self.refuse("finds no list".into())),
+            _ => Err(self.refuse("finds no list")),
         }
     }
 
     fn pairs(&self, items: &[Value<'a>]) -> Result<Vec<(Value<'a>, Value<'a>)>> {
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
-            return Err(self.refuse("finds a key without a value".into()));
+            return Err(self.refuse("finds a key without a value"));
         }
         Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
     }
@@ -415,7 +410,7 @@ impl<'a> Machine<'a, '_> {
                 self.out.dicts[*dict].extend(pairs);
                 Ok(())
             }
-            _ => Err(self.refuse("finds no dict".into())),
+            _ => Err(self.refuse("finds no dict")),
         }
     }
 
@@ -446,7 +441,7 @@ impl<'a> Machine<'a, '_> {
         self.pop()?;
         match self.stack.last() {
             Some(Value::Dict(_)) => Ok(()),
-            _ => Err(self.refuse("sets the state of an object".into())),
+            _ => Err(self.refuse("sets the state of an object")),
         }
     }
 
@@ -463,14 +458,14 @@ impl<'a> Machine<'a, '_> {
         };
         known.map(Value::Global).ok_or_else(|| {
             let [module, name] = [module, name].map(super::printable);
-            self.refuse(format!("names `{module}.{name}`, which is never run"))
+            self.refuse(&format!("names `{module}.{name}`, which is never run"))
         })
     }
 
     fn arguments(&mut self) -> Result<Vec<Value<'a>>> {
         match self.pop()? {
             Value::Tuple(list) => Ok(self.out.lists[list].clone()),
-            _ => Err(self.refuse("finds no arguments".into())),
+            _ => Err(self.refuse("finds no arguments")),
         }
     }
 
@@ -493,9 +488,9 @@ impl<'a> Machine<'a, '_> {
                 ],
             ) => self.tensor(storage, offset, [shape, strides]),
             (Value::Global(known), _) => {
-                Err(self.refuse(format!("calls {known:?} with other arguments")))
+                Err(self.refuse(&format!("calls {known:?} with other arguments")))
             }
-            _ => Err(self.refuse("calls what is no function".into())),
+            _ => Err(self.refuse("calls what is no function")),
         }
     }
 
@@ -518,11 +513,11 @@ impl<'a> Machine<'a, '_> {
         let (Some(shape), Some(strides), Ok(offset)) =
             (shape, strides, usize::try_from(offset))
         else {
-            return Err(self.refuse("makes a tensor of a negative size".into()));
+            return Err(self.refuse("makes a tensor of a negative size"));
         };
         if shape.len() != strides.len() || shape.len() > MAX_AXES {
             let (n, m) = (shape.len(), strides.len());
-            return Err(self.refuse(format!("makes a tensor of {n} axes, {m} strides")));
+            return Err(self.refuse(&format!("makes a tensor of {n} axes, {m} strides")));
         }
         let held = self.out.storages[storage].elements;
         let tensor = TensorRef { storage, offset, shape, strides };
@@ -533,7 +528,7 @@ impl<'a> Machine<'a, '_> {
                     "makes a tensor of shape {:?} and strides {:?} from element {offset} of {held}",
                     tensor.shape, tensor.strides
                 );
-                return Err(self.refuse(found));
+                return Err(self.refuse(&found));
             }
         }
         if tensor.repeats() {
@@ -541,7 +536,7 @@ impl<'a> Machine<'a, '_> {
                 "makes a tensor of shape {:?} whose strides {:?} repeat elements",
                 tensor.shape, tensor.strides
             );
-            return Err(self.refuse(found));
+            return Err(self.refuse(&found));
         }
         self.out.tensors.push(tensor);
         Ok(Value::Tensor(self.out.tensors.len() - 1))
@@ -567,10 +562,10 @@ impl<'a> Machine<'a, '_> {
             Value::None,
         ]) = &id[..]
         else {
-            return Err(self.refuse("names no storage".into()));
+            return Err(self.refuse("names no storage"));
         };
         let Ok(elements) = usize::try_from(elements) else {
-            return Err(self.refuse(format!("names a storage of {elements} elements")));
+            return Err(self.refuse(&format!("names a storage of {elements} elements")));
         };
         let found = StorageRef { key, of, elements };
         let next = self.out.storages.len();
@@ -578,7 +573,7 @@ impl<'a> Machine<'a, '_> {
         if index == next {
             self.out.storages.push(found);
         } else if self.out.storages[index] != found {
-            return Err(self.refuse("names a storage a second time, otherwise".into()));
+            return Err(self.refuse("names a storage a second time, otherwise"));
         }
         Ok(Value::Storage(index))
     }

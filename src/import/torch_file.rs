@@ -76,7 +76,7 @@ pub(super) fn read_zip(file: File, path: &Path, key: Option<&str>) -> Result<Che
         }
         storages.insert(index, values);
     }
-    checkpoint(&pickle, found, &storages)
+    Ok(checkpoint(&pickle, found, &storages))
 }
 
 /// Checks the archive's directory before anything of it is read; gives the folder of all
@@ -260,7 +260,7 @@ pub(super) fn read_legacy(
         let key = printable(pickle.storages[*missing].key);
         return Err(Error::data(path, format!("has no storage `{key}`")));
     }
-    checkpoint(&pickle, found, &storages)
+    Ok(checkpoint(&pickle, found, &storages))
 }
 
 /// That the wanted tensors take no more than a few times the file's length, and that no two
@@ -318,14 +318,14 @@ fn checkpoint(
     pickle: &Unpickled<'_>,
     found: Found<'_>,
     storages: &BTreeMap<usize, Values>,
-) -> Result<Checkpoint> {
+) -> Checkpoint {
     let mut weights = NamedArrays::default();
     for (name, tensor) in found.tensors {
         let tensor = &pickle.tensors[tensor];
         let values = gather(tensor, &storages[&tensor.storage]);
         weights.push(name, Array { shape: tensor.shape.clone(), values });
     }
-    Ok(Checkpoint { weights, key: found.key, epoch: found.epoch, step: found.step })
+    Checkpoint { weights, key: found.key, epoch: found.epoch, step: found.step }
 }
 
 fn gather(tensor: &TensorRef, storage: &Values) -> Values {

@@ -3,7 +3,7 @@
 //!
 //! The architectures are those of Nakkiran et al. 2019 (arXiv:1912.02292), which the paper
 //! builds on: the 5-layer CNN and the pre-activation ResNet-18, both of width k; the
-//! Vision Transformer of dbViz (Somepalli et al. 2022); and the post-activation ResNets that
+//! Vision Transformer of dbViz (Somepalli et al. 2022); and the post-activation `ResNets` that
 //! most published weights for CIFAR are of.
 
 mod cnn5;

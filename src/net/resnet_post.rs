@@ -1,4 +1,4 @@
-//! Post-activation ResNets (He et al. 2016a), in which BatchNorm and `ReLU` follow the
+//! Post-activation `ResNets` (He et al. 2016a), in which BatchNorm and `ReLU` follow the
 //! convolutions: ResNet-n for CIFAR, whose shortcuts have no parameters, and ResNet-18 with
 //! the 3×3 stem for small images and 1×1 shortcuts with BatchNorm.
 //!

@@ -93,6 +93,9 @@ impl Recording {
     /// # Errors
     /// If the directory holds something else, a name cannot be one of a file, or the operating
     /// system refuses.
+    ///
+    /// # Panics
+    /// Never: names and numbers have a JSON form, and the file was just written.
     pub fn begin(
         root: &Path,
         recorded: &Recorded,

@@ -45,7 +45,7 @@ impl WithSimd for Count<'_> {
         let Self { a, b, class } = self;
         match class {
             None => count(a, b, |a, b| a == b),
-            Some(class) => count(a, b, |a, b| (a == class) & (b == class)),
+            Some(class) => count(a, b, |a, b| (a == class) && (b == class)),
         }
     }
 }

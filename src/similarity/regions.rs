@@ -15,12 +15,12 @@ use super::{EpochMatrix, Undefined};
 pub enum Similarity {
     /// A, the fraction of points of equal class.
     Agreement,
-    /// Aₑ = Σ_c p(c)·p′(c), p(c) the fraction of points of class c: the agreement of
+    /// Aₑ = `Σ_c` p(c)·p′(c), p(c) the fraction of points of class c: the agreement of
     /// independent classifiers with these classes.
     Chance,
     /// κ = (A − Aₑ)/(1 − Aₑ) (Cohen 1960).
     Kappa,
-    /// The mean over classes of |R_c ∩ R′_c| / |R_c ∪ R′_c|, R_c the points of class c;
+    /// The mean over classes of |`R_c` ∩ R′_c| / |`R_c` ∪ R′_c|, `R_c` the points of class c;
     /// over the classes that occur.
     Iou,
     /// A over the points inside the triangle of the three images.
@@ -121,7 +121,7 @@ impl Points {
     ///
     /// *Shapes* `rows: [E]` of `[T·per_plane]`.
     ///
-    /// Cost: E²/2 comparisons of T·per_plane bytes for each class that occurs on a plane, and
+    /// Cost: E²/2 comparisons of `T·per_plane` bytes for each class that occurs on a plane, and
     /// E²/2·T steps for each class and its errors.
     ///
     /// # Panics
@@ -389,8 +389,8 @@ mod tests {
         let outer = share(&equal, &|x| !inside[x]);
         assert!((get(Similarity::Inside) - inner).abs() < 1e-15);
         assert!((get(Similarity::Outside) - outer).abs() < 1e-15);
-        let p = |row: &[u8], c: u8| row.iter().filter(|x| **x == c).count() as f64;
-        let chance: f64 = (0..5).map(|c| p(a, c) * p(b, c)).sum::<f64>() / (n * n) as f64;
+        let p = |row: &[u8], c: u8| share(&|x| row[x] == c, &|_| true);
+        let chance: f64 = (0..5).map(|c| p(a, c) * p(b, c)).sum::<f64>();
         let agreement = share(&equal, &|_| true);
         assert!((get(Similarity::Chance) - chance).abs() < 1e-15);
         let kappa = (agreement - chance) / (1.0 - chance);
