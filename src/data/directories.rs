@@ -17,7 +17,7 @@ pub fn use_data_directory(directory: &Path) {
 }
 
 /// The directory that [`use_data_directory`] named.
-pub(crate) fn chosen_data_directory() -> Option<&'static Path> {
+pub fn chosen_data_directory() -> Option<&'static Path> {
     CHOSEN.get().map(PathBuf::as_path)
 }
 

@@ -38,8 +38,9 @@ mod verify;
 pub use batches::epoch_batches;
 pub use catalogue::{DataSet, RemoteFile, data_sets};
 pub(crate) use digits::DIGITS_COUNT;
-pub(crate) use directories::chosen_data_directory;
-pub use directories::{data_directories, fetch_directory, use_data_directory};
+pub use directories::{
+    chosen_data_directory, data_directories, fetch_directory, use_data_directory,
+};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;

@@ -35,7 +35,10 @@ impl RunDir {
 }
 
 /// Reads error curves by the names of a table's columns; empty fields are NaN.
-pub(crate) fn read_curves(path: &Path) -> Result<Curves> {
+///
+/// # Errors
+/// If the file cannot be read or is no such table.
+pub fn read_curves(path: &Path) -> Result<Curves> {
     let text =
         fs::read(path).map_err(|error| Error::io(path, "cannot be read", error))?;
     let mut reader =

@@ -21,7 +21,7 @@ pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
 pub use csv_log::CsvLog;
-pub(crate) use curves::read_curves;
+pub use curves::read_curves;
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, Recording};
