@@ -7,9 +7,11 @@ import fnmatch
 import hashlib
 import random
 import time
+import types
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from ._planes import Planes
 from ._recording import Recording
@@ -261,8 +263,9 @@ class Recorder:
         batches = self._batchnorm
         if isinstance(batches, (torch.Tensor, np.ndarray)):
             batches = _batches(torch.as_tensor(batches), BATCHNORM_BATCH, least=2)
-        for batch in batches:
-            self._forward(batch[0] if isinstance(batch, list) else batch)
+        with _alone(modules):
+            for batch in batches:
+                self._forward(batch[0] if isinstance(batch, list) else batch)
         for module in modules:
             module.training = False
 
@@ -415,7 +418,23 @@ def _device(model):
 
 
 def _is_batchnorm(module):
-    return isinstance(module, torch.nn.modules.batchnorm._NormBase)
+    return isinstance(module, _NormBase)
+
+
+@contextlib.contextmanager
+def _alone(modules):
+    """SyncBatchNorm as BatchNorm: one rank records, and the others would never answer."""
+    synced = [m for m in modules if isinstance(m, torch.nn.SyncBatchNorm)]
+    before = [vars(module).get("forward") for module in synced]
+    for module in synced:
+        module.forward = types.MethodType(_BatchNorm.forward, module)
+    try:
+        yield
+    finally:
+        for module, forward in zip(synced, before):
+            del module.forward
+            if forward is not None:
+                module.forward = forward
 
 
 def _generators():

@@ -1,6 +1,6 @@
 """The recorder inside PyTorch loops; skipped by name where torch is not installed."""
 
-import os
+import copy
 import random
 import tempfile
 import unittest
@@ -60,6 +60,34 @@ class ModelOutput(dict):
     """As Hugging Face's: a dictionary with attributes."""
 
     __getattr__ = dict.get
+
+
+def train_in_parallel(rank, folder):
+    """One of two processes: a loop without a recorder, the same with one."""
+    rendezvous = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group("gloo", rendezvous, rank=rank, world_size=2)
+    torch.manual_seed(0)
+    x, labels = torch.randn(2, 20, 1, 6, 6), torch.arange(20) % 5
+    for name in ("plain", "watched"):
+        torch.manual_seed(1)
+        model = Net()
+        parallel = nn.parallel.DistributedDataParallel(model)
+        optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1)
+        rec = stratagram.Recorder(parallel, folder / f"run-{rank}", "*", x[0],
+                                  batchnorm=x[0]) if name == "watched" else None
+        for step in range(3):
+            if rec:
+                rec.log(epoch=step, step=step)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(parallel(x[rank]), labels).backward()
+            optimizer.step()
+        torch.save(model.state_dict(), folder / f"{name}-{rank}.pt")
+    if rank == 0:  # DDP takes SyncBatchNorm on GPUs alone
+        synced = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model))
+        for name, model in [("synced", synced), ("alone", model)]:
+            with stratagram.Recorder(model, folder / name, "*", x[0], batchnorm=x[0]) as rec:
+                rec.log(epoch=0, step=0)
+    torch.distributed.destroy_process_group()
 
 
 class RecorderTest(unittest.TestCase):
@@ -200,23 +228,22 @@ class RecorderTest(unittest.TestCase):
         self.assert_same(row, "conv", self.model.conv(self.x))
         self.assert_same(row, "bn", in_place.bn(in_place.conv(self.x)))
 
-    def test_rank_zero_of_several_records(self):
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29517")
-        torch.distributed.init_process_group("gloo", rank=0, world_size=1)
-        try:
-            parallel = nn.parallel.DistributedDataParallel(self.model)
-            row = self.row(parallel, name="ddp")
-            self.assertIn("cka/test/conv", row)
-            get_rank = torch.distributed.get_rank
-            torch.distributed.get_rank = lambda: 1
-            try:
-                rec = stratagram.Recorder(parallel, self.root / "other", "*", self.x)
-                self.assertEqual(rec.log(epoch=0, step=0), 0.0)
-                self.assertFalse((self.root / "other").exists())
-            finally:
-                torch.distributed.get_rank = get_rank
-        finally:
-            torch.distributed.destroy_process_group()
+    def test_rank_zero_of_two_processes_records_and_none_waits(self):
+        torch.multiprocessing.spawn(train_in_parallel, (self.root,), 2)
+        for rank in (0, 1):
+            plain, watched = (torch.load(self.root / f"{name}-{rank}.pt")
+                              for name in ("plain", "watched"))
+            for key, value in plain.items():
+                self.assertTrue(torch.equal(value, watched[key]), key)
+        self.assertEqual([path.name for path in self.root.glob("run-*")], ["run-0"])
+        history = (self.root / "run-0/history.csv").read_text()
+        self.assertEqual(history, "step,epoch\n0,0\n1,1\n2,2\n")
+        row = "recorded/step-000000000.npz"
+        with np.load(self.root / "synced" / row) as synced, \
+                np.load(self.root / "alone" / row) as alone:
+            self.assertIn("cka/test/bn", synced.files, "names are without module.")
+            for name in synced.files:
+                np.testing.assert_array_equal(synced[name], alone[name])
 
     def test_half_precision_is_compared_in_full(self):
         with torch.autocast("cpu", dtype=torch.bfloat16):
