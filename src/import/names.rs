@@ -262,9 +262,13 @@ fn refuse(path: &Path, found: &[String], config: &NetConfig) -> Error {
             "a BatchNorm behind the stem is of a post-activation ResNet: --net resnet18-post \
              or --net resnet-cifar"
         }
-        NetConfig::Vit(_) if found.iter().any(|line| line.contains("is a bias")) => {
-            "our ViT has no bias of queries, keys and values, so such a net computes something \
-             else: train with qkv_bias=False, or save its activations and import these"
+        NetConfig::Vit(_)
+            if found.iter().any(|line| {
+                line.contains("qkv.bias") || line.contains("in_proj_bias")
+            }) =>
+        {
+            "timm's and torchvision's ViTs have a bias of queries, keys and values: add \
+             net.qkv_bias=true (and net.norm_eps=1e-6, which is theirs, too)"
         }
         _ => "check --net and its net.… settings, or give a table of names with --names",
     };
