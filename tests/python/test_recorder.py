@@ -2,6 +2,7 @@
 
 import copy
 import random
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -272,6 +273,61 @@ class RecorderTest(unittest.TestCase):
         arrays = torch.stack([torch.from_numpy(planes[0]), torch.from_numpy(planes[1])])
         same = self.row(self.model, planes=arrays, name="arrays")
         np.testing.assert_array_equal(same["drs/test/output"], expected)
+
+    @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
+    def test_probes_are_those_of_the_pooled_layers(self):
+        labels = torch.arange(40) % 5
+        with torch.no_grad():
+            self.x[torch.arange(40), 0, labels, labels] += 4
+        planes = stratagram.Planes.through(self.x, labels, triplets=2, resolution=4)
+        probes = stratagram.Probes(self.x[:30], labels[:30], self.x[30:], labels[30:], l2=1e-2,
+                                   cap=6 * 9, true_labels=torch.zeros(30))
+        row = self.row(self.model, planes=planes, probes=probes, batch_size=7)
+        self.model.eval()
+        points = torch.from_numpy(np.concatenate([planes[0], planes[1]]))
+        pooled = nn.AdaptiveAvgPool2d(3)  # 6 · 3² ≤ 54 < 6 · 4²
+        with torch.no_grad():
+            train, test, grid = (pooled(self.model.conv(x)).flatten(1).double()
+                                 for x in (self.x[:30], self.x[30:], points))
+        # In standardized units: mean log loss + l2/2 ‖W‖², by another solver.
+        mean, scale = train.mean(0), train.std(0, correction=0)
+        weight = torch.zeros(5, 54, dtype=torch.float64, requires_grad=True)
+        bias = torch.zeros(5, dtype=torch.float64, requires_grad=True)
+        solver = torch.optim.LBFGS([weight, bias], max_iter=500, tolerance_grad=1e-10,
+                                   tolerance_change=0, line_search_fn="strong_wolfe")
+
+        def scores(x):
+            return (x - mean) / scale @ weight.T + bias
+
+        def loss():
+            solver.zero_grad()
+            value = (nn.functional.cross_entropy(scores(train), labels[:30])
+                     + 0.5e-2 * (weight ** 2).sum())
+            value.backward()
+            return value
+
+        objective = solver.step(loss) and loss().item()
+        on_train, on_test, on_grid = (scores(x).argmax(1).numpy() for x in (train, test, grid))
+        np.testing.assert_array_equal(row["drs/test/conv"], on_grid)
+        found = row["probe/conv"][0]
+        self.assertAlmostEqual(found[6], objective, delta=1e-8)
+        self.assertEqual(found[:3].tolist(), [0, 1e-2, 54])
+        self.assertEqual(found[7:10].tolist(), [
+            (on_train == labels[:30].numpy()).mean(), (on_train == 0).mean(),
+            (on_test == labels[30:].numpy()).mean()])
+        with self.assertRaisesRegex(ValueError, "29 train images and 30 labels|30 labels"):
+            self.row(self.model, name="x", probes=(self.x[:29], labels[:30], self.x, labels))
+
+    @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
+    def test_a_layer_without_a_probe_says_why(self):
+        labels = torch.arange(40) % 5
+        planes = stratagram.Planes.through(self.x, labels, triplets=2, resolution=4)
+        with torch.no_grad():
+            self.model.fc.weight.fill_(float("nan"))
+        row = self.row(self.model, planes=planes, probes=(self.x, labels, self.x, labels))
+        self.assertIn(b"NaN", row["reason/drs/test/fc"].tobytes())
+        self.assertNotIn("probe/fc", row)
+        self.assertIn("probe/conv", row)
 
     def test_a_loader_stands_for_its_inputs(self):
         data = torch.utils.data.TensorDataset(self.x, torch.arange(40))
