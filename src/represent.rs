@@ -350,6 +350,7 @@ mod tests {
             pool: TokenPool::Cls,
             dropout: 0.1,
             norm_eps: 1e-5,
+            qkv_bias: false,
         };
         let input = Shape { channels: 1, height: 8, width: 8 };
         let net = NetConfig::Vit(config).build(input, 3);

@@ -5,6 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+#[path = "support/runs.rs"]
+#[allow(dead_code)]
+mod runs;
+
+use runs::answer;
+
 const EXPERIMENT: &str = r#"
 [data]
 kind = "digits"
@@ -23,14 +29,6 @@ n_examples = 8
 drs = { triplets = 3, resolution = 4 }
 "#;
 
-fn stratagram(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stratagram"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
 /// Asserts the exit code, that stderr names all of `parts`, and that there is one error.
 fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -46,7 +44,7 @@ fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
 fn folder_with_run() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("e.toml"), EXPERIMENT).unwrap();
-    let output = stratagram(&["run", "e.toml", "--out", "run"], folder.path());
+    let output = answer(&["run", "e.toml", "--out", "run"], folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     folder
 }
@@ -68,7 +66,7 @@ fn wrong_experiment_files_name_key_found_and_expected() {
     for (from, to, parts) in cases {
         assert!(EXPERIMENT.contains(from));
         fs::write(folder.path().join("e.toml"), EXPERIMENT.replace(from, to)).unwrap();
-        let output = stratagram(&["train", "e.toml", "--out", "run"], folder.path());
+        let output = answer(&["train", "e.toml", "--out", "run"], folder.path());
         assert_refused(&output, 2, parts);
         assert!(!folder.path().join("run").exists(), "{to}: nothing is written");
     }
@@ -77,18 +75,18 @@ fn wrong_experiment_files_name_key_found_and_expected() {
 #[test]
 fn missing_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    assert_refused(&stratagram(&["run", "none.toml"], folder.path()), 1, &["none.toml"]);
+    assert_refused(&answer(&["run", "none.toml"], folder.path()), 1, &["none.toml"]);
     assert_refused(
-        &stratagram(&["analyze", "none"], folder.path()),
+        &answer(&["analyze", "none"], folder.path()),
         2,
         &["none", "run.json"],
     );
-    assert_refused(&stratagram(&["report", "none"], folder.path()), 1, &["none"]);
-    assert_refused(&stratagram(&["phases", "none.csv"], folder.path()), 1, &["none.csv"]);
-    let probe = stratagram(&["probe", "none.npz", "--l2", "1"], folder.path());
+    assert_refused(&answer(&["report", "none"], folder.path()), 1, &["none"]);
+    assert_refused(&answer(&["phases", "none.csv"], folder.path()), 1, &["none.csv"]);
+    let probe = answer(&["probe", "none.npz", "--l2", "1"], folder.path());
     assert_refused(&probe, 1, &["none.npz"]);
     let similarity = ["similarity", "--measure", "cka", "a.npy", "b.npy"];
-    assert_refused(&stratagram(&similarity, folder.path()), 1, &["a.npy"]);
+    assert_refused(&answer(&similarity, folder.path()), 1, &["a.npy"]);
 }
 
 #[test]
@@ -98,7 +96,7 @@ fn unknown_overrides_and_stray_arguments_are_usage_errors() {
     let run = |words: &[&str]| {
         let mut all = vec!["train", "e.toml", "--out", "run"];
         all.extend(words);
-        stratagram(&all, folder.path())
+        answer(&all, folder.path())
     };
     assert_refused(&run(&["net.widht=8"]), 2, &["net.widht", "width"]);
     assert_refused(&run(&["other.toml"]), 2, &["other.toml"]);
@@ -116,11 +114,11 @@ fn a_damaged_checkpoint_is_named_and_the_others_are_kept() {
     let bytes = fs::read(&files[1]).unwrap();
     fs::write(&files[1], &bytes[..bytes.len() / 2]).unwrap();
     let name = files[1].file_name().unwrap().to_str().unwrap();
-    let output = stratagram(&["analyze", "run", "--force"], folder.path());
+    let output = answer(&["analyze", "run", "--force"], folder.path());
     assert_refused(&output, 1, &[name, "expected"]);
     assert_eq!(fs::read_dir(&checkpoints).unwrap().count(), files.len());
     fs::write(&files[1], &bytes).unwrap();
-    let output = stratagram(&["analyze", "run"], folder.path());
+    let output = answer(&["analyze", "run"], folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -130,14 +128,14 @@ fn a_directory_of_another_experiment_is_refused_with_the_keys_that_differ() {
     let before = fs::read(folder.path().join("run/history.csv")).unwrap();
     let other = ["run", "e.toml", "net.width=3", "--out", "run"];
     assert_refused(
-        &stratagram(&other, folder.path()),
+        &answer(&other, folder.path()),
         2,
         &["net.width", "2", "3", "--fresh"],
     );
     fs::create_dir(folder.path().join("mine")).unwrap();
     fs::write(folder.path().join("mine/thesis.txt"), "precious").unwrap();
     let fresh = ["run", "e.toml", "--out", "mine", "--fresh"];
-    assert_refused(&stratagram(&fresh, folder.path()), 2, &["mine", "holds no run"]);
+    assert_refused(&answer(&fresh, folder.path()), 2, &["mine", "holds no run"]);
     assert!(folder.path().join("mine/thesis.txt").exists());
     assert_eq!(fs::read(folder.path().join("run/history.csv")).unwrap(), before);
 }
@@ -152,11 +150,7 @@ fn a_run_directory_in_use_is_refused() {
         .open(folder.path().join("run/lock"))
         .unwrap();
     lock.lock().unwrap();
-    assert_refused(
-        &stratagram(&["analyze", "run"], folder.path()),
-        1,
-        &["run", "in use"],
-    );
+    assert_refused(&answer(&["analyze", "run"], folder.path()), 1, &["run", "in use"]);
 }
 
 #[test]
@@ -164,7 +158,7 @@ fn divergence_stops_the_run_and_names_epoch_step_and_quantity() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("e.toml"), EXPERIMENT).unwrap();
     let words = ["train", "e.toml", "--out", "run", "optimizer.lr=1e30"];
-    assert_refused(&stratagram(&words, folder.path()), 1, &["epoch", "step", "loss"]);
+    assert_refused(&answer(&words, folder.path()), 1, &["epoch", "step", "loss"]);
     assert!(folder.path().join("run/checkpoints/step-000000000.safetensors").exists());
 }
 
@@ -187,9 +181,9 @@ fn a_full_disk_is_reported_and_the_run_continues_when_there_is_room() {
         return;
     }
     let train = ["train", "e.toml", "--out", "disk/run"];
-    let full = stratagram(&train, folder.path());
+    let full = answer(&train, folder.path());
     let grown = mount("remount,size=20m");
-    let continued = stratagram(&train, folder.path());
+    let continued = answer(&train, folder.path());
     let _ = Command::new("umount").arg(&disk).output();
     assert_refused(&full, 1, &["disk/run", "No space left"]);
     assert!(grown && continued.status.success(), "{continued:?}");

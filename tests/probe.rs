@@ -307,6 +307,13 @@ fn the_verb_keeps_the_labels_and_refuses_bad_arrays() {
     assert_eq!(code, 0);
     assert_eq!(found["predictions"], serde_json::json!([3, 3, 1000, 1000]));
     assert!(found["test_accuracy"].is_null());
+    let out = folder.path().join("probe.npz");
+    let words = ["probe", path.to_str().unwrap(), "--l2", "0.1", "--out"];
+    stratagram(&[&words[..], &[out.to_str().unwrap()]].concat());
+    let written = read_npz(&out).unwrap();
+    assert_eq!(written.get("classes").unwrap().to_i64().unwrap(), [3, 1000]);
+    let probe = Probe::from_arrays(&written).unwrap();
+    assert_eq!(probe.predict(&[-1.0, 1.0], 2), [0, 1]);
     let nan = Array::f32(&[2, 1], vec![1.0, f32::NAN]);
     for (x, y, says) in [
         (x(), None, "no member `y`"),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use stratagram::array_file::{read_npy, read_npz};
+use stratagram::array_file::{Array, Values, npz_bytes, read_npy, read_npz};
 use stratagram::similarity::{Estimator, cka};
 
 const FIXTURE: &str = "tests/reference/recording";
@@ -44,6 +44,40 @@ impl Recorded {
             .args(arguments)
             .output()
             .unwrap()
+    }
+
+    /// The same as the recorder writes it with `probes`: of each layer a row of probes.csv and
+    /// classes at the 12 points; the last layer's probe is undefined at epoch 1.
+    fn with_probes() -> Self {
+        let recorded = Self::new();
+        let path = recorded.path("run.json");
+        let manifest = fs::read_to_string(&path).unwrap();
+        let with = "\"recording\": {\n    \"probes\": {\"l2\": 0.001, \"cap\": 2048},";
+        fs::write(&path, manifest.replacen("\"recording\": {", with, 1)).unwrap();
+        for epoch in 0..4 {
+            let row = recorded.path(&format!("recorded/step-{:09}.npz", 8 * epoch));
+            let mut part = read_npz(&row).unwrap();
+            for (i, layer) in LAYERS.iter().enumerate() {
+                let drs = format!("drs/test/{layer}");
+                // Epochs 0 and 1 agree on half of each plane, 2 and 3 are the same.
+                let classes = (0..12).map(|p| (p % 2) as u8 * epoch.min(2) as u8);
+                part.push(drs.clone(), Array::u8(&[12], classes.collect()));
+                if (i, epoch) == (2, 1) {
+                    let text = Values::U8(b"a feature is NaN".to_vec());
+                    part.push(format!("reason/{drs}"), Array::new(&[16], text));
+                    continue;
+                }
+                let mut numbers = vec![f64::NAN; 14];
+                numbers[..3].copy_from_slice(&[0.0, 0.001, 5.0]);
+                numbers[9] = 0.25 * epoch as f64;
+                part.push(
+                    format!("probe/{layer}"),
+                    Array::new(&[1, 14], Values::F64(numbers)),
+                );
+            }
+            fs::write(&row, npz_bytes(&part)).unwrap();
+        }
+        recorded
     }
 
     #[track_caller]
@@ -115,7 +149,7 @@ fn a_recording_has_matrices_phases_and_a_page() {
     let page = fs::read_to_string(recorded.path("report/index.html")).unwrap();
     for part in [
         "Example, recorded over 3.5 epochs",
-        "A recording holds no probes",
+        "No probes were recorded",
         "A recording holds no pictures of decision regions",
     ] {
         assert!(page.contains(part), "{part}");
@@ -151,6 +185,47 @@ fn later_rows_and_a_second_analysis_give_the_bytes_of_one() {
     fs::rename(&aside, &last).unwrap();
     grown.succeed(&["analyze", "mine"]);
     assert!(grown.analysis() == whole);
+}
+
+#[test]
+fn probes_of_a_recording_have_rows_and_matrices() {
+    let recorded = Recorded::with_probes();
+    recorded.succeed(&["analyze", "mine"]);
+    let table = fs::read_to_string(recorded.path("probes.csv")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        table.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let starts: Vec<_> = rows.iter().map(|row| row[..3].join(",")).collect();
+    assert_eq!(rows.len(), 11, "{table}");
+    assert_eq!(starts[..3], ["layer2.0,0,0", "layer10,0,0", "fc,0,0"]);
+    assert!(!starts.contains(&"fc,8,1".to_string()));
+    let test =
+        table.lines().next().unwrap().split(',').position(|c| c == "test_accuracy");
+    assert_eq!(rows.last().unwrap()[test.unwrap()], "0.75");
+    let matrix = |layer: &str| {
+        read_npy(&recorded.path(&format!("matrices/drs/test/{layer}.npy")))
+            .unwrap()
+            .to_f32()
+    };
+    let expected = [1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 0.5, 0.5];
+    assert_eq!(matrix("layer10")[..8], expected);
+    assert_eq!(matrix("layer10")[8..], [0.5, 0.5, 1.0, 1.0, 0.5, 0.5, 1.0, 1.0]);
+    let fc = matrix("fc");
+    assert!(
+        fc[4..8].iter().chain([&fc[1]]).all(|v| v.is_nan()) && fc[15] == 1.0,
+        "{fc:?}"
+    );
+    recorded.succeed(&["report", "mine"]);
+    let page = fs::read_to_string(recorded.path("report/index.html")).unwrap();
+    assert!(page.contains("Accuracy of linear probes") && !page.contains("No probes"));
+    let shown = recorded.succeed(&["show", "mine", "fc"]);
+    assert!(shown.contains("fc"), "{shown}");
+    // A probe that is of something else is refused.
+    let row = recorded.path("recorded/step-000000024.npz");
+    let mut part = read_npz(&row).unwrap();
+    part.0.retain(|(name, _)| name != "probe/fc");
+    part.push("probe/fc", Array::new(&[1, 2], Values::F64(vec![0.0; 2])));
+    fs::write(&row, npz_bytes(&part)).unwrap();
+    recorded.refuse(&["analyze", "mine", "--force"], "`probe/fc` of the shape [1, 2]");
 }
 
 #[test]

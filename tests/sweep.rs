@@ -3,7 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+
+#[path = "support/runs.rs"]
+#[allow(dead_code)]
+mod runs;
+
+use runs::answer;
 
 const BASE: &str = r#"
 [data]
@@ -34,14 +39,6 @@ wild = { "optimizer.lr" = 1e30, "optimizer.momentum" = 0.0 }
 
 const DONE: [&str; 2] = ["net.width-2_optimizer-sgd", "net.width-3_optimizer-sgd"];
 
-fn stratagram(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stratagram"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("base.toml"), BASE).unwrap();
@@ -59,7 +56,7 @@ fn log_lines(folder: &Path, name: &str) -> usize {
 fn a_failing_run_stops_no_other_and_the_same_command_continues() {
     let folder = folder();
     let path = folder.path();
-    let output = stratagram(&["sweep", "s.toml", "--jobs", "2"], path);
+    let output = answer(&["sweep", "s.toml", "--jobs", "2"], path);
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -81,7 +78,7 @@ fn a_failing_run_stops_no_other_and_the_same_command_continues() {
     );
 
     // Again: what is done is not begun again, what failed is tried again.
-    let again = stratagram(&["sweep", "s.toml", "--jobs", "2", "--json"], path);
+    let again = answer(&["sweep", "s.toml", "--jobs", "2", "--json"], path);
     assert_eq!(again.status.code(), Some(1));
     let reports: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!(reports[0]["state"], "done");
@@ -95,18 +92,18 @@ fn a_run_of_a_sweep_is_the_run_itself_and_a_whole_sweep_succeeds() {
     let path = folder.path();
     let sweep = SWEEP.replace("1e30", "0.001");
     fs::write(path.join("s.toml"), sweep).unwrap();
-    let output = stratagram(&["sweep", "s.toml"], path);
+    let output = answer(&["sweep", "s.toml"], path);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let arguments =
         ["run", "base.toml", "net.width=3", "optimizer.lr=0.02", "--out", "one"];
-    assert!(stratagram(&arguments, path).status.success());
+    assert!(answer(&arguments, path).status.success());
     for file in ["history.csv", "experiment.toml", "phases.json", "matrices.csv"] {
         let read = |run: &str| fs::read(path.join(run).join(file)).unwrap();
         assert_eq!(read("one"), read("runs/s/net.width-3_optimizer-sgd"), "{file}");
     }
     // A changed base file is another experiment: refused in the directories that are there.
     fs::write(path.join("base.toml"), BASE.replace("rate = 0.2", "rate = 0.4")).unwrap();
-    let output = stratagram(&["sweep", "s.toml"], path);
+    let output = answer(&["sweep", "s.toml"], path);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("noise.rate"), "{output:?}");
 }
@@ -114,13 +111,13 @@ fn a_run_of_a_sweep_is_the_run_itself_and_a_whole_sweep_succeeds() {
 #[test]
 fn a_dry_run_lists_the_runs_and_makes_nothing() {
     let folder = folder();
-    let output = stratagram(&["sweep", "s.toml", "--dry-run"], folder.path());
+    let output = answer(&["sweep", "s.toml", "--dry-run"], folder.path());
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(stdout.lines().count(), 5, "{stdout}");
     assert!(stdout.lines().last().unwrap().starts_with("4 runs, "), "{stdout}");
     assert!(!folder.path().join("runs").exists());
-    let wrong = stratagram(&["sweep", "s.toml", "net.widht=3"], folder.path());
+    let wrong = answer(&["sweep", "s.toml", "net.widht=3"], folder.path());
     assert_eq!(wrong.status.code(), Some(2));
     assert!(!folder.path().join("runs").exists());
 }

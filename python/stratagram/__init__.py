@@ -2,6 +2,7 @@
 
 - :class:`Recorder` records a PyTorch model inside your own training loop;
 - :class:`Recording` records activations of any framework;
+- :class:`Probes` are what linear probes of its layers are trained on;
 - :class:`Planes` are the inputs on which decision regions are compared;
 - :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures.
 
@@ -11,13 +12,14 @@ The program ``stratagram`` analyses what was recorded and writes the page.
 from __future__ import annotations
 
 from ._planes import Planes
+from ._probes import Probes
 from ._recording import Recording
 from ._run import Run, open
 from ._signature import Undefined, signature
 from ._version import version
 
 __version__ = version()
-__all__ = ["Planes", "Recorder", "Recording", "Run", "Undefined", "open", "signature"]
+__all__ = ["Planes", "Probes", "Recorder", "Recording", "Run", "Undefined", "open", "signature"]
 
 
 def __getattr__(name):

@@ -7,12 +7,17 @@ import fnmatch
 import hashlib
 import random
 import time
+import types
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
+from ._inputs import as_tensors, batches, length, moved, tensors
 from ._planes import Planes
-from ._recording import Recording
+from ._probes import Probes
+from ._recording import OUTPUT, Recording
+from ._signature import Undefined
 
 #: Images of one batch where BatchNorm statistics are recomputed: those of batches are averaged.
 BATCHNORM_BATCH = 1000
@@ -39,6 +44,8 @@ class Recorder:
       continuation, and you, know them; without it the examples' bytes are.
     - ``planes``: a :class:`Planes`, the folder of ``stratagram data planes``, or inputs ``[planes,
       points, …]``; the model's decisions there become the DRS of its output.
+    - ``probes``: a :class:`Probes`, or its four arguments; a linear probe of each layer is then
+      fitted for every row, by the program, and its decisions on ``planes`` become the layer's DRS.
     - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
     - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
       (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
@@ -56,7 +63,7 @@ class Recorder:
     """
 
     def __init__(self, model, out, layers="*", examples=None, sample_ids=None, *, planes=None,
-                 estimator="debiased", features="flatten", tokens="all", batchnorm=None,
+                 probes=None, estimator="debiased", features="flatten", tokens="all", batchnorm=None,
                  batch_size=256, memory=1 << 30, fresh=False):
         self.active = _rank() == 0
         self.seconds = 0.0
@@ -70,12 +77,16 @@ class Recorder:
             raise ValueError("examples are missing: the inputs that all rows are recorded on")
         self._examples = _groups(examples)
         self._planes = _planes(planes)
+        self._probes = Probes(*probes) if isinstance(probes, (tuple, list)) else probes
         chosen = _matching(self.model, layers)
         with self._untouched():
-            self._sizes = self._probe(chosen)
+            self._sizes = self._measure(chosen)
         self.layers = list(self._sizes)
+        self._check_probes()
         settings = {"features": features, "tokens": tokens,
                     "batchnorm": self._statistics()}
+        if self._probes is not None:
+            settings["probes"] = self._probes.about()
         about = {"model": type(self.model).__name__, "device": str(_device(self.model)),
                  "torch": str(torch.__version__)}
         self.recording = Recording(
@@ -122,14 +133,14 @@ class Recorder:
     def _capture(self, arrays):
         device_kind = _device(self.model).type
         for group, examples in self._examples.items():
-            for layers in self._passes(_length(examples)):
+            for layers in self._passes(length(examples)):
                 taken = self._activations(layers, examples)
                 with torch.autocast(device_kind, enabled=False), _exact_products():
                     for layer in layers:
                         self.recording.reduce(arrays, group, layer, taken.pop(layer))
+        probes = {} if self._probes is None else self._fit(arrays)
         if self._planes is not None:
-            decide = [self._decisions(self._planes[r]) for r in range(len(self._planes))]
-            self.recording.decide(arrays, np.concatenate(decide))
+            self._decide(arrays, probes)
 
     def _passes(self, n):
         """Layers in groups whose activations fit into the memory; at least one each."""
@@ -143,13 +154,17 @@ class Recorder:
             used += size
         return passes
 
-    def _activations(self, layers, examples):
-        """The outputs of ``layers``, ``[n, p]`` each, copied as each module ends."""
-        n, taken, start = _length(examples), {}, 0
+    def _activations(self, layers, examples, reduced=None, answer=lambda output: None):
+        """The outputs of ``layers``, ``[n, p]`` each, copied as each module ends.
+
+        The model's own outputs are what ``answer`` is called with.
+        """
+        n, taken, start = length(examples), {}, 0
+        reduced = reduced or self._reduced
 
         def keep(name):
             def hook(_module, _inputs, output):
-                x = self._reduced(name, _tensor(output, name), size)
+                x = reduced(name, _tensor(output, name), size)
                 if name not in taken:
                     # MPS knows no float64, which means and sums are worked out in.
                     place = "cpu" if x.device.type == "mps" else x.device
@@ -158,13 +173,13 @@ class Recorder:
             return hook
 
         with _hooks(self.model, {name: keep(name) for name in layers}):
-            for batch in _batches(examples, self._batch_size):
-                size = _length(batch)
-                self._forward(batch)
+            for batch in batches(examples, self._batch_size):
+                size = length(batch)
+                answer(self._forward(batch))
                 start += size
         return taken
 
-    def _probe(self, chosen):
+    def _measure(self, chosen):
         """Bytes an example of each layer, in the order in which they run.
 
         Modules that only a glob names are left out if they do not run or do not answer with a
@@ -177,15 +192,16 @@ class Recorder:
                 sizes.pop(name, None)  # of several calls the last one counts
                 try:
                     x = self._reduced(name, _tensor(output, name), size)
+                    wide = [x, self._pooled(name, _tensor(output, name), size)]
                 except ValueError:
                     if chosen[name]:
                         raise
                     return
-                sizes[name] = x.shape[1] * x.element_size()
+                sizes[name] = max(x.shape[1] for x in wide) * x.element_size()
             return hook
 
-        batch = next(iter(_batches(next(iter(self._examples.values())), 2)))
-        size = _length(batch)
+        batch = next(iter(batches(next(iter(self._examples.values())), 2)))
+        size = length(batch)
         with _hooks(self.model, {name: measure(name) for name in chosen}):
             self._forward(batch)
         silent = [name for name, by_name in chosen.items() if by_name and name not in sizes]
@@ -195,30 +211,79 @@ class Recorder:
         return sizes
 
     def _reduced(self, name, x, n):
-        if x.dim() < 1 or x.shape[0] != n:
-            raise ValueError(f"the output of {name} has the shape {tuple(x.shape)}; expected "
-                             f"[{n}, …], an example a row (batch_first=True for recurrent nets)")
-        x = x.detach()
-        if x.dtype != torch.float64:
-            x = x.float()
+        """What is compared of a module's output."""
+        x = _rows(name, x, n)
         if x.dim() == 4 and self._features == "average":
             x = x.mean((2, 3))
-        if x.dim() == 3 and self._tokens != "all":
-            x = x[:, 0] if self._tokens == "cls" else x[:, 1:].mean(1)
-        return x.reshape(n, -1)
+        return self._tokenwise(x).reshape(n, -1)
 
-    def _decisions(self, points):
-        classes = []
-        for batch in _batches(torch.from_numpy(points), self._batch_size):
-            scores = _tensor(self._forward(batch), "the model", first="logits")
+    def _pooled(self, name, x, n):
+        """What a probe has of a module's output."""
+        x = _rows(name, x, n)
+        side = self._probes and x.dim() == 4 and self._probes.side(*x.shape[1:])
+        if side:
+            x = torch.nn.functional.adaptive_avg_pool2d(x, side)
+        return self._tokenwise(x).reshape(n, -1)
+
+    def _tokenwise(self, x):
+        if x.dim() == 3 and self._tokens != "all":
+            return x[:, 0] if self._tokens == "cls" else x[:, 1:].mean(1)
+        return x
+
+    def _fit(self, arrays):
+        """Adds the row of each layer's probe; gives the probes, or why there is none."""
+        fitted, data = {}, self._probes
+        for layers in self._passes(len(data.labels) + len(data.test_labels)):
+            train, test = (self._activations(layers, as_tensors(images), self._pooled)
+                           for images in (data.train, data.test))
+            for layer in layers:
+                try:
+                    probe = data.fit(*(part.pop(layer).cpu().numpy() for part in (train, test)))
+                    arrays[f"probe/{layer}"] = probe.row[None]
+                except Undefined as reason:
+                    probe = reason
+                fitted[layer] = probe
+        return fitted
+
+    def _decide(self, arrays, probes):
+        """Adds the classes that the model, and each layer's probe, gives on the planes."""
+        decided = {layer: [] for layer in [*probes, OUTPUT]}
+
+        def answer(output):
+            scores = _tensor(output, "the model", first="logits")
             if scores.dim() != 2:
                 raise ValueError(f"the model's output has the shape {tuple(scores.shape)}; "
                                  "expected [n, classes] to decide by")
-            classes.append(scores.argmax(1).cpu().numpy())
-        return np.concatenate(classes)
+            decided[OUTPUT].append(scores.argmax(1).cpu().numpy())
+
+        defined = [layer for layer, probe in probes.items() if not isinstance(probe, Undefined)]
+        for r in range(len(self._planes)):
+            points = torch.from_numpy(self._planes[r])
+            taken = self._activations(defined, points, self._pooled, answer)
+            for layer in defined:
+                classes = probes[layer].classes(taken.pop(layer).cpu().numpy())
+                decided[layer].append(classes)
+        for layer, classes in decided.items():
+            if classes:
+                self.recording.decide(arrays, np.concatenate(classes), layer)
+            else:
+                self.recording.decide(arrays, None, layer, str(probes[layer]))
+
+    def _check_probes(self):
+        if self._probes is None:
+            return
+        for name, images, labels in [
+                ("train", self._probes.train, self._probes.labels),
+                ("test", self._probes.test, self._probes.test_labels)]:
+            if length(as_tensors(images)) != len(labels):
+                raise ValueError(f"probes: {length(as_tensors(images))} {name} images and "
+                                 f"{len(labels)} labels")
+        if self._planes is not None and OUTPUT in self.layers:
+            raise ValueError(f"a layer is called `{OUTPUT}`, as are the model's own decisions; "
+                             "leave it out of `layers`, or probes or planes")
 
     def _forward(self, batch):
-        batch = _moved(batch, _device(self.model))
+        batch = moved(batch, _device(self.model))
         if isinstance(batch, dict):
             return self.model(**batch)
         return self.model(*batch) if isinstance(batch, tuple) else self.model(batch)
@@ -258,11 +323,12 @@ class Recorder:
             module.reset_running_stats()
             module.momentum = None
             module.training = True
-        batches = self._batchnorm
-        if isinstance(batches, (torch.Tensor, np.ndarray)):
-            batches = _batches(torch.as_tensor(batches), BATCHNORM_BATCH, least=2)
-        for batch in batches:
-            self._forward(batch[0] if isinstance(batch, list) else batch)
+        images = self._batchnorm
+        if isinstance(images, (torch.Tensor, np.ndarray)):
+            images = batches(torch.as_tensor(images), BATCHNORM_BATCH, least=2)
+        with _alone(modules):
+            for batch in images:
+                self._forward(batch[0] if isinstance(batch, list) else batch)
         for module in modules:
             module.training = False
 
@@ -275,11 +341,11 @@ class Recorder:
         ids = {}
         for group, examples in self._examples.items():
             own = sample_ids.get(group) if isinstance(sample_ids, dict) else sample_ids
-            n = _length(examples)
+            n = length(examples)
             if own is None:
                 digest = hashlib.sha256()
-                for batch in _batches(examples, 64):
-                    for tensor in _tensors(batch):
+                for batch in batches(examples, 64):
+                    for tensor in tensors(batch):
                         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
                 own = [f"{digest.hexdigest()[:16]}:{row}" for row in range(n)]
             own = [getattr(i, "item", lambda i=i: i)() for i in own]
@@ -288,6 +354,15 @@ class Recorder:
                                  f"{group}; expected one each")
             ids[group] = own
         return ids
+
+
+def _rows(name, x, n):
+    """A module's output in float32 or float64, an example a row."""
+    if x.dim() < 1 or x.shape[0] != n:
+        raise ValueError(f"the output of {name} has the shape {tuple(x.shape)}; expected "
+                         f"[{n}, …], an example a row (batch_first=True for recurrent nets)")
+    x = x.detach()
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def unwrapped(model):
@@ -354,7 +429,7 @@ def _groups(examples):
     named = isinstance(examples, dict) and set(examples) <= {
         "test", "train", "train-clean", "train-corrupted"}
     groups = examples if nested or named else {"test": examples}
-    return {name: _as_tensors(value) for name, value in groups.items()}
+    return {name: as_tensors(value) for name, value in groups.items()}
 
 
 def _planes(planes):
@@ -365,49 +440,6 @@ def _planes(planes):
     return Planes.load(planes)
 
 
-def _as_tensors(value):
-    if isinstance(value, torch.utils.data.DataLoader):
-        batches = [b[0] if isinstance(b, (tuple, list)) else b for b in value]
-        return torch.cat(batches)
-    if isinstance(value, dict):
-        return {k: torch.as_tensor(v) for k, v in value.items()}
-    if isinstance(value, tuple):
-        return tuple(torch.as_tensor(v) for v in value)
-    return torch.as_tensor(value)
-
-
-def _tensors(batch):
-    if isinstance(batch, dict):
-        return list(batch.values())
-    return list(batch) if isinstance(batch, (tuple, list)) else [batch]
-
-
-def _length(batch):
-    return len(_tensors(batch)[0])
-
-
-def _batches(examples, size, least=1):
-    n = _length(examples)
-    starts = list(range(0, n, size))
-    if len(starts) > 1 and n - starts[-1] < least:
-        starts.pop()  # a remainder of one image has no variance
-    for start, end in zip(starts, starts[1:] + [n]):
-        if isinstance(examples, dict):
-            yield {k: v[start:end] for k, v in examples.items()}
-        elif isinstance(examples, tuple):
-            yield tuple(v[start:end] for v in examples)
-        else:
-            yield examples[start:end]
-
-
-def _moved(batch, device):
-    if isinstance(batch, dict):
-        return {k: v.to(device) for k, v in batch.items()}
-    if isinstance(batch, tuple):
-        return tuple(v.to(device) for v in batch)
-    return batch.to(device)
-
-
 def _device(model):
     first = next(model.parameters(), None)
     first = next(model.buffers(), None) if first is None else first
@@ -415,7 +447,23 @@ def _device(model):
 
 
 def _is_batchnorm(module):
-    return isinstance(module, torch.nn.modules.batchnorm._NormBase)
+    return isinstance(module, _NormBase)
+
+
+@contextlib.contextmanager
+def _alone(modules):
+    """SyncBatchNorm as BatchNorm: one rank records, and the others would never answer."""
+    synced = [m for m in modules if isinstance(m, torch.nn.SyncBatchNorm)]
+    before = [vars(module).get("forward") for module in synced]
+    for module in synced:
+        module.forward = types.MethodType(_BatchNorm.forward, module)
+    try:
+        yield
+    finally:
+        for module, forward in zip(synced, before):
+            del module.forward
+            if forward is not None:
+                module.forward = forward
 
 
 def _generators():

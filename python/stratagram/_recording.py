@@ -25,10 +25,12 @@ from ._version import version
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
+#: What the model's own decisions are called.
+OUTPUT = "output"
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What a recording and its analysis write; ``fresh`` removes nothing else.
 _OURS = ("recorded", "signatures", "matrices", "report", "history.csv", "timing.csv",
-         "sample_ids.csv", "matrices.csv", "noise.csv", "phases.json")
+         "sample_ids.csv", "matrices.csv", "noise.csv", "probes.csv", "phases.json")
 
 
 class Recording:
@@ -60,7 +62,7 @@ class Recording:
             **(settings or {}),
             "layers": self.layers,
             "groups": [
-                {"name": name, "n_examples": len(ids), "ids_sha256": _sha256("\n".join(ids))}
+                {"name": name, "n_examples": len(ids), "ids_sha256": sha256_of("\n".join(ids))}
                 for name, ids in self.groups.items()
             ],
             "decisions": decisions,
@@ -221,13 +223,17 @@ class Recording:
             arrays[place] = np.full(length, np.nan, np.float32)
             arrays[f"reason/{place}"] = np.frombuffer(str(reason).encode(), np.uint8)
 
-    def decide(self, arrays, classes):
-        """Adds the classes at the points of all planes, ``[planes · points]``."""
-        classes = np.asarray(classes).reshape(-1)
+    def decide(self, arrays, classes, layer=OUTPUT, reason=None):
+        """Adds the classes at the points of all planes, ``[planes · points]``, or why none."""
         n = self.decisions["n_planes"] * self.decisions["points_per_plane"]
+        place = f"drs/{self.decisions['group']}/{layer}"
+        if reason is not None:
+            classes = np.zeros(n)
+            arrays[f"reason/{place}"] = np.frombuffer(reason.encode(), np.uint8)
+        classes = np.asarray(classes).reshape(-1)
         if len(classes) != n or classes.min() < 0 or classes.max() > 255:
             raise ValueError(f"{len(classes)} decisions; expected {n} classes from 0 to 255")
-        arrays[f"drs/{self.decisions['group']}/output"] = classes.astype(np.uint8)
+        arrays[place] = classes.astype(np.uint8)
 
     def write(self, step, epoch, arrays, values, start):
         """Writes the row; gives the seconds since ``start``, which are recorded with it."""
@@ -365,5 +371,5 @@ def _quoted(text):
     return '"' + text.replace('"', '""') + '"' if re.search(r'[",\r\n]', text) else text
 
 
-def _sha256(text):
+def sha256_of(text):
     return hashlib.sha256(text.encode()).hexdigest()

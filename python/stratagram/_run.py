@@ -86,9 +86,16 @@ class Run:
     @property
     def curves(self):
         """The columns of history.csv as arrays, NaN where a field is empty."""
-        rows = _rows(self.root / "history.csv")
-        names = rows[0].keys() if rows else ()
-        return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+        return _table(_rows(self.root / "history.csv"))
+
+    @property
+    def probes(self):
+        """The linear probe of each layer: columns of probes.csv as arrays over its epochs."""
+        found = {}
+        for row in _rows(self.root / "probes.csv"):
+            # The first of a step is the probe itself; others are of another λ or labels.
+            found.setdefault(row["layer"], {}).setdefault(row["step"], row)
+        return {layer: _table(list(rows.values())) for layer, rows in found.items()}
 
     @property
     def phases(self):
@@ -150,6 +157,13 @@ class Figure:
 
     def __repr__(self):
         return f"Figure({str(self.path)!r})"
+
+
+def _table(rows):
+    """The columns of a table that hold numbers."""
+    names = rows[0].keys() if rows else ()
+    return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names
+            if n not in ("layer", "labels")}
 
 
 def _rows(path):

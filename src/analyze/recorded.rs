@@ -8,12 +8,14 @@ use super::join::{
     compare, write_matrix,
 };
 use super::joined;
+use super::probes::ROW;
+use super::tables::{PROBES_HEADER, add_probe};
 use super::{OUTPUT, write_phases};
 use crate::array_file::{Array, Values, npy_bytes, read_npz_member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{Checkpoint, Recording, write_atomic};
-use crate::similarity::{Measure, Settings};
+use crate::similarity::{EpochMatrix, Measure, Settings};
 
 /// Compares every layer of a recording with itself over the epochs, and writes signatures,
 /// matrices and phases into its directory. What is there already for the same rows is kept,
@@ -68,13 +70,54 @@ fn compare_all(
         let (signatures, reasons) = signatures(rows, place, sizes)?;
         let path = run.signatures(place.measure, place.group, place.layer);
         write_atomic(&path, &npy_bytes(&signatures))?;
-        let (matrix, floor) = compare(sizes, place, &signatures, &reasons, None);
+        let (mut matrix, floor) = compare(sizes, place, &signatures, &reasons, None);
+        if let Rows::Classes(_) = place.of {
+            undefine(&mut matrix, &reasons);
+        }
         write_matrix(run, place, &matrix)?;
         add_floor(&mut floors, place, floor);
         add_cells(&mut table, place, rows, &matrix, &reasons);
     }
+    write_probes(recording, rows)?;
     write_atomic(&run.matrices_table(), table.as_bytes())?;
     write_atomic(&run.noise_table(), floors.as_bytes())
+}
+
+/// Takes away the similarities of epochs that have no probe: there is a byte of its class at
+/// every point, which means nothing.
+fn undefine(matrix: &mut EpochMatrix, reasons: &[Option<String>]) {
+    let n = matrix.n_epochs;
+    let se = matrix.se.as_mut().expect("decisions have errors");
+    for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
+        if reasons[i].is_some() || reasons[j].is_some() {
+            matrix.values[i * n + j] = f64::NAN;
+            se[i * n + j] = f64::NAN;
+        }
+    }
+}
+
+/// `probes.csv`, where layers have probes.
+fn write_probes(recording: &Recording, rows: &[Checkpoint]) -> Result<()> {
+    let recorded = recording.recorded();
+    if recorded.probes.is_none() {
+        return Ok(());
+    }
+    let mut table = PROBES_HEADER.to_string();
+    for row in rows {
+        for layer in &recorded.layers {
+            // A layer that is not finite has none.
+            let name = format!("probe/{layer}");
+            let Some(array) = read_npz_member(&row.path, &name)? else { continue };
+            if array.shape != [1, ROW] {
+                let found = format!("has `{name}` of the shape {:?}", array.shape);
+                return Err(
+                    Error::data(&row.path, found).expected(format!("f64 [1, {ROW}]"))
+                );
+            }
+            add_probe(&mut table, layer, row, &array.to_f64());
+        }
+    }
+    write_atomic(&recording.run().probes_table(), table.as_bytes())
 }
 
 /// Every matrix of a recording, with the sizes of its signatures.
@@ -95,14 +138,17 @@ fn places(recording: &Recording) -> Vec<(Place<'_>, Sizes)> {
         }
     }
     if let Some(planes) = &recorded.decisions {
-        let place = Place {
-            of: Rows::Classes(planes.points_per_plane),
-            measure: "drs",
-            estimator: "",
-            group: &planes.group,
-            layer: OUTPUT,
-        };
-        places.push((place, Sizes { n: planes.n_planes, settings }));
+        let probed = recorded.layers.iter().filter(|_| recorded.probes.is_some());
+        for layer in probed.map(String::as_str).chain([OUTPUT]) {
+            let place = Place {
+                of: Rows::Classes(planes.points_per_plane),
+                measure: "drs",
+                estimator: "",
+                group: &planes.group,
+                layer,
+            };
+            places.push((place, Sizes { n: planes.n_planes, settings }));
+        }
     }
     places
 }

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::{INPUT, floor, joined, probes};
 
 /// The header of `probes.csv`.
-const PROBES_HEADER: &str = "layer,step,epoch,labels,l2,n_features,n_floored,iterations,\
+pub(super) const PROBES_HEADER: &str = "layer,step,epoch,labels,l2,n_features,n_floored,iterations,\
     gradient_norm,objective,train_accuracy,train_accuracy_true,test_accuracy,\
     heldout_accuracy,heldout_accuracy_true,heldout_corrupted_noisy,heldout_corrupted_true\n";
 
@@ -72,16 +72,26 @@ pub(super) fn write_probes(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()
         let baseline = Some(INPUT).filter(|name| names.clone().all(|n| n != *name));
         for layer in baseline.into_iter().chain(names) {
             let rows = part.get(&format!("probe/{layer}")).map(Array::to_f64);
-            for row in rows.unwrap_or_default().chunks(probes::ROW) {
-                let labels = if row[0] == 0.0 { "noisy" } else { "clean" };
-                let fields: Vec<String> = row[1..].iter().copied().map(number).collect();
-                let Checkpoint { step, epoch, .. } = checkpoint;
-                let fields = fields.join(",");
-                let _ = writeln!(table, "{layer},{step},{epoch},{labels},{fields}");
-            }
+            add_probe(&mut table, layer, checkpoint, &rows.unwrap_or_default());
         }
     }
     write_atomic(&plan.run.probes_table(), table.as_bytes())
+}
+
+/// Adds the rows of one layer's probes at a checkpoint to `probes.csv`.
+pub(super) fn add_probe(
+    table: &mut String,
+    layer: &str,
+    checkpoint: &Checkpoint,
+    rows: &[f64],
+) {
+    for row in rows.chunks_exact(probes::ROW) {
+        let labels = if row[0] == 0.0 { "noisy" } else { "clean" };
+        let fields: Vec<String> = row[1..].iter().copied().map(number).collect();
+        let Checkpoint { step, epoch, .. } = checkpoint;
+        let fields = fields.join(",");
+        let _ = writeln!(table, "{layer},{step},{epoch},{labels},{fields}");
+    }
 }
 
 /// `prediction_depth.csv`: the rows written earlier, then those of the parts.

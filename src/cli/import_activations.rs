@@ -108,6 +108,7 @@ fn begin(
 ) -> Result<Recording> {
     let history = options.history.as_deref().map(history).transpose()?;
     let recorded = Recorded {
+        probes: None,
         estimator: options.estimator,
         layers: layers.to_vec(),
         groups: vec![RecordedGroup {

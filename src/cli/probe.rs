@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::print_result;
-use crate::array_file::{NamedArrays, read_npz};
+use crate::array_file::{Array, NamedArrays, npz_bytes, read_npz};
 use crate::error::{Error, Result};
 use crate::probe::{Design, Fit, FitOptions, Recipe, Solver};
+use crate::run_dir::write_atomic;
 
 /// Fit a linear probe on any features.
 ///
@@ -54,6 +55,10 @@ pub(super) struct Arguments {
     /// Print the result as JSON, with the predictions.
     #[arg(long)]
     json: bool,
+    /// Write the probe: an .npz of `weight` [classes, features], `bias` and the labels
+    /// `classes`; it applies to features as `X` has them.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// How the probe is fitted.
@@ -104,7 +109,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             .expected("a number above 0"));
     }
     let input = Input::read(&arguments.file)?;
-    let fit = fit(&input, arguments)?;
+    let (fit, n_floored) = fit(&input, arguments)?;
+    if let Some(out) = &arguments.out {
+        let mut arrays = fit.probe.to_arrays();
+        let classes = Array::i64(&[input.classes.len()], input.classes.clone());
+        arrays.push("classes", classes);
+        write_atomic(out, &npz_bytes(&arrays))?;
+    }
     let name = |class: u8| input.classes[usize::from(class)];
     let named = |x: &[f64], n: usize| -> Vec<i64> {
         fit.predict(x, n).into_iter().map(name).collect()
@@ -120,6 +131,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         let value = json!({
             "objective": fit.objective,
+            "iterations": fit.iterations,
+            "gradient_norm": fit.gradient_norm,
+            "n_floored": n_floored,
             "train_accuracy": train_accuracy,
             "test_accuracy": test_accuracy,
             "predictions": on_test.unwrap_or(on_train),
@@ -136,8 +150,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     ))
 }
 
-/// Fits; with `logistic` and `ridge` an end before the optimum is an error, not a result.
-fn fit(input: &Input, arguments: &Arguments) -> Result<Fit> {
+/// Fits, and counts the features that hardly vary; with `logistic` and `ridge` an end before
+/// the optimum is an error, not a result.
+fn fit(input: &Input, arguments: &Arguments) -> Result<(Fit, usize)> {
     let (n, d) = (input.train.n, input.n_features);
     let solver = arguments.solver()?;
     let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
@@ -147,7 +162,7 @@ fn fit(input: &Input, arguments: &Arguments) -> Result<Fit> {
         FitOptions { l2: arguments.l2, tolerance, max_iterations: 10_000, solver };
     let fit = design.fit(&input.labels, input.classes.len(), &options, None);
     if fit.converged {
-        return Ok(fit);
+        return Ok((fit, design.n_floored()));
     }
     let found = format!(
         "ends after {} iterations at a gradient of {:.1e}",

@@ -18,6 +18,7 @@ pub(super) const SMALL: VitConfig = VitConfig {
     pool: TokenPool::Cls,
     dropout: 0.0,
     norm_eps: 1e-5,
+    qkv_bias: false,
 };
 
 fn vit(config: VitConfig, channels: usize, [height, width]: [usize; 2]) -> Net {

@@ -149,6 +149,7 @@ pub(super) const KEYS: &[Key] = &[
     key("net.pool", Choice(&["cls", "mean"]), Toml("'cls'")).of("net.kind", VIT),
     key("net.dropout", BELOW_ONE, Toml("0.1")).of("net.kind", VIT),
     key("net.norm_eps", POSITIVE, Toml("1e-5")).of("net.kind", VIT),
+    key("net.qkv_bias", Bool, Toml("false")).of("net.kind", VIT),
     key("init.weights", Path, Absent),
     key("optimizer.kind", Choice(OPTIMIZERS), Toml("'sgd'")),
     key("optimizer.lr", NOT_NEGATIVE, Toml("0.02")),

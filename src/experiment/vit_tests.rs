@@ -28,6 +28,7 @@ fn the_defaults_are_those_of_vit4() {
         pool: TokenPool::Cls,
         dropout: 0.1,
         norm_eps: 1e-5,
+        qkv_bias: false,
     };
     assert_eq!(experiment.net, NetConfig::Vit(expected));
     assert_eq!(experiment.analysis.tokens, Some(TokenPolicy::Mean));

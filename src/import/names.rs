@@ -254,23 +254,38 @@ fn refuse(path: &Path, found: &[String], config: &NetConfig) -> Error {
         text += &format!("; and {rest} more");
     }
     let kind = kind_name(config);
-    let has = |start: &str| found.iter().any(|line| line.starts_with(start));
-    let stem =
-        has("`bn1.weight` is unexpected") && !has("`layer1.0.bn1.weight` is missing");
-    let fix = match config {
-        NetConfig::Resnet18 { .. } if stem => {
-            "a BatchNorm behind the stem is of a post-activation ResNet: --net resnet18-post \
-             or --net resnet-cifar"
-        }
-        NetConfig::Vit(_) if found.iter().any(|line| line.contains("is a bias")) => {
-            "our ViT has no bias of queries, keys and values, so such a net computes something \
-             else: train with qkv_bias=False, or save its activations and import these"
-        }
-        _ => "check --net and its net.… settings, or give a table of names with --names",
-    };
     Error::data(path, format!("does not fit the net: {text}"))
         .expected(format!("the parameters of net.kind = \"{kind}\" with these settings"))
-        .fix(fix)
+        .fix(advice(found, config))
+}
+
+/// What can be done about a checkpoint of a known code that none of our nets fits.
+fn advice(found: &[String], config: &NetConfig) -> &'static str {
+    let any = |part: &str| found.iter().any(|line| line.contains(part));
+    let is_vit = matches!(config, NetConfig::Vit(_));
+    if matches!(config, NetConfig::Resnet18 { .. })
+        && any("`bn1.weight` is unexpected")
+        && !any("`layer1.0.bn1.weight` is missing")
+    {
+        "a BatchNorm behind the stem is of a post-activation ResNet: --net resnet18-post \
+         or --net resnet-cifar"
+    } else if !is_vit && any("`layer1.0.conv3.weight` is unexpected") {
+        "its blocks are bottlenecks (ResNet-50 and deeper), which no net here has: save its \
+         activations and import these with --activations"
+    } else if !is_vit && any("`conv1.weight`") && any("×7×7, expected") {
+        "it has a 7×7 stem; ours is 3×3, as small images need it (conv1 = Conv2d(c, w, 3, \
+         padding=1, bias=False), maxpool = Identity()). Else import its activations with \
+         --activations"
+    } else if is_vit && (any("qkv.bias") || any("in_proj_bias")) {
+        "timm's and torchvision's ViTs have a bias of queries, keys and values: add \
+         net.qkv_bias=true (and net.norm_eps=1e-6, which is theirs, too)"
+    } else if is_vit && (any("`cls_token` is missing") || any("`fc_norm.weight`")) {
+        "our ViT has a class token and reads it, or the mean with it, before its last norm: \
+         a net that reads the patches alone is another one. Import its activations with \
+         --activations"
+    } else {
+        "check --net and its net.… settings, or give a table of names with --names"
+    }
 }
 
 fn kind_name(config: &NetConfig) -> &'static str {

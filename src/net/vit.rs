@@ -31,6 +31,9 @@ pub struct VitConfig {
     pub dropout: f64,
     /// Added to the variance in every `LayerNorm`.
     pub norm_eps: f64,
+    /// Whether queries, keys and values have a bias, as timm's and torchvision's do.
+    #[serde(default)]
+    pub qkv_bias: bool,
 }
 
 /// How the tokens of an image become one vector before the head.
@@ -77,13 +80,13 @@ pub(super) fn build(config: &VitConfig, input: Shape, n_classes: usize) -> Net {
 /// `h = x + proj(attention(norm1(x)))`, then `h + fc2(gelu(fc1(norm2(h))))`, which is the
 /// node called `name`; `name.attn` is the attention before its projection.
 fn encoder_block(net: &mut Builder, name: &str, config: &VitConfig, x: usize) -> usize {
-    let VitConfig { dim, heads, head_dim, mlp_dim, norm_eps, .. } = *config;
+    let VitConfig { dim, heads, head_dim, mlp_dim, norm_eps, qkv_bias, .. } = *config;
     let node = |part: &str| format!("{name}.{part}");
     let norm = Op::LayerNorm { eps: norm_eps };
     let linear = |out_features, bias| Op::TokenLinear { out_features, bias };
 
     let mut at = net.add(node("norm1"), norm.clone(), &[x]);
-    at = net.add(node("attn.qkv"), linear(3 * heads * head_dim, false), &[at]);
+    at = net.add(node("attn.qkv"), linear(3 * heads * head_dim, qkv_bias), &[at]);
     at = net.add(node("attn"), Op::Attention { heads }, &[at]);
     at = net.add(node("attn.proj"), linear(dim, true), &[at]);
     at = dropout(net, &node("attn.proj_drop"), config, at);
@@ -120,6 +123,7 @@ mod tests {
         pool: TokenPool::Cls,
         dropout: 0.1,
         norm_eps: 1e-5,
+        qkv_bias: false,
     };
 
     #[test]

@@ -210,7 +210,7 @@ fn probes(run: &RunResults) -> String {
             figure("scroll", &drawing, &probes_caption(run), &["figures/probes.svg"])
         }
         None if run.is_recorded() => absence(
-            "A recording holds no probes: they take the features of all training images.",
+            "No probes were recorded: given probes=…, the recorder fits a linear probe of each layer.",
         ),
         None => {
             absence("probes.csv is absent or empty: no probe was trained in this run.")

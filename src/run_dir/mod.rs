@@ -24,7 +24,7 @@ pub use csv_log::CsvLog;
 pub use curves::read_curves;
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
-pub use recording::{Recorded, RecordedGroup, RecordedPlanes, Recording};
+pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
 const LOCK: &str = "lock";

@@ -22,6 +22,16 @@ pub struct Recorded {
     pub groups: Vec<RecordedGroup>,
     /// The planes on which the model's decisions were recorded.
     pub decisions: Option<RecordedPlanes>,
+    /// The linear probes of the layers, whose decisions stand beside the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<RecordedProbes>,
+}
+
+/// What the probes of a recording were fitted with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedProbes {
+    /// Strength of the penalty, in standardized units.
+    pub l2: f64,
 }
 
 /// A group of examples that representations were recorded on.

@@ -1,7 +1,8 @@
 """The recorder inside PyTorch loops; skipped by name where torch is not installed."""
 
-import os
+import copy
 import random
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -60,6 +61,34 @@ class ModelOutput(dict):
     """As Hugging Face's: a dictionary with attributes."""
 
     __getattr__ = dict.get
+
+
+def train_in_parallel(rank, folder):
+    """One of two processes: a loop without a recorder, the same with one."""
+    rendezvous = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group("gloo", rendezvous, rank=rank, world_size=2)
+    torch.manual_seed(0)
+    x, labels = torch.randn(2, 20, 1, 6, 6), torch.arange(20) % 5
+    for name in ("plain", "watched"):
+        torch.manual_seed(1)
+        model = Net()
+        parallel = nn.parallel.DistributedDataParallel(model)
+        optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1)
+        rec = stratagram.Recorder(parallel, folder / f"run-{rank}", "*", x[0],
+                                  batchnorm=x[0]) if name == "watched" else None
+        for step in range(3):
+            if rec:
+                rec.log(epoch=step, step=step)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(parallel(x[rank]), labels).backward()
+            optimizer.step()
+        torch.save(model.state_dict(), folder / f"{name}-{rank}.pt")
+    if rank == 0:  # DDP takes SyncBatchNorm on GPUs alone
+        synced = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model))
+        for name, model in [("synced", synced), ("alone", model)]:
+            with stratagram.Recorder(model, folder / name, "*", x[0], batchnorm=x[0]) as rec:
+                rec.log(epoch=0, step=0)
+    torch.distributed.destroy_process_group()
 
 
 class RecorderTest(unittest.TestCase):
@@ -200,23 +229,22 @@ class RecorderTest(unittest.TestCase):
         self.assert_same(row, "conv", self.model.conv(self.x))
         self.assert_same(row, "bn", in_place.bn(in_place.conv(self.x)))
 
-    def test_rank_zero_of_several_records(self):
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29517")
-        torch.distributed.init_process_group("gloo", rank=0, world_size=1)
-        try:
-            parallel = nn.parallel.DistributedDataParallel(self.model)
-            row = self.row(parallel, name="ddp")
-            self.assertIn("cka/test/conv", row)
-            get_rank = torch.distributed.get_rank
-            torch.distributed.get_rank = lambda: 1
-            try:
-                rec = stratagram.Recorder(parallel, self.root / "other", "*", self.x)
-                self.assertEqual(rec.log(epoch=0, step=0), 0.0)
-                self.assertFalse((self.root / "other").exists())
-            finally:
-                torch.distributed.get_rank = get_rank
-        finally:
-            torch.distributed.destroy_process_group()
+    def test_rank_zero_of_two_processes_records_and_none_waits(self):
+        torch.multiprocessing.spawn(train_in_parallel, (self.root,), 2)
+        for rank in (0, 1):
+            plain, watched = (torch.load(self.root / f"{name}-{rank}.pt")
+                              for name in ("plain", "watched"))
+            for key, value in plain.items():
+                self.assertTrue(torch.equal(value, watched[key]), key)
+        self.assertEqual([path.name for path in self.root.glob("run-*")], ["run-0"])
+        history = (self.root / "run-0/history.csv").read_text()
+        self.assertEqual(history, "step,epoch\n0,0\n1,1\n2,2\n")
+        row = "recorded/step-000000000.npz"
+        with np.load(self.root / "synced" / row) as synced, \
+                np.load(self.root / "alone" / row) as alone:
+            self.assertIn("cka/test/bn", synced.files, "names are without module.")
+            for name in synced.files:
+                np.testing.assert_array_equal(synced[name], alone[name])
 
     def test_half_precision_is_compared_in_full(self):
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -245,6 +273,61 @@ class RecorderTest(unittest.TestCase):
         arrays = torch.stack([torch.from_numpy(planes[0]), torch.from_numpy(planes[1])])
         same = self.row(self.model, planes=arrays, name="arrays")
         np.testing.assert_array_equal(same["drs/test/output"], expected)
+
+    @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
+    def test_probes_are_those_of_the_pooled_layers(self):
+        labels = torch.arange(40) % 5
+        with torch.no_grad():
+            self.x[torch.arange(40), 0, labels, labels] += 4
+        planes = stratagram.Planes.through(self.x, labels, triplets=2, resolution=4)
+        probes = stratagram.Probes(self.x[:30], labels[:30], self.x[30:], labels[30:], l2=1e-2,
+                                   cap=6 * 9, true_labels=torch.zeros(30))
+        row = self.row(self.model, planes=planes, probes=probes, batch_size=7)
+        self.model.eval()
+        points = torch.from_numpy(np.concatenate([planes[0], planes[1]]))
+        pooled = nn.AdaptiveAvgPool2d(3)  # 6 · 3² ≤ 54 < 6 · 4²
+        with torch.no_grad():
+            train, test, grid = (pooled(self.model.conv(x)).flatten(1).double()
+                                 for x in (self.x[:30], self.x[30:], points))
+        # In standardized units: mean log loss + l2/2 ‖W‖², by another solver.
+        mean, scale = train.mean(0), train.std(0, correction=0)
+        weight = torch.zeros(5, 54, dtype=torch.float64, requires_grad=True)
+        bias = torch.zeros(5, dtype=torch.float64, requires_grad=True)
+        solver = torch.optim.LBFGS([weight, bias], max_iter=500, tolerance_grad=1e-10,
+                                   tolerance_change=0, line_search_fn="strong_wolfe")
+
+        def scores(x):
+            return (x - mean) / scale @ weight.T + bias
+
+        def loss():
+            solver.zero_grad()
+            value = (nn.functional.cross_entropy(scores(train), labels[:30])
+                     + 0.5e-2 * (weight ** 2).sum())
+            value.backward()
+            return value
+
+        objective = solver.step(loss) and loss().item()
+        on_train, on_test, on_grid = (scores(x).argmax(1).numpy() for x in (train, test, grid))
+        np.testing.assert_array_equal(row["drs/test/conv"], on_grid)
+        found = row["probe/conv"][0]
+        self.assertAlmostEqual(found[6], objective, delta=1e-8)
+        self.assertEqual(found[:3].tolist(), [0, 1e-2, 54])
+        self.assertEqual(found[7:10].tolist(), [
+            (on_train == labels[:30].numpy()).mean(), (on_train == 0).mean(),
+            (on_test == labels[30:].numpy()).mean()])
+        with self.assertRaisesRegex(ValueError, "29 train images and 30 labels|30 labels"):
+            self.row(self.model, name="x", probes=(self.x[:29], labels[:30], self.x, labels))
+
+    @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
+    def test_a_layer_without_a_probe_says_why(self):
+        labels = torch.arange(40) % 5
+        planes = stratagram.Planes.through(self.x, labels, triplets=2, resolution=4)
+        with torch.no_grad():
+            self.model.fc.weight.fill_(float("nan"))
+        row = self.row(self.model, planes=planes, probes=(self.x, labels, self.x, labels))
+        self.assertIn(b"NaN", row["reason/drs/test/fc"].tobytes())
+        self.assertNotIn("probe/fc", row)
+        self.assertIn("probe/conv", row)
 
     def test_a_loader_stands_for_its_inputs(self):
         data = torch.utils.data.TensorDataset(self.x, torch.arange(40))

@@ -101,6 +101,7 @@ pub(crate) fn initialized(kind: &str, width: usize, shape: [usize; 3]) -> Net {
         pool: TokenPool::Cls,
         dropout: 0.0,
         norm_eps: 1e-5,
+        qkv_bias: false,
     };
     build(kind, [width, 0], Some(config), shape)
 }

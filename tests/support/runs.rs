@@ -19,6 +19,11 @@ pub(crate) fn command(directory: &Path, arguments: &str) -> Command {
     command
 }
 
+/// What the program answers to these arguments in `directory`; it may fail.
+pub(crate) fn answer(arguments: &[&str], directory: &Path) -> Output {
+    command(directory, "").args(arguments).output().unwrap()
+}
+
 /// What the program writes to stdout and stderr; it must succeed.
 pub(crate) fn succeed(directory: &Path, arguments: &str) -> [String; 2] {
     let output = command(directory, arguments).output().unwrap();

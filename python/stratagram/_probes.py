@@ -1,0 +1,126 @@
+"""Linear probes of a model's layers: fitted by the program, as those of ``stratagram run``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ._recording import sha256_of
+from ._signature import Undefined
+
+
+class Probes:
+    """What the layers' linear probes are trained and tested on; see :class:`Recorder`.
+
+    >>> probes = stratagram.Probes(x_train, y_train, x_test, y_test)
+
+    - ``train``, ``test``: images as the model is given them (a tensor, or a tuple or dict of
+      tensors); ``labels``, ``test_labels``: their classes, 0 to 255; some thousand training
+      images are enough, and the time of a fit grows with them.
+    - ``true_labels``: of the training images, where ``labels`` are noisy ones.
+    - ``l2``: strength of the penalty on standardized features.
+    - ``features``: of a map ``[n, c, h, w]``: ``"flatten"``, pooled to the largest side that leaves
+      at most ``cap`` numbers, or ``"average"`` over h and w. Tokens ``[n, t, d]`` are as the
+      recorder's ``tokens`` says.
+    """
+
+    def __init__(self, train, labels, test, test_labels, *, true_labels=None, l2=1e-3,
+                 features="flatten", cap=2048):
+        if features not in ("flatten", "average"):
+            raise ValueError(f"features is {features!r}; expected 'flatten' or 'average'")
+        if not l2 > 0:
+            raise ValueError(f"l2 is {l2}; expected a number above 0")
+        self.train, self.test = train, test
+        self.labels = _classes("labels", labels)
+        self.test_labels = _classes("test_labels", test_labels)
+        self.true_labels = self.labels if true_labels is None else _classes(
+            "true_labels", true_labels)
+        if len(self.true_labels) != len(self.labels):
+            raise ValueError(f"{len(self.true_labels)} true_labels for {len(self.labels)} labels")
+        if len(np.unique(self.labels)) < 2:
+            raise ValueError("the labels have a single class; a probe needs two")
+        self.l2, self.features, self.cap = float(l2), features, int(cap)
+        self._program = _program()
+
+    def about(self):
+        """What a recording keeps of its probes."""
+        labels = (self.labels, self.true_labels, self.test_labels)
+        return {"l2": self.l2, "features": self.features, "cap": self.cap,
+                "n_train": len(self.labels), "n_test": len(self.test_labels),
+                "labels_sha256": sha256_of("\n".join(str(part.tolist()) for part in labels))}
+
+    def side(self, channels, height, width):
+        """The side that a map is pooled to, None where it stays as it is."""
+        if height * width == 1:
+            return None
+        if self.features == "average":
+            return 1
+        if channels * height * width <= self.cap:
+            return None
+        sides = range(min(height, width), 0, -1)
+        return next((s for s in sides if channels * s * s <= self.cap), 1)
+
+    def fit(self, train, test):
+        """The probe of one layer from its features ``[n, d]``: a :class:`Probe`.
+
+        Raises :class:`Undefined` where there is none.
+        """
+        if not (np.isfinite(train).all() and np.isfinite(test).all()):
+            raise Undefined("a feature is NaN or infinite")
+        with tempfile.TemporaryDirectory() as folder:
+            features, out = Path(folder) / "features.npz", Path(folder) / "probe.npz"
+            np.savez(features, X=train, y=self.labels)
+            command = [self._program, "probe", features, "--l2", repr(self.l2), "--standardize",
+                       "--json", "--out", out]
+            done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+            if done.returncode != 0:
+                message = done.stderr.strip().splitlines() or ["it ended without a word"]
+                raise Undefined(f"stratagram probe: {message[0]}")
+            about = json.loads(done.stdout)
+            with np.load(out, allow_pickle=False) as arrays:
+                probe = Probe(arrays["weight"], arrays["bias"], arrays["classes"])
+        on_train, on_test = probe.classes(train), probe.classes(test)
+        # The columns of probes.csv after the epoch; labels 0: those that the model learns.
+        probe.row = np.array([
+            0, self.l2, train.shape[1], about["n_floored"], about["iterations"],
+            about["gradient_norm"], about["objective"], (on_train == self.labels).mean(),
+            (on_train == self.true_labels).mean(), (on_test == self.test_labels).mean(),
+            *[np.nan] * 4])
+        return probe
+
+
+class Probe:
+    """A fitted probe: ``names[argmax_c(weight_c · x + bias_c)]``."""
+
+    def __init__(self, weight, bias, names):
+        self.weight, self.bias, self.names = weight, bias, names.astype(np.uint8)
+        self.row = None
+
+    def classes(self, features):
+        """The class of each row of ``features``, ``[n, d]``, in float64."""
+        scores = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
+        return self.names[scores.argmax(1)]
+
+
+def _classes(name, values):
+    values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    values = values.reshape(-1)
+    if len(values) == 0 or (values != values.astype(np.uint8)).any():
+        raise ValueError(f"{name} are {values[:3]}, …; expected classes from 0 to 255")
+    return values.astype(np.int64)
+
+
+def _program():
+    """The program that the wheel brings: beside this Python, else on PATH."""
+    found = shutil.which("stratagram", path=sysconfig.get_path("scripts"))
+    found = found or shutil.which("stratagram")
+    if found is None:
+        raise FileNotFoundError("probes are fitted by the program `stratagram`, which is neither "
+                                "beside this Python nor on PATH; install the wheel")
+    return found
