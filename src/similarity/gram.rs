@@ -21,7 +21,7 @@ pub(super) const PANEL: usize = BLOCKS * TERMS;
 /// Space between rows in a block: rows a power of two apart share their lines of the cache.
 const GAP: usize = 16;
 /// Columns of the Gram matrix that are worked out at once.
-const TILE: usize = 256;
+const TILE: usize = 512;
 
 /// A symmetric n × n matrix: its upper triangle, packed row by row.
 ///
@@ -104,12 +104,11 @@ impl<S: Feature> Gram<S> {
                     MatRef::from_row_major_slice_with_stride(block, n, terms, stride)
                 })
                 .collect();
-            strips_mut(n, &mut self.packed).into_par_iter().for_each_init(
-                Tile::default,
-                |tile, strip| {
-                    add_strip(&blocks, strip, factor, tile);
-                },
-            );
+            // Strips fall in length: whichever thread is free takes the next.
+            let strips = strips_mut(n, &mut self.packed).into_iter().par_bridge();
+            strips.for_each_init(Tile::default, |tile, strip| {
+                add_strip(&blocks, strip, factor, tile);
+            });
         }
         keep_spare(panel);
     }

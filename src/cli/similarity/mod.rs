@@ -34,6 +34,7 @@ Examples:
   stratagram similarity --measure cka activations/epoch-*.npy
   stratagram similarity --measure cka activations/ --svg cka.svg --csv cka.csv
   stratagram similarity --measure shape a/*.npy --against b/*.npy --json > matrix.json
+  stratagram similarity --measure cka epoch-*.npy --confounder pixels.npy
   stratagram similarity --measure cka --stacked run.npz --drop-dominant 0.01")]
 pub(super) struct Arguments {
     /// The measure of similarity.
@@ -73,6 +74,10 @@ pub(super) struct Arguments {
     /// What tokens [examples, tokens, features] become.
     #[arg(long, value_enum, default_value = "all")]
     tokens: Tokens,
+    /// Compare what these activations of the same examples, such as the inputs, do not
+    /// explain: deconfounded CKA (cka, cka-rbf).
+    #[arg(long, value_name = "FILE")]
+    confounder: Option<PathBuf>,
     /// Leave out this fraction of the examples, those of largest norm.
     #[arg(long, value_name = "Q", default_value_t = 0.0)]
     drop_dominant: f64,
@@ -161,6 +166,10 @@ impl Arguments {
         if !(0.0..1.0).contains(&self.drop_dominant) {
             let found = format!("is {}", self.drop_dominant);
             return refuse("--drop-dominant", found, "a fraction from 0 to below 1");
+        }
+        if self.confounder.is_some() && !self.measure.has_estimator() {
+            let found = format!("has no meaning for {}", self.measure.name());
+            return refuse("--confounder", found, "cka or cka-rbf");
         }
         let estimator = match self.estimator {
             Estimator::Minibatch { .. } => Estimator::Minibatch { size: self.batch_size },
