@@ -550,7 +550,16 @@ fn many_examples_of_few_features_are_compared_without_gram_matrices() {
         let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
         assert!((cell(&narrow) - cell(&mixed)).abs() < 1e-6, "{key}");
     }
-    assert!(narrow["noise_floor"].is_null() && mixed["noise_floor"].is_number());
+    assert!(narrow["noise_floor"].is_number() && mixed["noise_floor"].is_number());
+    let mixed = json(path, &["--measure", "cka", "wide.npy", "1.npy"]);
+    let blocks = ["--measure", "cka", "wide.npy", "1.npy", "--block", "1500"];
+    let blocks = json(path, &blocks);
+    for (key, tolerance) in [("values", 1e-6), ("se", 1e-5)] {
+        let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
+        assert!((cell(&blocks) - cell(&mixed)).abs() < tolerance, "{key}");
+    }
+    let wrong = ["--measure", "shape", "1.npy", "2.npy", "--block", "1500"];
+    assert_eq!(failure(path, &wrong).0, 2);
 }
 
 #[test]

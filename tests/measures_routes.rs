@@ -5,8 +5,9 @@ mod layers;
 
 use layers::{assert_close, compare, gaussian, related, rounded};
 use stratagram::similarity::{
-    Columns, EpochMatrix, Estimator, FeatureSignature, Measure, Settings, Undefined, cka,
-    feature_matrix, streamed_signature,
+    Columns, EpochMatrix, Estimator, FeatureSignature, Measure, Settings, Undefined,
+    blocked_matrix, cka, feature_matrix, feature_noise_floor, noise_floor,
+    streamed_signature,
 };
 
 /// A matrix to which epochs are added has the bits of one made at once, whether or not some
@@ -83,7 +84,11 @@ fn the_feature_space_gives_what_gram_matrices_give() {
             .collect();
         let signatures: Vec<_> =
             signatures.iter().map(|s| s.as_ref().map_err(|&reason| reason)).collect();
-        let found = feature_matrix(&signatures);
+        let (found, floor) =
+            (feature_matrix(&signatures), feature_noise_floor(&signatures));
+        let grams = layers.map(|x| cka::signature(x, n, x.len() / n, estimator));
+        let grams = grams.each_ref().map(|s| s.as_deref().map_err(|&reason| reason));
+        assert_close(floor, noise_floor(&grams, n, estimator), 1e-6, "noise floor");
         assert_eq!(found.reasons, expected.reasons);
         for i in 0..3 {
             for j in 0..3 {
@@ -165,5 +170,59 @@ fn streamed_signatures_are_those_of_features_in_memory() {
         let mut source = InMemory { features, n, reads: 0, fails: false };
         let result = streamed_signature(&mut source, Estimator::Biased).unwrap();
         assert_eq!(result.unwrap_err(), reason);
+    }
+}
+
+/// Gram matrices a few rows at a time: the values and errors of signatures.
+#[test]
+fn blocks_of_gram_matrices_give_what_whole_ones_give() {
+    let n = 90;
+    let wide = rounded(&gaussian(n, 5000, 5));
+    let other: Vec<f32> = wide
+        .iter()
+        .zip(gaussian(n, 5000, 6))
+        .map(|(x, e)| 3.0 * x + e as f32 + 20.0)
+        .collect();
+    let narrow = rounded(&gaussian(n, 3, 7));
+    // One example of large norm: products are worked out again in f64.
+    let mut dominated = narrow.clone();
+    dominated[30] = 1e4;
+    // Undefined, for one example alone differs; dead; broken.
+    let mut lone = vec![1.0f32; n * 4];
+    lone[7] = 2.0;
+    let mut broken = narrow.clone();
+    broken[5] = f32::NAN;
+    let layers = [wide, other, narrow, dominated, lone, vec![0.3; n * 2], broken];
+    for estimator in [Estimator::Debiased, Estimator::Biased] {
+        let settings = Settings { estimator, ..Settings::default() };
+        let all = layers.each_ref().map(Vec::as_slice);
+        let expected = compare(&all, n, Measure::Cka, &settings);
+        for rows in [7, 64, 90, 1000] {
+            let mut sources = layers.clone().map(|features| InMemory {
+                features,
+                n,
+                reads: 0,
+                fails: false,
+            });
+            let found = blocked_matrix(&mut sources, estimator, rows).unwrap();
+            assert_eq!(found.reasons, expected.reasons, "{estimator:?}");
+            // The wide one has two panels, read once for its moments and once a block.
+            if estimator == Estimator::Biased {
+                assert_eq!(sources[0].reads, 2 * (1 + n.div_ceil(rows)), "{rows}");
+            }
+            for (i, j) in (0..7).flat_map(|i| (0..7).map(move |j| (i, j))) {
+                if expected.reason(i, j).is_some() {
+                    continue;
+                }
+                let what = format!("{estimator:?} ({i}, {j}), blocks of {rows}");
+                assert_close(found.value(i, j), expected.value(i, j), 1e-6, &what);
+                let (a, b) = (found.error(i, j), expected.error(i, j));
+                let (a, b) = (a.unwrap_or(-1.0), b.unwrap_or(-1.0));
+                assert_close(a, b, 1e-6 + 1e-3 * b.abs(), &format!("error, {what}"));
+            }
+        }
+        let mut source =
+            [InMemory { features: layers[0].clone(), n, reads: 0, fails: true }];
+        assert!(blocked_matrix(&mut source, estimator, 10).is_err());
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 #[path = "support/runs.rs"]
+#[allow(dead_code)]
 mod runs;
 
 use std::fs;

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::Arguments;
+use super::blocks;
 use super::inputs::{self, Features, Item, Origin, Reading};
 use super::labels::labels;
 use super::output::Outcome;
 use crate::error::{Error, Result};
 use crate::similarity::{
     Dominance, EpochMatrix, Estimator, Feature, FeatureSignature, MOST_FEATURES, Measure,
-    Settings, Undefined, cka, feature_matrix, noise_floor, streamed_signature, without,
+    Settings, Undefined, cka, feature_matrix, feature_noise_floor, noise_floor,
+    streamed_signature, without,
 };
 
 /// With more examples than this, Gram matrices are avoided where there are few features.
@@ -28,6 +30,15 @@ enum Signature {
     Numbers(Vec<f32>),
     /// Linear CKA without a Gram matrix.
     Features(Box<FeatureSignature>),
+}
+
+/// A matrix over the representations of some files.
+pub(super) struct Compared {
+    pub(super) origins: Vec<Origin>,
+    /// How many of them are of the first list.
+    pub(super) n_rows: usize,
+    pub(super) matrix: EpochMatrix,
+    pub(super) floor: Option<f64>,
 }
 
 /// Reads the files of one list, and those it is to be compared against, and compares them.
@@ -48,45 +59,18 @@ pub(super) fn compare(
         whole: arguments.confounder.is_some(),
         kept: kept.as_ref(),
     };
-    let reduce = |file: &&PathBuf| -> Result<Vec<Reduced>> {
-        let items = inputs::read(file, reading)?;
-        items.into_iter().map(|item| reduction.of(item)).collect()
-    };
     let confounder = arguments
         .confounder
         .as_deref()
         .map(|file| reduction.confounder(file, reading))
         .transpose()?;
-    let size = |file: &&PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
-    let per_file: Vec<Result<Vec<Reduced>>> =
-        if all.iter().all(|f| size(f) < inputs::LARGE) {
-            all.par_iter().map(reduce).collect()
-        } else {
-            all.iter().map(reduce).collect()
-        };
-    let mut reduced = vec![];
-    let mut n_rows = 0;
-    for (at, of_file) in per_file.into_iter().enumerate() {
-        let of_file = of_file?;
-        n_rows += if at < files.len() { of_file.len() } else { 0 };
-        reduced.extend(of_file);
-    }
-    let examples: Vec<_> = reduced
-        .iter()
-        .chain(&confounder)
-        .map(|item| (item.origin.clone(), item.ids.clone()))
-        .collect();
-    inputs::check_examples(&examples)?;
-    let n = reduced.first().map_or(0, |item| item.origin.n);
-    let origins: Vec<Origin> = reduced.iter().map(|item| item.origin.clone()).collect();
+    let lists = (&all[..], files.len());
+    let Compared { origins, n_rows, matrix, floor } = match arguments.block {
+        Some(rows) => blocks::compare(lists, reading, settings, rows)?,
+        None => by_signatures(lists, reading, reduction, confounder.as_ref())?,
+    };
     let mut names = labels(&origins);
     let across = !others.is_empty();
-    let mut signatures: Vec<_> = reduced.into_iter().map(|item| item.signature).collect();
-    if let Some(Reduced { signature: Ok(Signature::Numbers(own)), .. }) = &confounder {
-        take_out(own, &mut signatures);
-    }
-    let split = across.then_some(n_rows);
-    let (matrix, floor) = compare_all(&signatures, arguments.measure, n, settings, split);
     let columns = across.then(|| names.split_off(n_rows));
     let first = if across { n_rows } else { 0 };
     let (values, se, reasons) = block(&matrix, n_rows, first);
@@ -94,7 +78,7 @@ pub(super) fn compare(
         layer,
         measure: arguments.measure,
         settings: *settings,
-        n_examples: n,
+        n_examples: origins.first().map_or(0, |origin| origin.n),
         features: reading.policy.name(),
         confounder: confounder.map(|item| item.origin.place()),
         n_dropped: kept.map_or(0, |(all, kept)| all - kept.len()),
@@ -105,6 +89,50 @@ pub(super) fn compare(
         reasons,
         noise_floor: floor.filter(|floor| !floor.is_nan()),
     })
+}
+
+/// Reduces every representation to a signature, and compares these. Of the files the first
+/// so many are one list, which is compared with the rest if there is one.
+fn by_signatures(
+    (files, n_first): (&[&PathBuf], usize),
+    reading: Reading,
+    reduction: Reduction<'_>,
+    confounder: Option<&Reduced>,
+) -> Result<Compared> {
+    let reduce = |file: &&PathBuf| -> Result<Vec<Reduced>> {
+        let items = inputs::read(file, reading)?;
+        items.into_iter().map(|item| reduction.of(item)).collect()
+    };
+    let size = |file: &&PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
+    let per_file: Vec<Result<Vec<Reduced>>> =
+        if files.iter().all(|f| size(f) < inputs::LARGE) {
+            files.par_iter().map(reduce).collect()
+        } else {
+            files.iter().map(reduce).collect()
+        };
+    let mut reduced = vec![];
+    let mut n_rows = 0;
+    for (at, of_file) in per_file.into_iter().enumerate() {
+        let of_file = of_file?;
+        n_rows += if at < n_first { of_file.len() } else { 0 };
+        reduced.extend(of_file);
+    }
+    let examples: Vec<_> = reduced
+        .iter()
+        .chain(confounder)
+        .map(|item| (item.origin.clone(), item.ids.clone()))
+        .collect();
+    inputs::check_examples(&examples)?;
+    let n = reduced.first().map_or(0, |item| item.origin.n);
+    let (origins, mut signatures): (Vec<_>, Vec<_>) =
+        reduced.into_iter().map(|item| (item.origin, item.signature)).unzip();
+    if let Some(Reduced { signature: Ok(Signature::Numbers(own)), .. }) = confounder {
+        take_out(own, &mut signatures);
+    }
+    let split = (n_first < files.len()).then_some(n_rows);
+    let Reduction { measure, settings, .. } = reduction;
+    let (matrix, floor) = compare_all(&signatures, measure, n, settings, split);
+    Ok(Compared { origins, n_rows, matrix, floor })
 }
 
 /// The matrix, and its noise floor where there is one. With a split, the signatures before it
@@ -127,7 +155,8 @@ fn compare_all(
     if let Some(features) = features
         && features.iter().any(std::result::Result::is_ok)
     {
-        return (feature_matrix(&features), None);
+        let floor = (features.len() > 1).then(|| feature_noise_floor(&features));
+        return (feature_matrix(&features), floor);
     }
     // A list of both kinds: Gram matrices for all.
     let grams: Vec<std::result::Result<std::borrow::Cow<[f32]>, Undefined>> = signatures

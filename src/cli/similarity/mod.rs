@@ -1,5 +1,6 @@
 //! `stratagram similarity`: the matrix of any saved activations.
 
+mod blocks;
 mod compare;
 pub(super) mod inputs;
 mod labels;
@@ -78,6 +79,10 @@ pub(super) struct Arguments {
     /// explain: deconfounded CKA (cka, cka-rbf).
     #[arg(long, value_name = "FILE")]
     confounder: Option<PathBuf>,
+    /// Hold so many rows of the Gram matrices at a time, for more examples than fit in memory
+    /// (cka; a signature takes 2n² bytes); files are read once for every block.
+    #[arg(long, value_name = "ROWS", conflicts_with_all = ["confounder", "drop_dominant"])]
+    block: Option<usize>,
     /// Leave out this fraction of the examples, those of largest norm.
     #[arg(long, value_name = "Q", default_value_t = 0.0)]
     drop_dominant: f64,
@@ -170,6 +175,14 @@ impl Arguments {
         if self.confounder.is_some() && !self.measure.has_estimator() {
             let found = format!("has no meaning for {}", self.measure.name());
             return refuse("--confounder", found, "cka or cka-rbf");
+        }
+        let batches = matches!(self.estimator, Estimator::Minibatch { .. });
+        if self.block == Some(0) {
+            return refuse("--block", "is 0".into(), "at least 1");
+        }
+        if self.block.is_some() && (self.measure != Measure::Cka || batches) {
+            let found = "has no meaning for these signatures".into();
+            return refuse("--block", found, "cka, debiased or biased");
         }
         let estimator = match self.estimator {
             Estimator::Minibatch { .. } => Estimator::Minibatch { size: self.batch_size },
