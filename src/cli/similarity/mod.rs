@@ -99,7 +99,7 @@ pub(super) struct Arguments {
     /// Also draw a heatmap.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
-    /// Also draw a heatmap, the cells alone.
+    /// Also draw it as pixels.
     #[arg(long, value_name = "PATH")]
     png: Option<PathBuf>,
     /// Threads [default: all cores]; the results do not depend on it.
