@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 use stratagram::similarity::{Estimator, Measure, Settings, cka, drs};
 
@@ -46,7 +48,41 @@ fn growth() {
     );
 }
 
+/// One product of matrices gives the values without errors.
+fn values_alone(signatures: &[Vec<f32>]) -> Mat<f32> {
+    let all = signatures.concat();
+    let rows = MatRef::from_row_major_slice(&all, signatures.len(), signatures[0].len());
+    let mut product = Mat::zeros(rows.nrows(), rows.nrows());
+    matmul(&mut product, Accum::Replace, rows, rows.transpose(), 1.0, Par::Seq);
+    product
+}
+
+/// What errors cost measures of singular values: a pair with and without them, one thread.
+fn singular_values() {
+    let (n, p) = (500, 128);
+    let settings = Settings::default();
+    let layers = [features(n, p, 0), features(n, p, 1)];
+    let wide =
+        layers.each_ref().map(|x| Mat::from_fn(n, p, |i, j| f64::from(x[i * p + j])));
+    let alone = least_ms(|| {
+        let product = wide[0].transpose() * &wide[1];
+        product.singular_values().expect("finite numbers")
+    });
+    for measure in [Measure::Shape, Measure::Cca] {
+        let signatures =
+            layers.each_ref().map(|x| measure.signature(x, n, p, &settings).unwrap());
+        let rows = signatures.each_ref().map(|s| Ok(s.as_slice()));
+        let both = least_ms(|| measure.across(&rows, 1, n, &settings));
+        println!(
+            "{}: [{n}, {p}], a pair with errors {both:.1} ms, a product and its singular \
+             values {alone:.1} ms",
+            measure.name()
+        );
+    }
+}
+
 fn main() {
+    singular_values();
     let (n, p) = (1000, 512);
     let epochs: Vec<Vec<f32>> = (0..N_EPOCHS).map(|t| features(n, p, t)).collect();
     for threads in [1, 2] {
@@ -67,6 +103,14 @@ fn main() {
                  Grams {grams:.0} ms + matrix {matrix:.0} ms = {:.0} ms",
                 grams + matrix
             );
+            if threads == 1 {
+                let alone = least_ms(|| values_alone(&signatures));
+                let ratio = (grams + matrix) / (grams + alone);
+                println!(
+                    "cka: values alone {alone:.0} ms: with errors {ratio:.2} times \
+                     Grams and values"
+                );
+            }
         });
     }
     growth();

@@ -550,5 +550,51 @@ fn many_examples_of_few_features_are_compared_without_gram_matrices() {
         let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
         assert!((cell(&narrow) - cell(&mixed)).abs() < 1e-6, "{key}");
     }
-    assert!(narrow["noise_floor"].is_null() && mixed["noise_floor"].is_number());
+    assert!(narrow["noise_floor"].is_number() && mixed["noise_floor"].is_number());
+    let mixed = json(path, &["--measure", "cka", "wide.npy", "1.npy"]);
+    let blocks = ["--measure", "cka", "wide.npy", "1.npy", "--block", "1500"];
+    let blocks = json(path, &blocks);
+    for (key, tolerance) in [("values", 1e-6), ("se", 1e-5)] {
+        let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
+        assert!((cell(&blocks) - cell(&mixed)).abs() < tolerance, "{key}");
+    }
+    let wrong = ["--measure", "shape", "1.npy", "2.npy", "--block", "1500"];
+    assert_eq!(failure(path, &wrong).0, 2);
+}
+
+#[test]
+fn a_confounder_is_left_out_of_the_comparison() {
+    let directory = tempfile::tempdir().unwrap();
+    let golden = |p: usize, f: fn(usize, usize) -> f64| -> Vec<u8> {
+        let values = (0..12 * p).map(|k| f(k / p, k % p)).collect();
+        npy_bytes(&Array::f64(&[12, p], values))
+    };
+    let x = golden(4, |i, j| ((7 * i + 3 * j + i * j) % 11) as f64 / 10.0);
+    write(directory.path(), "x.npy", &x);
+    let w = golden(5, |i, j| ((3 * i + 5 * j + i * i * j) % 7) as f64 / 6.0);
+    write(directory.path(), "w.npy", &w);
+    let y = golden(3, |i, j| ((5 * i + 8 * j + i * i) % 13) as f64 / 12.0);
+    write(directory.path(), "y.npy", &y);
+    let arguments =
+        ["--measure", "cka", "--estimator", "biased", "x.npy", "w.npy", "y.npy"];
+    let arguments = [&arguments[..], &["--confounder", "y.npy"]].concat();
+    let result = json(directory.path(), &arguments);
+    assert_eq!(strings(&result["labels"]), ["w", "x", "y"]);
+    let value = result["values"][0][1].as_f64().unwrap();
+    assert!((value - 0.345_650_373_348).abs() < 1e-5, "{value}");
+    assert!(result["values"][2][2].is_null());
+    let reason = result["reasons"][0][2].as_str().unwrap();
+    assert_eq!(reason, "nothing is left of it without the confounder");
+    assert_eq!(result["confounder"], "y.npy");
+    let shape = ["--measure", "shape", "x.npy", "w.npy", "--confounder", "y.npy"];
+    let (code, message) = failure(directory.path(), &shape);
+    assert!(code == 2 && message.contains("has no meaning for shape"), "{message}");
+    write(directory.path(), "short.npy", &npy_bytes(&activations(11, 1)));
+    let short = ["--measure", "cka", "x.npy", "w.npy", "--confounder", "short.npy"];
+    let (code, message) = failure(directory.path(), &short);
+    assert!(code == 1 && message.contains("short.npy holds 11 examples"), "{message}");
+    write(directory.path(), "dead.npy", &npy_bytes(&Array::f32(&[12, 2], vec![1.0; 24])));
+    let dead = ["--measure", "cka", "x.npy", "w.npy", "--confounder", "dead.npy"];
+    let (code, message) = failure(directory.path(), &dead);
+    assert!(code == 1 && message.contains("explains nothing: dead layer"), "{message}");
 }

@@ -38,9 +38,12 @@ fn the_document_is_up_to_date() {
 #[test]
 fn every_test_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let code: String = ["similarity.rs", "measures.rs", "cli_similarity.rs"]
-        .map(|file| fs::read_to_string(root.join(file)).unwrap())
-        .concat();
+    let code: String = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
     for (defect, test) in table::DEFECTS {
         assert!(code.contains(&format!("fn {test}()")), "{defect}: {test}");
     }

@@ -20,6 +20,15 @@ pub(super) fn steps(run: &RunDir) -> Result<Vec<u64>> {
     Ok(steps)
 }
 
+/// Epochs of the same checkpoints.
+pub(super) fn epochs(run: &RunDir) -> Result<Vec<f64>> {
+    let path = run.axis_table();
+    let epoch = |record: &csv::StringRecord| record.get(1)?.parse().ok();
+    records(&path)?.iter().map(epoch).collect::<Option<_>>().ok_or_else(|| {
+        Error::data(&path, "is no table of steps and epochs").expected("step,epoch")
+    })
+}
+
 /// The reason of every undefined signature, by "measure/group/layer" and step.
 pub(super) fn undefined_rows(run: &RunDir) -> Result<BTreeMap<(String, u64), String>> {
     let path = run.matrices_table();

@@ -5,6 +5,7 @@
 //! the end. Finished checkpoints are kept as parts, so interrupted work continues where it
 //! stopped, and a run that has grown adds rows.
 
+mod across;
 mod checkpoint;
 mod decisions;
 mod depth;
@@ -31,6 +32,7 @@ use crate::run_dir::{Checkpoint, RunDir, Status, write_atomic};
 
 use plan::Plan;
 
+pub use across::{AtEpoch, Which, compare_representations, has_signatures};
 pub use follow::follow;
 pub use recorded::analyze_recording;
 pub use regions::{View, draw_regions};

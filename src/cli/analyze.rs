@@ -11,7 +11,9 @@ use crate::run_dir::{Recording, RunDir};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  stratagram analyze runs/quickstart\n  \
     stratagram analyze runs/quickstart --force\n  \
-    stratagram analyze runs/quickstart --follow     while it is being trained")]
+    stratagram analyze runs/quickstart --follow     while it is being trained\n\n\
+    Other measures of a finished run, from a fork at its last epoch:\n  \
+    stratagram run --from runs/quickstart@300 analysis.measures=[cka,rsa]")]
 pub(super) struct Arguments {
     /// The run directory.
     run: PathBuf,

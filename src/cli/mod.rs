@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
 
+mod against;
 mod analyze;
 mod data;
 mod doctor;

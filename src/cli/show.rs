@@ -5,21 +5,19 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use super::against;
 use super::draw::{self, Look};
 use super::picture::Picture;
 use super::print_result;
-use crate::analyze::compare_runs;
 use crate::array_file::read_npy;
-use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
 use crate::run_dir::{Recording, RunDir};
-use crate::similarity::regions::Similarity;
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
-/// decision regions; compare a layer's decisions with those of other runs.
+/// decision regions; compare a layer with the same of another run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   stratagram show runs/quickstart
@@ -27,7 +25,8 @@ use crate::similarity::regions::Similarity;
   stratagram show runs/quickstart fc --measure drs-kappa
   stratagram show runs/quickstart output --regions --epoch 20 --triplet 3 --out regions.png
   stratagram show runs/quickstart 'pool*' --regions --resolution 200 --out strip.svg
-  stratagram show runs/seed-0 fc --against runs/seed-1")]
+  stratagram show runs/seed-0 fc --against runs/seed-1
+  stratagram show runs/seed-0 fc --against runs/seed-1 --measure cka")]
 pub(super) struct Arguments {
     /// The run directory.
     run: PathBuf,
@@ -37,12 +36,13 @@ pub(super) struct Arguments {
     /// regions the source of the triplets: test, train or corrupted.
     #[arg(long, default_value = "test")]
     group: String,
-    /// The measure whose matrix is drawn [default: all but the variants drs-… and agreement].
+    /// The measure whose matrix is drawn [default: all but the variants drs-… and agreement];
+    /// with --against that of the comparison [default: decision regions, and cka].
     #[arg(long, value_name = "M", conflicts_with = "regions")]
     measure: Option<String>,
-    /// Another run, such as of another seed: agreement of both runs' decision regions of the
-    /// layer at each epoch that both have.
-    #[arg(long, value_name = "RUN", requires = "layer", conflicts_with_all = ["regions", "measure"])]
+    /// Another run, such as of another seed: how alike the layer is in both at each epoch that
+    /// both have, by its decision regions and by the representations of the same examples.
+    #[arg(long, value_name = "RUN", requires = "layer", conflicts_with = "regions")]
     against: Option<PathBuf>,
     #[command(flatten)]
     picture: Picture,
@@ -52,9 +52,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let measure = arguments.measure.as_deref();
     let text = if let Some(recording) = Recording::open(&arguments.run)? {
         refuse_for_recordings(arguments)?;
-        match &arguments.layer {
-            None => recorded_overview(&recording, look())?,
-            Some(layer) => {
+        match (&arguments.layer, &arguments.against) {
+            (None, _) => recorded_overview(&recording, look())?,
+            (Some(layer), Some(other)) => {
+                let group = &arguments.group;
+                against::recordings([&arguments.run, other], (layer, group), measure)?
+            }
+            (Some(layer), None) => {
                 let examples = (arguments.group.as_str(), measure);
                 matrices(recording.run(), layer, examples, look())?
             }
@@ -70,9 +74,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             (Some(layer), None) => {
                 matrices(&run, layer, (&arguments.group, measure), look())?
             }
-            (Some(layer), Some(other)) => {
-                across(&run, &RunDir::open(other)?, layer, &arguments.group)?
-            }
+            (Some(layer), Some(other)) => against::runs(
+                [&run, &RunDir::open(other)?],
+                (layer, &arguments.group),
+                measure,
+            )?,
         }
     };
     print_result(&text)
@@ -80,33 +86,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// A recording has neither checkpoints nor probes to answer anew with.
 fn refuse_for_recordings(arguments: &Arguments) -> Result<()> {
-    if !arguments.picture.is_wanted() && arguments.against.is_none() {
+    if !arguments.picture.is_wanted() {
         return Ok(());
     }
     let run = arguments.run.display().to_string();
     Err(Error::usage(run, "is a recording, which has no checkpoints and probes")
-        .expected("a run that was trained or imported, for --regions and --against"))
-}
-
-/// The agreement of two runs at the epochs that both have.
-fn across(run: &RunDir, other: &RunDir, layer: &str, group: &str) -> Result<String> {
-    let data = Data::load(run.experiment())?;
-    let rows = compare_runs(run, other, &data, (layer, group))?;
-    let mut text = format!(
-        "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
-        run.root().display(),
-        other.root().display(),
-        "epoch",
-        Similarity::ALL.map(|s| format!("{:>14}{:>8}", s.name(), "se")).concat(),
-    );
-    for (epoch, found) in rows {
-        let cells = Similarity::ALL.map(|similarity| {
-            let (value, se) = found.get(similarity);
-            format!("{value:>14.4}{se:>8.4}")
-        });
-        text += &format!("{epoch:>8}{}\n", cells.concat());
-    }
-    Ok(text)
+        .expected("a run that was trained or imported, for --regions"))
 }
 
 /// Colour and width only where the reader is a terminal, so that a file always gets the same.

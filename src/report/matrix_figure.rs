@@ -1,7 +1,7 @@
 //! One labelled matrix, evenly spaced: the heatmap of `stratagram similarity`.
 
+use super::canvas::{ADVANCE, Canvas, Direction, TEXT};
 use super::heatmap::{Painter, colour_bar_of, define_hatch};
-use super::regions::png;
 use super::svg::{Anchor, Area, LABEL, Px, Svg, TICK, TITLE};
 use super::viridis;
 
@@ -22,6 +22,9 @@ pub struct LabelledMatrix<'a> {
 
 /// Points along the longer side of the map.
 const SIDE: f64 = 260.0;
+/// Pixels along the longer side of the map in a PNG, and between its parts.
+const PIXELS: usize = 640;
+const GAP: usize = 12;
 /// The most names along one axis; of more every k-th is written.
 const NAMES: usize = 24;
 
@@ -81,26 +84,66 @@ impl LabelledMatrix<'_> {
         svg.finish((bar + 44.0, below + 12.0), self.title, self.title)
     }
 
-    /// The map alone as PNG, first row at the bottom, undefined cells grey; every cell a
-    /// square of whole pixels.
+    /// The same figure as PNG, every cell a square of whole pixels.
     ///
     /// # Panics
     /// If the values are not `[rows, columns]`.
     pub fn to_png(&self) -> Vec<u8> {
         let (m, k) = (self.rows.len(), self.columns.len());
         assert_eq!(self.values.len(), m * k, "values [{m}, {k}]");
-        let cell = (512 / m.max(k).max(1)).max(1);
-        let mut rgb = Vec::with_capacity(3 * m * k * cell * cell);
-        for y in 0..m * cell {
-            let row = m - 1 - y / cell;
-            for x in 0..k * cell {
-                let value = self.relative(self.values[row * k + x / cell]);
-                let colour =
-                    if value.is_nan() { 0x00c3_c7cd } else { viridis::colour(value) };
-                rgb.extend(viridis::channels(colour));
-            }
+        let cell = (PIXELS / m.max(k).max(1)).max(1);
+        let longest = |names: &[String]| {
+            ADVANCE * names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
+        };
+        let (width, height) = (k * cell, m * cell);
+        let (left, top) = (longest(self.rows) + 2 * GAP, TEXT + 2 * GAP);
+        let below = top + height + longest(self.columns) + 2 * GAP;
+        let bar = (left + width + 2 * GAP, height.min(PIXELS / 2));
+        let right = bar.0 + GAP + 8 * ADVANCE;
+        let total = right.max(left + longest(&[self.title.to_string()]) + GAP);
+        let mut canvas = Canvas::new(total, below + TEXT + GAP);
+        canvas.text((left, GAP), Direction::Right, self.title);
+        for (at, value) in self.values.iter().enumerate() {
+            let corner = (left + at % k * cell, top + (m - 1 - at / k) * cell);
+            let colour = viridis::channels(viridis::colour(self.relative(*value)));
+            canvas.fill(corner, (cell, cell), |x, y| match value.is_nan() {
+                true if (x + y) % 8 < 2 => [0x8d, 0x93, 0x9c],
+                true => [0xe3, 0xe5, 0xe8],
+                false => colour,
+            });
         }
-        png((k * cell, m * cell), &rgb)
+        canvas.frame((left, top), (width, height));
+        for (row, name) in every(self.rows) {
+            let middle = top + (2 * (m - row) - 1) * cell / 2;
+            let x = left - GAP - ADVANCE * name.chars().count();
+            canvas.text((x, middle.saturating_sub(TEXT / 2)), Direction::Right, name);
+        }
+        for (column, name) in every(self.columns) {
+            let middle = left + (2 * column + 1) * cell / 2;
+            let y = top + height + GAP + ADVANCE * name.chars().count();
+            canvas.text((middle.saturating_sub(TEXT / 2), y), Direction::Up, name);
+        }
+        self.bar((bar.0, top), bar.1, &mut canvas);
+        if self.values.iter().any(|value| value.is_nan()) {
+            canvas.text((left, below), Direction::Right, "hatched: undefined");
+        }
+        canvas.to_png()
+    }
+
+    /// The colour bar.
+    fn bar(&self, (left, top): (usize, usize), height: usize, canvas: &mut Canvas) {
+        canvas.fill((left, top), (GAP, height), |_, y| {
+            let share = 1.0 - (y - top) as f64 / height as f64;
+            viridis::channels(viridis::colour(share))
+        });
+        canvas.frame((left, top), (GAP, height));
+        for (share, y) in [(1.0, 0), (0.5, height / 2), (0.0, height)] {
+            let (low, high) = self.range;
+            let value = low + share * (high - low);
+            let text = super::axes::tick_label((value * 100.0).round() / 100.0);
+            let y = (top + y).saturating_sub(TEXT / 2);
+            canvas.text((left + GAP + GAP / 2, y), Direction::Right, &text);
+        }
     }
 
     /// The place of a value on the colour scale.
@@ -142,11 +185,20 @@ mod tests {
             png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
-        assert_eq!((frame.width, frame.height), (3 * 170, 2 * 170));
+        let pixel = |x: usize, y: usize| {
+            let at = 3 * (y * frame.width as usize + x);
+            [pixels[at], pixels[at + 1], pixels[at + 2]]
+        };
         // The first row is at the bottom, the first column at the left.
-        let bottom = 3 * 3 * 170 * (2 * 170 - 1);
-        assert_eq!(pixels[bottom..bottom + 3], [0x44, 0x01, 0x54]);
-        assert_eq!(pixels[..3], [0xc3, 0xc7, 0xcd]);
+        let cell = PIXELS / 3;
+        let (left, top) = (3 * ADVANCE + 2 * GAP, TEXT + 2 * GAP);
+        assert_eq!(pixel(left, top + 2 * cell - 1), [0x44, 0x01, 0x54]);
+        assert_eq!(pixel(left + 3 * cell - 1, top + 2 * cell - 1), [0xfd, 0xe7, 0x25]);
+        assert!([[0x8d, 0x93, 0x9c], [0xe3, 0xe5, 0xe8]].contains(&pixel(left, top)));
+        // The name `c` stands left of the second row: its lowest line of dots.
+        let y = top + cell / 2 - TEXT / 2 + TEXT - 1;
+        let dots = (GAP..left - GAP).filter(|&x| pixel(x, y) == [0x22; 3]).count();
+        assert_eq!(dots, 3 * 2);
         assert!(!matrix(&[0.0; 6]).0.contains("hatched"));
     }
 }

@@ -6,6 +6,7 @@
 //! layers' representations do while the test error falls, rises and falls again.
 
 mod axes;
+mod canvas;
 mod depth;
 mod geometry;
 mod headline;

@@ -256,8 +256,21 @@ impl RunDir {
                 .map(|d| format!("{} = {} there, {} here", d.key, d.mine, d.theirs))
                 .collect();
             let place = self.root.display().to_string();
+            let of_analysis = differences.iter().all(|d| d.key.starts_with("analysis."));
+            let fork = self.checkpoints().ok().and_then(|all| all.last().cloned());
+            let fix = match fork.filter(|_| of_analysis) {
+                // Nothing is left to be trained there.
+                Some(last) => format!(
+                    "analyze the same training once more: stratagram run --from {place}@{} \
+                     {}=… --out …",
+                    last.epoch, differences[0].key
+                ),
+                None => "choose another directory with --out, or replace the run with \
+                         --fresh"
+                    .into(),
+            };
             Error::usage(place, format!("holds another experiment: {}", list.join("; ")))
-                .fix("choose another directory with --out, or replace the run with --fresh")
+                .fix(fix)
         })?;
         self.write_experiment()
     }

@@ -3,10 +3,12 @@
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 use super::centred::Centred;
 use super::cka::NOTHING_BELOW;
 use super::epoch_matrix::Pairs;
+use super::halves::floor_of;
 use super::{EpochMatrix, Estimator, Feature, Undefined};
 
 /// Examples whose products are summed in f32; blocks of so many are added in f64, in order.
@@ -89,21 +91,17 @@ impl FeatureSignature {
     fn product(&self, other: &Self) -> Product {
         let n = self.n as f64;
         let cross = self.cross(other);
-        let norm: f64 = cross.iter().map(|c| c * c).sum();
+        let total = self.total(&cross, other);
         let through = self.through(&cross, other);
         let (s, t) = (&self.squares, &other.squares);
         if self.estimator == Estimator::Biased {
             let without = through.iter().zip(s.iter().zip(t)).map(|(rho, (s, t))| {
                 let own = s * t;
-                norm - 2.0 * rho + own - 2.0 * (rho - own) / (n - 1.0)
+                total - 2.0 * rho + own - 2.0 * (rho - own) / (n - 1.0)
                     + own / (n - 1.0).powi(2)
             });
-            return Product { total: norm, without: without.collect() };
+            return Product { total, without: without.collect() };
         }
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let sum = |a: &[f64]| a.iter().sum::<f64>();
-        let total =
-            norm - n / (n - 2.0) * dot(s, t) + sum(s) * sum(t) / ((n - 1.0) * (n - 2.0));
         // Rows of a centred Gram matrix sum to 0, so without their diagonal to −s.
         let means = |s: &[f64]| -> Vec<f64> {
             let half = sum(s) / (2.0 * (n - 1.0) * (n - 2.0));
@@ -123,6 +121,25 @@ impl FeatureSignature {
             total - 2.0 * rho * (n - 2.0) / (n - 3.0)
         });
         Product { total, without: without.collect() }
+    }
+
+    /// ⟨K, L⟩ or ⟨U(K), U(L)⟩ from `XᵀY`.
+    fn total(&self, cross: &[f64], other: &Self) -> f64 {
+        let n = self.n as f64;
+        let norm: f64 = cross.iter().map(|c| c * c).sum();
+        if self.estimator == Estimator::Biased {
+            return norm;
+        }
+        let (s, t) = (&self.squares, &other.squares);
+        norm - n / (n - 2.0) * dot(s, t) + sum(s) * sum(t) / ((n - 1.0) * (n - 2.0))
+    }
+
+    /// Every second example, centred anew; what it lacks to be a signature of its own is
+    /// undefined.
+    fn half(&self, parity: usize) -> Result<Self, Undefined> {
+        let rows = self.features.chunks(self.p).skip(parity).step_by(2);
+        let features: Vec<f32> = rows.flatten().copied().collect();
+        Self::of(&features, features.len() / self.p, self.p, self.estimator)
     }
 
     /// `XᵀY`, `[p, q]`.
@@ -200,6 +217,40 @@ impl FeatureSignature {
         let spread = if spread < 0.0 { 0.0 } else { spread };
         (value, if self.n < 5 { f64::NAN } else { ((n - 1.0) / n * spread).sqrt() })
     }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn sum(a: &[f64]) -> f64 {
+    a.iter().sum()
+}
+
+/// The noise floor that [`super::noise_floor`] gives for Gram matrices, by this route.
+///
+/// Cost n·p·q multiply-adds a pair, and what the signatures of two halves cost.
+pub fn feature_noise_floor(signatures: &[Result<&FeatureSignature, Undefined>]) -> f64 {
+    let all: Vec<&FeatureSignature> = signatures.iter().filter_map(|s| s.ok()).collect();
+    let m = all.len();
+    if all.first().is_none_or(|signature| signature.n < 8) {
+        return f64::NAN;
+    }
+    floor_of(
+        m,
+        &[0, 1].map(|parity| {
+            let halves: Vec<_> = all.par_iter().map(|own| own.half(parity)).collect();
+            let product = |at: usize| match (at / m, at % m) {
+                (a, b) if b > a => 0.0,
+                (a, b) => match (&halves[a], &halves[b]) {
+                    (Ok(a), Ok(b)) => a.total(&a.cross(b), b),
+                    // A half without a similarity has the product 0 with itself.
+                    _ => 0.0,
+                },
+            };
+            (0..m * m).into_par_iter().map(product).collect()
+        }),
+    )
 }
 
 /// The CKA of all pairs of epochs, with jackknife standard errors over examples: what

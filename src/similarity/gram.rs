@@ -21,7 +21,7 @@ pub(super) const PANEL: usize = BLOCKS * TERMS;
 /// Space between rows in a block: rows a power of two apart share their lines of the cache.
 const GAP: usize = 16;
 /// Columns of the Gram matrix that are worked out at once.
-const TILE: usize = 256;
+const TILE: usize = 512;
 
 /// A symmetric n × n matrix: its upper triangle, packed row by row.
 ///
@@ -80,38 +80,14 @@ impl<S: Feature> Gram<S> {
         T: Feature,
         F: Feature + faer::traits::ComplexField,
     {
-        let (n, p) = (centred.n, centred.p);
-        let stride = TERMS.min(p) + GAP;
-        let size = n * stride;
-        let mut panel = take_spare::<F>();
-        panel.resize(size * BLOCKS.min(p.div_ceil(TERMS)), F::nearest(0.0));
-        for first in (0..p).step_by(PANEL) {
-            let columns = |k: usize| {
-                let start = first + k * TERMS;
-                start..(start + TERMS).min(p)
-            };
-            let n_blocks = (p - first).min(PANEL).div_ceil(TERMS);
-            for (k, block) in panel.chunks_exact_mut(size).take(n_blocks).enumerate() {
-                centred.fill(columns(k), block, stride);
-            }
-            // [n, terms] each
-            let blocks: Vec<MatRef<'_, F>> = panel
-                .chunks_exact(size)
-                .take(n_blocks)
-                .enumerate()
-                .map(|(k, block)| {
-                    let terms = columns(k).len();
-                    MatRef::from_row_major_slice_with_stride(block, n, terms, stride)
-                })
-                .collect();
-            strips_mut(n, &mut self.packed).into_par_iter().for_each_init(
-                Tile::default,
-                |tile, strip| {
-                    add_strip(&blocks, strip, factor, tile);
-                },
-            );
-        }
-        keep_spare(panel);
+        let n = centred.n;
+        with_panels::<T, F>(centred, |blocks| {
+            // Strips fall in length: whichever thread is free takes the next.
+            let strips = strips_mut(n, &mut self.packed).into_iter().par_bridge();
+            strips.for_each_init(Tile::default, |tile, strip| {
+                add_strip(blocks, strip, factor, tile);
+            });
+        });
     }
 
     /// The U-centred matrix of Székely and Rizzo: diagonal 0, and for i ≠ j
@@ -233,6 +209,43 @@ impl Gram {
     pub(super) fn packed_mut(&mut self) -> &mut [f64] {
         &mut self.packed
     }
+}
+
+/// Gives the centred and scaled features panel by panel, each as blocks `[n, terms]` whose
+/// products may be summed in `F`.
+pub(super) fn with_panels<T, F>(
+    centred: &Centred<'_, T>,
+    mut work: impl FnMut(&[MatRef<'_, F>]),
+) where
+    T: Feature,
+    F: Feature + faer::traits::ComplexField,
+{
+    let (n, p) = (centred.n, centred.p);
+    let stride = TERMS.min(p) + GAP;
+    let size = n * stride;
+    let mut panel = take_spare::<F>();
+    panel.resize(size * BLOCKS.min(p.div_ceil(TERMS)), F::nearest(0.0));
+    for first in (0..p).step_by(PANEL) {
+        let columns = |k: usize| {
+            let start = first + k * TERMS;
+            start..(start + TERMS).min(p)
+        };
+        let n_blocks = (p - first).min(PANEL).div_ceil(TERMS);
+        for (k, block) in panel.chunks_exact_mut(size).take(n_blocks).enumerate() {
+            centred.fill(columns(k), block, stride);
+        }
+        let blocks: Vec<MatRef<'_, F>> = panel
+            .chunks_exact(size)
+            .take(n_blocks)
+            .enumerate()
+            .map(|(k, block)| {
+                let terms = columns(k).len();
+                MatRef::from_row_major_slice_with_stride(block, n, terms, stride)
+            })
+            .collect();
+        work(&blocks);
+    }
+    keep_spare(panel);
 }
 
 /// Scratch of one tile: products of one block, and their sum over the blocks of a panel.

@@ -35,14 +35,18 @@ pub fn noise_floor(
     }
     let rows: Vec<&[f32]> = signatures.iter().filter_map(|s| s.ok()).collect();
     let m = rows.len();
-    let [even, odd] = [0, 1].map(|parity| half_products(&rows, n, estimator, parity));
+    floor_of(m, &[0, 1].map(|parity| half_products(&rows, n, estimator, parity)))
+}
+
+/// The floor from the inner products of m epochs on each half: lower triangles `[m, m]`.
+pub(super) fn floor_of(m: usize, [even, odd]: &[Vec<f64>; 2]) -> f64 {
     let cosine = |half: &[f64], a: usize, b: usize| {
         half[a * m + b] / (half[a * m + a] * half[b * m + b]).sqrt()
     };
     // An epoch whose half is undefined has the product 0 with itself.
     let pairs = (0..m).flat_map(|a| (0..a).map(move |b| (a, b)));
     let squares: Vec<f64> = pairs
-        .map(|(a, b)| (cosine(&even, a, b) - cosine(&odd, a, b)).powi(2))
+        .map(|(a, b)| (cosine(even, a, b) - cosine(odd, a, b)).powi(2))
         .filter(|square| !square.is_nan())
         .collect();
     (squares.iter().sum::<f64>() / squares.len() as f64).sqrt() / 2.0

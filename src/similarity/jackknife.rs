@@ -200,18 +200,18 @@ fn unpack_rows(triangle: &[f32], n: usize, first: usize, rows: &mut [f32]) {
 }
 
 /// Sums over left-out examples of θ₍₋ₘ₎ − θ and of its square, lower triangles `[E, E]`.
-struct Sums {
+pub(super) struct Sums {
     m: usize,
     deviations: Vec<f64>,
     squares: Vec<f64>,
 }
 
 impl Sums {
-    fn zero(m: usize) -> Self {
+    pub(super) fn zero(m: usize) -> Self {
         Self { m, deviations: vec![0.0; m * m], squares: vec![0.0; m * m] }
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.deviations.iter_mut().zip(&other.deviations).for_each(|(a, b)| *a += b);
         self.squares.iter_mut().zip(&other.squares).for_each(|(a, b)| *a += b);
     }
@@ -219,7 +219,12 @@ impl Sums {
     /// Adds the deviations of the wanted pairs for one example.
     ///
     /// *Shapes* `total`, `without`: `[m, m]`.
-    fn add_deviations(&mut self, total: &[f64], without: &[f64], wanted: Wanted) {
+    pub(super) fn add_deviations(
+        &mut self,
+        total: &[f64],
+        without: &[f64],
+        wanted: Wanted,
+    ) {
         let m = self.m;
         let (of_total, of_rest): (Vec<f64>, Vec<f64>) = (0..m)
             .map(|a| {
@@ -245,7 +250,7 @@ impl Sums {
         }
     }
 
-    fn standard_errors(&self, n: usize) -> Vec<f64> {
+    pub(super) fn standard_errors(&self, n: usize) -> Vec<f64> {
         let n = n as f64;
         let error = |(sum, squares): (&f64, &f64)| {
             let spread = squares - sum * sum / n;

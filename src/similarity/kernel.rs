@@ -146,12 +146,28 @@ pub(super) fn matrix(
     let triangles =
         Triangles { rule, signatures: &rows, batches, products: &products, wanted };
     let errors = triangles.standard_errors();
-    let (total, m) = (triangles.total(), rows.len());
-    let n_epochs = signatures.len();
+    let epochs: Vec<usize> = defined.iter().map(|&(epoch, _)| epoch).collect();
+    fill(&mut matrix, &epochs, &triangles.total(), &errors);
+    if let Some(known) = known {
+        matrix.take_known(known);
+    }
+    matrix
+}
+
+/// Fills in the cells of the defined `epochs` from their inner products and standard errors.
+///
+/// *Shapes* `total`, `errors`: lower triangles `[m, m]` for m epochs.
+pub(super) fn fill(
+    matrix: &mut EpochMatrix,
+    epochs: &[usize],
+    total: &[f64],
+    errors: &[f64],
+) {
+    let (m, n_epochs) = (epochs.len(), matrix.n_epochs);
     let mut se = vec![f64::NAN; n_epochs * n_epochs];
-    for (a, &(i, _)) in defined.iter().enumerate() {
-        for (b, &(j, _)) in defined.iter().enumerate() {
-            let at = a.max(b) * rows.len() + a.min(b);
+    for (a, &i) in epochs.iter().enumerate() {
+        for (b, &j) in epochs.iter().enumerate() {
+            let at = a.max(b) * m + a.min(b);
             // Signatures have norm 1 but for the rounding of f32.
             let norms = (total[a * m + a] * total[b * m + b]).sqrt();
             matrix.values[i * n_epochs + j] = total[at] / norms;
@@ -159,8 +175,4 @@ pub(super) fn matrix(
         }
     }
     matrix.se = Some(se);
-    if let Some(known) = known {
-        matrix.take_known(known);
-    }
-    matrix
 }

@@ -29,6 +29,8 @@ pub enum Measure {
     Shape,
     /// Mean canonical correlation, [`cca`].
     Cca,
+    /// Mean of the squared canonical correlations, `R²_CCA`, [`cca`].
+    CcaR2,
     /// Mean canonical correlation of the directions with 99 % of the variance, [`cca`].
     Svcca,
     /// Projection-weighted canonical correlation with the weights of the first, [`pwcca`].
@@ -40,6 +42,9 @@ pub enum Measure {
     /// Pearson's correlation of dissimilarities, [`rsa`].
     RsaPearson,
 }
+
+/// The value of two signatures, and its standard error.
+type Compare<'a> = dyn Fn(&[f32], &[f32]) -> (f64, f64) + Sync + 'a;
 
 /// What a measure may be invariant to, when it is done to one of the two representations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +94,7 @@ impl Measure {
         Self::ProcrustesDistance,
         Self::Shape,
         Self::Cca,
+        Self::CcaR2,
         Self::Svcca,
         Self::Pwcca,
         Self::MutualKnn,
@@ -105,6 +111,7 @@ impl Measure {
             Self::ProcrustesDistance => "procrustes-distance",
             Self::Shape => "shape",
             Self::Cca => "cca",
+            Self::CcaR2 => "cca-r2",
             Self::Svcca => "svcca",
             Self::Pwcca => "pwcca",
             Self::MutualKnn => "mutual-knn",
@@ -129,7 +136,9 @@ impl Measure {
             | Self::ProcrustesDistance
             | Self::Shape
             | Self::Svcca => &[Scaling, Translation, FeatureOrder, Orthogonal],
-            Self::Cca => &[Scaling, Translation, FeatureOrder, Orthogonal, Linear],
+            Self::Cca | Self::CcaR2 => {
+                &[Scaling, Translation, FeatureOrder, Orthogonal, Linear]
+            }
             Self::Pwcca => &[Scaling, Translation, FeatureOrder],
             Self::MutualKnn => &[Scaling, FeatureOrder, Orthogonal],
             Self::Rsa | Self::RsaPearson => &[Scaling, FeatureOrder],
@@ -174,7 +183,7 @@ impl Measure {
             Self::Procrustes | Self::ProcrustesDistance | Self::Shape => {
                 procrustes::signature(features, n, p)
             }
-            Self::Cca => cca::signature(features, n, p, 1.0),
+            Self::Cca | Self::CcaR2 => cca::signature(features, n, p, 1.0),
             Self::Svcca => cca::signature(features, n, p, variance),
             Self::Pwcca => pwcca::signature(features, n, p),
             Self::MutualKnn => neighbours::signature(features, n, p, k, Nearness::Cosine),
@@ -192,6 +201,7 @@ impl Measure {
             | Self::ProcrustesDistance
             | Self::Shape
             | Self::Cca
+            | Self::CcaR2
             | Self::Svcca => n * r,
             Self::Pwcca => 1 + r * (n + p),
             Self::MutualKnn => n * settings.neighbours,
@@ -257,11 +267,11 @@ impl Measure {
         settings: &Settings,
         pairs: Pairs,
     ) -> EpochMatrix {
-        let without_error = |compare: &(dyn Fn(&[f32], &[f32]) -> f64 + Sync)| {
-            let compare = |a: &[f32], b: &[f32]| (compare(a, b), f64::NAN);
+        let pairwise = |compare: &Compare<'_>| {
             EpochMatrix::pairwise(signatures, pairs, known, compare)
         };
-        let procrustes = |form| without_error(&|a, b| procrustes::compare(a, b, n, form));
+        let procrustes = |form| pairwise(&|a, b| procrustes::compare(a, b, n, form));
+        let correlations = |mean| pairwise(&|a, b| cca::compare(a, b, n, mean));
         match self {
             Self::Cka | Self::CkaRbf => {
                 cka::grown(known, signatures, n, settings.estimator)
@@ -269,11 +279,10 @@ impl Measure {
             Self::Procrustes => procrustes(Form::Similarity),
             Self::ProcrustesDistance => procrustes(Form::Distance),
             Self::Shape => procrustes(Form::Angle),
-            Self::Cca | Self::Svcca => without_error(&|a, b| cca::compare(a, b, n)),
-            Self::Pwcca => without_error(&|a, b| pwcca::compare(a, b, n)),
-            Self::MutualKnn => EpochMatrix::pairwise(signatures, pairs, known, |a, b| {
-                neighbours::compare(a, b, n)
-            }),
+            Self::Cca | Self::Svcca => correlations(cca::Mean::Plain),
+            Self::CcaR2 => correlations(cca::Mean::Squares),
+            Self::Pwcca => pairwise(&|a, b| (pwcca::compare(a, b, n), f64::NAN)),
+            Self::MutualKnn => pairwise(&|a, b| neighbours::compare(a, b, n)),
             Self::Rsa | Self::RsaPearson => rsa::grown(known, signatures, n),
         }
     }

@@ -11,9 +11,11 @@
 pub mod alignment;
 mod bases;
 mod batches;
+mod blocked;
 pub mod cca;
 mod centred;
 pub mod cka;
+mod deconfounded;
 mod dimension;
 mod dominant;
 mod dot;
@@ -25,6 +27,7 @@ mod feature_space;
 pub mod geometry;
 mod gram;
 mod halves;
+mod influence;
 mod jackknife;
 mod kernel;
 mod measure;
@@ -39,12 +42,16 @@ mod streamed;
 mod triangle;
 mod undefined;
 
+pub use blocked::blocked_matrix;
 pub use centred::Feature;
+pub use deconfounded::without;
 pub use dimension::Dimensions;
 pub use dominant::Dominance;
 pub use epoch_matrix::EpochMatrix;
 pub use estimator::Estimator;
-pub use feature_space::{FeatureSignature, MOST_FEATURES, feature_matrix};
+pub use feature_space::{
+    FeatureSignature, MOST_FEATURES, feature_matrix, feature_noise_floor,
+};
 pub use halves::noise_floor;
 pub use measure::{Invariance, Measure, Settings};
 pub use streamed::{Columns, streamed_signature};

@@ -78,7 +78,8 @@ pub fn signature<T: Feature>(
 }
 
 /// The mean over examples of `|N_k(i) ∩ M_k(i)|/k`, and its standard error over examples,
-/// sd/√n.
+/// sd/√n. As examples share neighbours their overlaps vary together, which it does not count:
+/// on simulated examples it was .7 to 1 times the spread over draws.
 ///
 /// Cost n·k² comparisons.
 pub(super) fn compare(a: &[f32], b: &[f32], n: usize) -> (f64, f64) {

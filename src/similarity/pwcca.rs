@@ -52,6 +52,10 @@ pub fn signature<T: Feature>(
 /// Not symmetric, and the features of the first count one by one, so that rotating them
 /// changes the weights.
 ///
+/// It has no standard error: the derivative of a weight by an example is of the order of
+/// `1/(ρ_i − ρ_j)`, infinite where two correlations are equal, and with the weights kept the
+/// error of simulated examples was up to a quarter too small.
+///
 /// Cost n·p·q + p²·r multiply-adds and a singular value decomposition `[p, q]`, in f64.
 pub(super) fn compare(a: &[f32], b: &[f32], n: usize) -> f64 {
     let (vectors, coordinates) = parts(a, n);

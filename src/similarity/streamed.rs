@@ -70,11 +70,21 @@ fn gram_of<F>(source: &mut dyn Columns) -> io::Result<Result<Gram, Undefined>>
 where
     F: super::Feature + faer::traits::ComplexField,
 {
+    let mut gram = Gram::zero(source.shape().0);
+    let read = panels(source, |panel, factor| gram.add::<f32, F>(panel, factor))?;
+    Ok(read.map(|()| gram))
+}
+
+/// Reads a representation panel by panel, and gives each panel that is not dead, with the
+/// factor that brings its products to the scale of the first.
+pub(super) fn panels(
+    source: &mut dyn Columns,
+    mut work: impl FnMut(&Centred<'_, f32>, f64),
+) -> io::Result<Result<(), Undefined>> {
     let (n, p) = source.shape();
     if n < 4 {
         return Ok(Err(Undefined::TooFewExamples { n }));
     }
-    let mut gram = Gram::zero(n);
     let mut panel = vec![];
     let mut scale = None;
     for first in (0..p).step_by(PANEL) {
@@ -85,12 +95,11 @@ where
             Ok(centred) => {
                 // Powers of two, whose quotients are exact.
                 let unit = *scale.get_or_insert(centred.scale);
-                let factor = (unit / centred.scale).powi(2);
-                gram.add::<f32, F>(&centred, factor);
+                work(&centred, (unit / centred.scale).powi(2));
             }
             Err(Undefined::DeadLayer) => {}
             Err(reason) => return Ok(Err(reason)),
         }
     }
-    Ok(if scale.is_some() { Ok(gram) } else { Err(Undefined::DeadLayer) })
+    Ok(if scale.is_some() { Ok(()) } else { Err(Undefined::DeadLayer) })
 }

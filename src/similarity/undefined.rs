@@ -42,6 +42,8 @@ pub enum Undefined {
         /// How many neighbours each is to have.
         k: usize,
     },
+    /// The confounder's kernel explains the representation's but for rounding.
+    Confounded,
     /// A singular value decomposition did not converge.
     NoDecomposition,
     /// Both classifiers give one and the same class everywhere: agreement is certain by
@@ -73,6 +75,7 @@ impl fmt::Display for Undefined {
             }
             Self::ZeroExample => "an example's features are all 0: it has no direction",
             Self::EqualDissimilarities => "all examples are equally dissimilar",
+            Self::Confounded => "nothing is left of it without the confounder",
             Self::OneClass => "one class everywhere: agreement is certain by chance",
             Self::NoPoints => "no point lies in this part of the planes",
             Self::NoDecomposition => "a singular value decomposition did not converge",

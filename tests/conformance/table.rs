@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use stratagram::array_file::{Array, read_npy};
 use stratagram::similarity::{
-    Dimensions, Estimator, Measure, Settings, neighbours, neighbours::Nearness,
+    Dimensions, Estimator, Measure, Settings, cka, neighbours, neighbours::Nearness,
+    without,
 };
 
 /// One line of the table.
@@ -25,9 +26,15 @@ fn oracle(name: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name).join(file)
 }
 
+/// `expected.json`, and what `further.json` adds to it.
 fn expected(name: &str) -> serde_json::Value {
-    let json = std::fs::read_to_string(oracle(name, "expected.json")).unwrap();
-    serde_json::from_str(&json).unwrap()
+    let read = |file| -> Option<serde_json::Map<String, serde_json::Value>> {
+        let json = std::fs::read_to_string(oracle(name, file)).ok()?;
+        Some(serde_json::from_str(&json).unwrap())
+    };
+    let mut all = read("expected.json").unwrap();
+    all.extend(read("further.json").unwrap_or_default());
+    all.into()
 }
 
 fn with(estimator: Estimator) -> Settings {
@@ -66,6 +73,7 @@ fn saved_activations() -> Vec<Line> {
         ("cka_rbf05_debiased", Measure::CkaRbf, with(Estimator::Debiased)),
         ("procrustes_nuclear", Measure::Procrustes, Settings::default()),
         ("cca_mean", Measure::Cca, Settings::default()),
+        ("cca_r2", Measure::CcaR2, Settings::default()),
         ("svcca99_mean", Measure::Svcca, Settings::default()),
         ("pwcca", Measure::Pwcca, Settings::default()),
         ("mutual_knn10_cosine", Measure::MutualKnn, Settings::default()),
@@ -97,6 +105,7 @@ fn saved_activations() -> Vec<Line> {
                 tolerance,
             });
         }
+        lines.extend(deconfounded(name, &layers, n, &expected));
         let ranks = layers.iter().zip(expected["ranks"].as_array().unwrap());
         let difference = ranks
             .flat_map(|(x, ranks)| {
@@ -118,6 +127,46 @@ fn saved_activations() -> Vec<Line> {
         });
     }
     lines
+}
+
+/// CKA without what epoch 0 explains, of all later epochs.
+fn deconfounded(
+    name: &'static str,
+    layers: &[Vec<f64>],
+    n: usize,
+    expected: &serde_json::Value,
+) -> Vec<Line> {
+    let mut lines = vec![];
+    for estimator in [Estimator::Biased, Estimator::Debiased] {
+        let key = format!("dcka_linear_{}", estimator.name());
+        let found = values_without(&layers[0], &layers[1..], n, estimator);
+        let m = layers.len() - 1;
+        let cell = |at: usize| expected[&key][1 + at / m][1 + at % m].as_f64().unwrap();
+        let difference = found.iter().enumerate().map(|(at, v)| (v - cell(at)).abs());
+        lines.push(Line {
+            count: found.len(),
+            difference: difference.fold(0.0, f64::max),
+            quantity: key,
+            oracle: name,
+            tolerance: 1e-5,
+        });
+    }
+    lines
+}
+
+/// CKA of all pairs, without what a confounder explains.
+fn values_without(
+    confounder: &[f64],
+    layers: &[Vec<f64>],
+    n: usize,
+    estimator: Estimator,
+) -> Vec<f64> {
+    let signature = |x: &[f64]| cka::signature(x, n, x.len() / n, estimator).unwrap();
+    let confounder = signature(confounder);
+    let rest: Vec<_> =
+        layers.iter().map(|x| without(&signature(x), &confounder).unwrap()).collect();
+    let rest: Vec<_> = rest.iter().map(|s| Ok(s.as_slice())).collect();
+    cka::matrix(&rest, n, estimator).values
 }
 
 fn golden() -> Vec<Line> {
@@ -143,12 +192,14 @@ fn golden() -> Vec<Line> {
     let knn = Measure::MutualKnn
         .matrix(&[Ok(&a), Ok(&b)], 12, &Settings::default())
         .value(0, 1);
+    let partial = values_without(&y, &[x.clone(), w.clone()], 12, Estimator::Biased)[1];
     let xw = values(&[x, w], 12, Measure::Cka, &with(Estimator::Biased))[1];
     let (biased, debiased) = (Estimator::Biased, Estimator::Debiased);
     [
         ("linear CKA, biased", pair(Measure::Cka, with(biased)), 0.135041240642),
         ("linear CKA, debiased", pair(Measure::Cka, with(debiased)), -0.179555643322),
         ("linear CKA of X and W, biased", xw, 0.352274114213),
+        ("CKA of X and W without Y, biased", partial, 0.345650373348),
         ("Gaussian CKA, biased, threshold 1", rbf(biased, 1.0), 0.168869172140),
         ("Gaussian CKA, biased, threshold .5", rbf(biased, 0.5), 0.295104479628),
         ("Gaussian CKA, biased, threshold .2", rbf(biased, 0.2), 0.495780127421),
@@ -161,6 +212,7 @@ fn golden() -> Vec<Line> {
         ("Procrustes, distance", plain(Measure::ProcrustesDistance), 1.150326836728),
         ("Procrustes, angle", plain(Measure::Shape), 1.225607805126),
         ("mean CCA", plain(Measure::Cca), 0.505076510820),
+        ("mean of squared CCA", plain(Measure::CcaR2), 0.332286634461),
         ("mutual kNN, k = 3, inner product", knn, 1.0 / 3.0),
         ("effective rank of X", dimensions.effective_rank, 3.930109919337),
         ("participation ratio of X", dimensions.participation_ratio, 3.510225831007),
@@ -194,7 +246,26 @@ fn demonstration() -> Vec<Line> {
         .abs(),
         tolerance: 1e-5,
     })
-    .into()
+    .into_iter()
+    .chain([squared_correlations(&expected, layers)])
+    .collect()
+}
+
+/// The demonstration does not centre: copies beside their negatives have mean 0, and the same
+/// correlations.
+fn squared_correlations(expected: &serde_json::Value, layers: [Vec<f64>; 2]) -> Line {
+    let doubled = layers.map(|x| {
+        let negative: Vec<f64> = x.iter().map(|x| -x).collect();
+        [x, negative].concat()
+    });
+    let found = values(&doubled, 200, Measure::CcaR2, &Settings::default())[1];
+    Line {
+        quantity: "cca_r2, uncentred".into(),
+        oracle: "google-demo",
+        count: 1,
+        difference: (found - expected["r2_cca"].as_f64().unwrap()).abs(),
+        tolerance: 1e-5,
+    }
 }
 
 /// Defects that other implementations were found to have, and the test that we do not.
@@ -263,7 +334,7 @@ pub fn document(lines: &[Line]) -> String {
         published (`google-demo`: the demonstration of Kornblith et al. 2019). The golden \
         example: n = 12, X_ij = ((7i + 3j + ij) mod 11)/10, j < 4; Y_ij = ((5i + 8j + i²) mod \
         13)/12, j < 3; W_ij = ((3i + 5j + i²j) mod 7)/6, j < 5. Signatures are f32, so \
-        differences of 10⁻⁷ are expected.\n\n\
+        differences of 10⁻⁷ are expected. `dcka_…`: without what epoch 0 explains.\n\n\
         | quantity | oracle | numbers | largest difference | tolerance |\n\
         |---|---|---|---|---|\n"
         .to_string();

@@ -1,17 +1,19 @@
 //! From files to a matrix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::Arguments;
+use super::blocks;
 use super::inputs::{self, Features, Item, Origin, Reading};
 use super::labels::labels;
 use super::output::Outcome;
 use crate::error::{Error, Result};
 use crate::similarity::{
     Dominance, EpochMatrix, Estimator, Feature, FeatureSignature, MOST_FEATURES, Measure,
-    Settings, Undefined, cka, feature_matrix, noise_floor, streamed_signature,
+    Settings, Undefined, cka, feature_matrix, feature_noise_floor, noise_floor,
+    streamed_signature, without,
 };
 
 /// With more examples than this, Gram matrices are avoided where there are few features.
@@ -30,6 +32,15 @@ enum Signature {
     Features(Box<FeatureSignature>),
 }
 
+/// A matrix over the representations of some files.
+pub(super) struct Compared {
+    pub(super) origins: Vec<Origin>,
+    /// How many of them are of the first list.
+    pub(super) n_rows: usize,
+    pub(super) matrix: EpochMatrix,
+    pub(super) floor: Option<f64>,
+}
+
 /// Reads the files of one list, and those it is to be compared against, and compares them.
 pub(super) fn compare(
     arguments: &Arguments,
@@ -41,47 +52,35 @@ pub(super) fn compare(
     let others = inputs::files(&arguments.against)?;
     let all: Vec<&PathBuf> = files.iter().chain(&others).collect();
     let kept = kept_examples(arguments, reading, &all)?;
-    let measure = arguments.measure;
-    let reduce = |file: &&PathBuf| -> Result<Vec<Reduced>> {
-        let items = inputs::read(file, reading)?;
-        items
-            .into_iter()
-            .map(|item| reduced(item, kept.as_ref(), measure, settings))
-            .collect()
+    let reduction = Reduction {
+        measure: arguments.measure,
+        settings,
+        // What is left of a Gram matrix has no features.
+        whole: arguments.confounder.is_some(),
+        kept: kept.as_ref(),
     };
-    let size = |file: &&PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
-    let per_file: Vec<Result<Vec<Reduced>>> =
-        if all.iter().all(|f| size(f) < inputs::LARGE) {
-            all.par_iter().map(reduce).collect()
-        } else {
-            all.iter().map(reduce).collect()
-        };
-    let mut reduced = vec![];
-    let mut n_rows = 0;
-    for (at, of_file) in per_file.into_iter().enumerate() {
-        let of_file = of_file?;
-        n_rows += if at < files.len() { of_file.len() } else { 0 };
-        reduced.extend(of_file);
-    }
-    let examples: Vec<_> =
-        reduced.iter().map(|item| (item.origin.clone(), item.ids.clone())).collect();
-    inputs::check_examples(&examples)?;
-    let n = reduced.first().map_or(0, |item| item.origin.n);
-    let origins: Vec<Origin> = reduced.iter().map(|item| item.origin.clone()).collect();
+    let confounder = arguments
+        .confounder
+        .as_deref()
+        .map(|file| reduction.confounder(file, reading))
+        .transpose()?;
+    let lists = (&all[..], files.len());
+    let Compared { origins, n_rows, matrix, floor } = match arguments.block {
+        Some(rows) => blocks::compare(lists, reading, settings, rows)?,
+        None => by_signatures(lists, reading, reduction, confounder.as_ref())?,
+    };
     let mut names = labels(&origins);
     let across = !others.is_empty();
-    let signatures: Vec<_> = reduced.into_iter().map(|item| item.signature).collect();
-    let split = across.then_some(n_rows);
-    let (matrix, floor) = compare_all(&signatures, measure, n, settings, split);
     let columns = across.then(|| names.split_off(n_rows));
     let first = if across { n_rows } else { 0 };
     let (values, se, reasons) = block(&matrix, n_rows, first);
     Ok(Outcome {
         layer,
-        measure,
+        measure: arguments.measure,
         settings: *settings,
-        n_examples: n,
+        n_examples: origins.first().map_or(0, |origin| origin.n),
         features: reading.policy.name(),
+        confounder: confounder.map(|item| item.origin.place()),
         n_dropped: kept.map_or(0, |(all, kept)| all - kept.len()),
         rows: names,
         columns,
@@ -90,6 +89,50 @@ pub(super) fn compare(
         reasons,
         noise_floor: floor.filter(|floor| !floor.is_nan()),
     })
+}
+
+/// Reduces every representation to a signature, and compares these. Of the files the first
+/// so many are one list, which is compared with the rest if there is one.
+fn by_signatures(
+    (files, n_first): (&[&PathBuf], usize),
+    reading: Reading,
+    reduction: Reduction<'_>,
+    confounder: Option<&Reduced>,
+) -> Result<Compared> {
+    let reduce = |file: &&PathBuf| -> Result<Vec<Reduced>> {
+        let items = inputs::read(file, reading)?;
+        items.into_iter().map(|item| reduction.of(item)).collect()
+    };
+    let size = |file: &&PathBuf| std::fs::metadata(file).map_or(0, |data| data.len());
+    let per_file: Vec<Result<Vec<Reduced>>> =
+        if files.iter().all(|f| size(f) < inputs::LARGE) {
+            files.par_iter().map(reduce).collect()
+        } else {
+            files.iter().map(reduce).collect()
+        };
+    let mut reduced = vec![];
+    let mut n_rows = 0;
+    for (at, of_file) in per_file.into_iter().enumerate() {
+        let of_file = of_file?;
+        n_rows += if at < n_first { of_file.len() } else { 0 };
+        reduced.extend(of_file);
+    }
+    let examples: Vec<_> = reduced
+        .iter()
+        .chain(confounder)
+        .map(|item| (item.origin.clone(), item.ids.clone()))
+        .collect();
+    inputs::check_examples(&examples)?;
+    let n = reduced.first().map_or(0, |item| item.origin.n);
+    let (origins, mut signatures): (Vec<_>, Vec<_>) =
+        reduced.into_iter().map(|item| (item.origin, item.signature)).unzip();
+    if let Some(Reduced { signature: Ok(Signature::Numbers(own)), .. }) = confounder {
+        take_out(own, &mut signatures);
+    }
+    let split = (n_first < files.len()).then_some(n_rows);
+    let Reduction { measure, settings, .. } = reduction;
+    let (matrix, floor) = compare_all(&signatures, measure, n, settings, split);
+    Ok(Compared { origins, n_rows, matrix, floor })
 }
 
 /// The matrix, and its noise floor where there is one. With a split, the signatures before it
@@ -112,7 +155,8 @@ fn compare_all(
     if let Some(features) = features
         && features.iter().any(std::result::Result::is_ok)
     {
-        return (feature_matrix(&features), None);
+        let floor = (features.len() > 1).then(|| feature_noise_floor(&features));
+        return (feature_matrix(&features), floor);
     }
     // A list of both kinds: Gram matrices for all.
     let grams: Vec<std::result::Result<std::borrow::Cow<[f32]>, Undefined>> = signatures
@@ -160,49 +204,87 @@ fn kept_examples(
     Ok(dominance.map(|(n, dominance)| (n, dominance.kept(arguments.drop_dominant))))
 }
 
-/// Reads a representation's features, if they are still on disk, and keeps its signature
-/// alone.
-fn reduced(
-    mut item: Item,
-    kept: Option<&(usize, Vec<usize>)>,
+/// How a representation becomes a signature.
+#[derive(Clone, Copy)]
+struct Reduction<'a> {
     measure: Measure,
-    settings: &Settings,
-) -> Result<Reduced> {
-    if let Some((_, rows)) = kept {
-        item.keep(rows);
-        let chosen = |ids: Vec<String>| {
-            rows.iter().filter_map(|at| ids.get(*at).cloned()).collect()
-        };
-        item.ids = item.ids.map(chosen);
-    }
-    let (n, p) = (item.origin.n, item.p);
-    let signature = match item.features {
-        Features::F32(values) => signature(&values, n, p, measure, settings),
-        Features::F64(values) => signature(&values, n, p, measure, settings),
-        Features::Stream(mut columns) => {
-            let signature = streamed_signature(&mut columns, settings.estimator);
-            signature
-                .map_err(|error| Error::io(&item.origin.file, "cannot be read", error))?
-                .map(Signature::Numbers)
-        }
-    };
-    Ok(Reduced { origin: item.origin, ids: item.ids, signature })
+    settings: &'a Settings,
+    /// Gram matrices, however many examples there are.
+    whole: bool,
+    /// The number of examples, and those that stay.
+    kept: Option<&'a (usize, Vec<usize>)>,
 }
 
-/// The signature that comparing takes.
-fn signature<T: Feature>(
-    features: &[T],
-    n: usize,
-    p: usize,
-    measure: Measure,
-    settings: &Settings,
-) -> std::result::Result<Signature, Undefined> {
-    let batches = matches!(settings.estimator, Estimator::Minibatch { .. });
-    if measure == Measure::Cka && !batches && n > MANY_EXAMPLES && p <= MOST_FEATURES {
-        let signature = FeatureSignature::of(features, n, p, settings.estimator)?;
-        return Ok(Signature::Features(Box::new(signature)));
+impl Reduction<'_> {
+    /// Reads a representation's features, if they are still on disk, and keeps its signature
+    /// alone.
+    fn of(self, mut item: Item) -> Result<Reduced> {
+        if let Some((_, rows)) = self.kept {
+            item.keep(rows);
+            let chosen = |ids: Vec<String>| {
+                rows.iter().filter_map(|at| ids.get(*at).cloned()).collect()
+            };
+            item.ids = item.ids.map(chosen);
+        }
+        let (n, p) = (item.origin.n, item.p);
+        let signature = match item.features {
+            Features::F32(values) => self.signature(&values, n, p),
+            Features::F64(values) => self.signature(&values, n, p),
+            Features::Stream(mut columns) => {
+                let signature = streamed_signature(&mut columns, self.settings.estimator);
+                signature
+                    .map_err(|error| {
+                        Error::io(&item.origin.file, "cannot be read", error)
+                    })?
+                    .map(Signature::Numbers)
+            }
+        };
+        Ok(Reduced { origin: item.origin, ids: item.ids, signature })
     }
-    measure.signature(features, n, p, settings).map(Signature::Numbers)
+
+    /// The signature that comparing takes.
+    fn signature<T: Feature>(
+        self,
+        features: &[T],
+        n: usize,
+        p: usize,
+    ) -> std::result::Result<Signature, Undefined> {
+        let Self { measure, settings, whole, .. } = self;
+        let batches = matches!(settings.estimator, Estimator::Minibatch { .. });
+        let few = !batches && !whole && p <= MOST_FEATURES;
+        if measure == Measure::Cka && few && n > MANY_EXAMPLES {
+            let signature = FeatureSignature::of(features, n, p, settings.estimator)?;
+            return Ok(Signature::Features(Box::new(signature)));
+        }
+        measure.signature(features, n, p, settings).map(Signature::Numbers)
+    }
+
+    /// The one representation of the confounder's file.
+    fn confounder(self, file: &Path, reading: Reading) -> Result<Reduced> {
+        let mut items = inputs::read(file, reading)?;
+        let (Some(item), None) = (items.pop(), items.pop()) else {
+            return Err(Error::data(file, "holds several arrays")
+                .expected("one, the confounder of all representations"));
+        };
+        let reduced = self.of(item)?;
+        if let Err(reason) = reduced.signature {
+            return Err(Error::data(file, format!("explains nothing: {reason}"))
+                .expected("activations that vary over the examples"));
+        }
+        Ok(reduced)
+    }
+}
+
+/// Leaves in each signature what the confounder does not explain.
+fn take_out(
+    confounder: &[f32],
+    signatures: &mut [std::result::Result<Signature, Undefined>],
+) {
+    signatures.par_iter_mut().for_each(|signature| {
+        if let Ok(Signature::Numbers(own)) = signature {
+            *signature = without(own, confounder).map(Signature::Numbers);
+        }
+    });
 }
 
 /// Values, errors and reasons of a block of the matrix.

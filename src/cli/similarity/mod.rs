@@ -1,5 +1,6 @@
 //! `stratagram similarity`: the matrix of any saved activations.
 
+mod blocks;
 mod compare;
 pub(super) mod inputs;
 mod labels;
@@ -34,6 +35,7 @@ Examples:
   stratagram similarity --measure cka activations/epoch-*.npy
   stratagram similarity --measure cka activations/ --svg cka.svg --csv cka.csv
   stratagram similarity --measure shape a/*.npy --against b/*.npy --json > matrix.json
+  stratagram similarity --measure cka epoch-*.npy --confounder pixels.npy
   stratagram similarity --measure cka --stacked run.npz --drop-dominant 0.01")]
 pub(super) struct Arguments {
     /// The measure of similarity.
@@ -73,6 +75,14 @@ pub(super) struct Arguments {
     /// What tokens [examples, tokens, features] become.
     #[arg(long, value_enum, default_value = "all")]
     tokens: Tokens,
+    /// Compare what these activations of the same examples, such as the inputs, do not
+    /// explain: deconfounded CKA (cka, cka-rbf).
+    #[arg(long, value_name = "FILE")]
+    confounder: Option<PathBuf>,
+    /// Hold so many rows of the Gram matrices at a time, for more examples than fit in memory
+    /// (cka; a signature takes 2n² bytes); files are read once for every block.
+    #[arg(long, value_name = "ROWS", conflicts_with_all = ["confounder", "drop_dominant"])]
+    block: Option<usize>,
     /// Leave out this fraction of the examples, those of largest norm.
     #[arg(long, value_name = "Q", default_value_t = 0.0)]
     drop_dominant: f64,
@@ -89,7 +99,7 @@ pub(super) struct Arguments {
     /// Also draw a heatmap.
     #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
-    /// Also draw a heatmap, the cells alone.
+    /// Also draw it as pixels.
     #[arg(long, value_name = "PATH")]
     png: Option<PathBuf>,
     /// Threads [default: all cores]; the results do not depend on it.
@@ -161,6 +171,18 @@ impl Arguments {
         if !(0.0..1.0).contains(&self.drop_dominant) {
             let found = format!("is {}", self.drop_dominant);
             return refuse("--drop-dominant", found, "a fraction from 0 to below 1");
+        }
+        if self.confounder.is_some() && !self.measure.has_estimator() {
+            let found = format!("has no meaning for {}", self.measure.name());
+            return refuse("--confounder", found, "cka or cka-rbf");
+        }
+        let batches = matches!(self.estimator, Estimator::Minibatch { .. });
+        if self.block == Some(0) {
+            return refuse("--block", "is 0".into(), "at least 1");
+        }
+        if self.block.is_some() && (self.measure != Measure::Cka || batches) {
+            let found = "has no meaning for these signatures".into();
+            return refuse("--block", found, "cka, debiased or biased");
         }
         let estimator = match self.estimator {
             Estimator::Minibatch { .. } => Estimator::Minibatch { size: self.batch_size },

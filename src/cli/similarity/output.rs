@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) n_examples: usize,
     /// What maps and tokens became.
     pub(super) features: String,
+    /// What the representations are compared without.
+    pub(super) confounder: Option<String>,
     /// Examples of largest norm that were left out.
     pub(super) n_dropped: usize,
     pub(super) rows: Vec<String>,
@@ -64,6 +66,9 @@ impl Outcome {
         });
         if let Some(columns) = &self.columns {
             value["columns"] = json!(columns);
+        }
+        if let Some(confounder) = &self.confounder {
+            value["confounder"] = json!(confounder);
         }
         if let Some(layer) = &self.layer {
             value["layer"] = json!(layer);
@@ -165,7 +170,12 @@ impl Outcome {
         let estimator = self.estimator().map_or_else(String::new, |e| format!(", {e}"));
         let layer = self.layer.as_ref().map_or_else(String::new, |l| format!("{l}: "));
         let name = self.measure.name();
-        let title = format!("{layer}{name}{estimator}, {} examples", self.n_examples);
+        let without = self
+            .confounder
+            .as_ref()
+            .map_or_else(String::new, |c| format!(", without {c}"));
+        let title =
+            format!("{layer}{name}{estimator}{without}, {} examples", self.n_examples);
         let largest = self.values.iter().copied().fold(0.0, f64::max);
         let top = if self.measure.is_distance() && largest > 0.0 { largest } else { 1.0 };
         let figure = LabelledMatrix {

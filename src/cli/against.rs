@@ -1,0 +1,101 @@
+//! `stratagram show RUN LAYER --against RUN`: the same layer of two runs, epoch by epoch.
+
+use std::path::Path;
+
+use crate::analyze::{Which, compare_representations, compare_runs, has_signatures};
+use crate::data::Data;
+use crate::error::{Error, Result};
+use crate::run_dir::RunDir;
+use crate::similarity::Measure;
+use crate::similarity::regions::Similarity;
+
+/// How alike a layer is in two runs, on a group: by the measure that was asked for, or by
+/// decision regions, and by CKA where both runs hold it.
+pub(super) fn runs(
+    runs: [&RunDir; 2],
+    (layer, group): (&str, &str),
+    measure: Option<&str>,
+) -> Result<String> {
+    let paths = runs.map(RunDir::root);
+    if let Some(measure) = measure.filter(|measure| *measure != "drs") {
+        let which = Which { measure: named(measure)?, layer, group };
+        return representations(paths, which);
+    }
+    let mut text = regions(runs, (layer, group))?;
+    let which = Which { measure: Measure::Cka, layer, group };
+    if measure.is_none() && runs.iter().all(|run| has_signatures(run, which)) {
+        text += "\n";
+        text += &representations(paths, which)?;
+    }
+    Ok(text)
+}
+
+/// The same of two recordings, which have no decision regions of probes.
+pub(super) fn recordings(
+    runs: [&Path; 2],
+    (layer, group): (&str, &str),
+    measure: Option<&str>,
+) -> Result<String> {
+    let measure = named(measure.unwrap_or(Measure::Cka.name()))?;
+    representations(runs, Which { measure, layer, group })
+}
+
+/// The measure of that name.
+fn named(measure: &str) -> Result<Measure> {
+    Measure::from_name(measure).ok_or_else(|| {
+        let names: Vec<&str> = Measure::ALL.iter().map(|m| m.name()).collect();
+        Error::usage("`--measure`", format!("is `{measure}`"))
+            .expected(format!("with --against, drs or one of {}", names.join(", ")))
+    })
+}
+
+/// The similarity of a layer's representations in two runs.
+fn representations(runs: [&Path; 2], which: Which<'_>) -> Result<String> {
+    let (estimator, rows) = compare_representations(runs, which)?;
+    let Which { measure, layer, group } = which;
+    let has_estimator = measure.has_estimator();
+    let estimator =
+        if has_estimator { format!(", {}", estimator.name()) } else { String::new() };
+    let mut text = format!(
+        "{}{estimator}, of {layer} in {} and {}, {group} examples\n{:>8}{:>14}{:>8}\n",
+        measure.name(),
+        runs[0].display(),
+        runs[1].display(),
+        "epoch",
+        "value",
+        "se",
+    );
+    for row in rows {
+        let number = |x: f64, width: usize| {
+            if x.is_nan() {
+                format!("{:>width$}", "–")
+            } else {
+                format!("{x:>width$.4}")
+            }
+        };
+        let se = row.se.unwrap_or(f64::NAN);
+        text += &format!("{:>8}{}{}\n", row.epoch, number(row.value, 14), number(se, 8));
+    }
+    Ok(text)
+}
+
+/// The agreement of two runs' decision regions at the epochs that both have.
+fn regions([run, other]: [&RunDir; 2], (layer, group): (&str, &str)) -> Result<String> {
+    let data = Data::load(run.experiment())?;
+    let rows = compare_runs(run, other, &data, (layer, group))?;
+    let mut text = format!(
+        "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
+        run.root().display(),
+        other.root().display(),
+        "epoch",
+        Similarity::ALL.map(|s| format!("{:>14}{:>8}", s.name(), "se")).concat(),
+    );
+    for (epoch, found) in rows {
+        let cells = Similarity::ALL.map(|similarity| {
+            let (value, se) = found.get(similarity);
+            format!("{value:>14.4}{se:>8.4}")
+        });
+        text += &format!("{epoch:>8}{}\n", cells.concat());
+    }
+    Ok(text)
+}
