@@ -110,7 +110,7 @@ CASES = [
     case("resnet18", 8, [3, 32, 32], 3, seed=191, wide=True),
     cifar(8, 3, [1, 8, 8], 8, seed=29, trajectories=True),
     cifar(14, 3, [3, 16, 16], 5, seed=59),
-    case("resnet18-post", 2, [3, 8, 8], 5, seed=19),
+    case("resnet18-post", 2, [3, 16, 16], 4, seed=53),
     case("cnn5", 3, [1, 1, 40], 7, seed=5),
     case("resnet18", 2, [1, 1, 40], 7, seed=62),
     vit([1, 8, 8], 8, seed=35, trajectories=True),
