@@ -2,11 +2,9 @@
 //! and loses nothing.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use runs::answer;

@@ -2,7 +2,6 @@
 #![cfg(feature = "cli")]
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use std::fs;
