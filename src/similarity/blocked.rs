@@ -102,8 +102,8 @@ fn add_squares(panel: &Centred<'_, f32>, factor: f64, squares: &mut [f64]) {
     });
 }
 
-/// What U-centring takes from the sum of squares of `K/ΣK_ii` without its diagonal: rows of a
-/// centred Gram matrix sum to 0, so without the diagonal to `−K_ii`.
+/// What U-centring takes from the sum of squares of a centred Gram matrix K over its trace,
+/// diagonals left out: rows of K sum to 0, so without the diagonal to `−K_ii`.
 fn taken(squares: &[f64]) -> f64 {
     let n = squares.len() as f64;
     let sum: f64 = squares.iter().sum();

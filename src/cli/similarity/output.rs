@@ -1,5 +1,7 @@
 //! A matrix of similarities for people and programs: table, JSON, CSV, npy, SVG, PNG.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::array_file::{Array, npy_bytes};
@@ -170,10 +172,11 @@ impl Outcome {
         let estimator = self.estimator().map_or_else(String::new, |e| format!(", {e}"));
         let layer = self.layer.as_ref().map_or_else(String::new, |l| format!("{l}: "));
         let name = self.measure.name();
-        let without = self
-            .confounder
-            .as_ref()
-            .map_or_else(String::new, |c| format!(", without {c}"));
+        let name_of = |place: &String| {
+            let stem = Path::new(place).file_stem().unwrap_or_default();
+            format!(", without {}", stem.to_string_lossy())
+        };
+        let without = self.confounder.as_ref().map_or_else(String::new, name_of);
         let title =
             format!("{layer}{name}{estimator}{without}, {} examples", self.n_examples);
         let largest = self.values.iter().copied().fold(0.0, f64::max);
