@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
+use crate::report::{Penalties, QUANTITIES, RunResults};
 use crate::run_dir::{Recording, RunDir};
 use crate::similarity::regions::Similarity;
 
@@ -68,7 +69,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         match (&arguments.layer, &arguments.against) {
             (None, _) => overview(&run, look())?,
             (Some(layer), None) => {
-                matrices(&run, layer, (&arguments.group, measure), look())?
+                let text = matrices(&run, layer, (&arguments.group, measure), look())?;
+                text + &penalties(&run, layer)?
             }
             (Some(layer), Some(other)) => {
                 across(&run, &RunDir::open(other)?, layer, &arguments.group)?
@@ -105,6 +107,24 @@ fn across(run: &RunDir, other: &RunDir, layer: &str, group: &str) -> Result<Stri
             format!("{value:>14.4}{se:>8.4}")
         });
         text += &format!("{epoch:>8}{}\n", cells.concat());
+    }
+    Ok(text)
+}
+
+/// What a layer's probes say at other λ; nothing where there are none.
+fn penalties(run: &RunDir, layer: &str) -> Result<String> {
+    if run.experiment().analysis.probe.l2_also.is_empty() {
+        return Ok(String::new());
+    }
+    let found = Penalties::of(&RunResults::read(run.root())?);
+    let Some(found) = found else { return Ok(String::new()) };
+    let Some((_, values)) = found.rows.iter().find(|row| row.0 == layer) else {
+        return Ok(String::new());
+    };
+    let mut text =
+        format!("its probes at λ = {} (epoch {})\n", found.order(), found.epoch);
+    for (k, (values, (name, _))) in values.iter().zip(QUANTITIES).enumerate() {
+        text += &format!("       {name:<22} {}\n", found.cell(values, k));
     }
     Ok(text)
 }
