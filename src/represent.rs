@@ -15,7 +15,7 @@ use crate::net::{Net, Shape};
 pub const EVALUATION_BATCH: usize = 1000;
 
 /// Inputs in one block of a stream.
-const BLOCK: usize = 512;
+pub const BLOCK: usize = 512;
 
 /// One layer whose representations are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

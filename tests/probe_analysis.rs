@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stratagram::analyze::{Work, analyze};
+use stratagram::array_file::read_npy;
 use stratagram::data::Data;
 use stratagram::experiment::Experiment;
 use stratagram::train::train;
@@ -93,6 +94,41 @@ fn rows_are_those_of_labels_penalties_and_pixels() {
     };
     assert!(objective("0.0001") < objective("0.001"));
     assert!(objective("0.001") < objective("0.01"));
+}
+
+#[test]
+fn what_is_said_at_another_penalty_is_what_a_run_with_that_penalty_says() {
+    let both = analysed(&["analysis.probe.l2_also=[1e-2]"]);
+    let alone = analysed(&["analysis.probe.l2=1e-2"]);
+    let [both, alone] = [&both, &alone].map(|folder| folder.path().join("run"));
+    let classes = |root: &Path, measure: &str, layer: &str| {
+        let path = root.join(format!("signatures/{measure}/test/{layer}.npy"));
+        read_npy(&path).unwrap().to_f64()
+    };
+    let geometry = |root: &Path, suffix: &str| -> Vec<BTreeMap<String, String>> {
+        let wanted = format!("fragments{suffix}");
+        let rows = table(&root.join("geometry.csv")).into_iter();
+        rows.filter(|r| r["quantity"] == wanted && r["layer"] != "output").collect()
+    };
+    for layer in ["relu1", "pool3", "fc"] {
+        assert_eq!(classes(&both, "drs-l2-0.01", layer), classes(&alone, "drs", layer));
+        assert_ne!(classes(&both, "drs", layer), classes(&alone, "drs", layer));
+        let name = |measure: &str| format!("matrices/{measure}/test/{layer}.npy");
+        let read = |path: &Path| fs::read(path).unwrap();
+        let own = read(&alone.join(name("drs")));
+        assert_eq!(read(&both.join(name("drs-l2-0.01"))), own);
+    }
+    let [found, expected] = [geometry(&both, "-l2-0.01"), geometry(&alone, "")];
+    assert!(!found.is_empty() && found.len() == expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found["value"], expected["value"]);
+        assert_eq!(found["layer"], expected["layer"]);
+    }
+    // The net itself has no penalty.
+    assert!(!both.join("signatures/drs-l2-0.01/test/output.npy").exists());
+    stratagram::report::write(&both).unwrap();
+    let page = fs::read_to_string(both.join("report/index.html")).unwrap();
+    assert!(page.contains("λ = 0.001 · 0.01, at epoch 2"));
 }
 
 #[test]

@@ -33,36 +33,44 @@ pub(super) const GEOMETRY_HEADER: &str = "layer,step,epoch,group,quantity,value,
 /// The header of `layers.csv`.
 pub(super) const LAYERS_HEADER: &str = "layer,step,epoch,group,other,measure,value,se\n";
 
-/// Adds to the part the rows `drs/<group>/<layer>`, `drs-images/<group>/<layer>` and
-/// `agreement/test/<layer>`, and rows of `geometry.csv`, `layers.csv` and `floor.csv`.
+/// Adds to the part the rows `drs/<group>/<layer>`, the same by the probes of another λ as
+/// `drs-l2-<λ>/<group>/<layer>`, `drs-images/<group>/<layer>` and `agreement/test/<layer>`, and
+/// rows of `geometry.csv`, `layers.csv` and `floor.csv`.
 pub(super) fn add(
     plan: &Plan,
     net: &mut Representer,
-    (checkpoint, probes, floor): (&Checkpoint, &[Probe], &[[Probe; 2]]),
+    (checkpoint, probes, floor): (&Checkpoint, &[Vec<Probe>], &[[Probe; 2]]),
     part: &mut NamedArrays,
 ) -> Result<()> {
-    // Each layer's own probe, then those of its floor.
-    let classifiers: Vec<Vec<&Probe>> = (0..probes.len())
-        .map(|i| {
-            [&probes[i]].into_iter().chain(floor.get(i).into_iter().flatten()).collect()
-        })
+    let own: Vec<Vec<&Probe>> = probes.iter().map(|probes| vec![&probes[0]]).collect();
+    // Each layer's own probe, those of the other λ, those of its floor.
+    let all: Vec<Vec<&Probe>> = (0..probes.len())
+        .map(|i| probes[i].iter().chain(floor.get(i).into_iter().flatten()).collect())
         .collect();
     let data = plan.data;
     let test = |range: Range<usize>| data.batch(&data.test, &range.collect::<Vec<_>>());
     let n_test = data.test.labels.len();
-    let on_test = own(classify(plan, net, &classifiers, (n_test, &test))?);
+    let on_test = firsts(classify(plan, net, &own, (n_test, &test))?);
     add_rows(plan, (AGREEMENT, "test"), &on_test, part);
     let mut tables = Tables::default();
     for set in &plan.planes {
         let n_points = set.grids.len() * set.grids[0].len();
         let input = |range| points(&set.grids, range);
-        let on_planes = classify(plan, net, &classifiers, (n_points, &input))?;
+        let mut on_planes = classify(plan, net, &all, (n_points, &input))?;
         let input = |range| set.image_batch(range);
         let n_images = 3 * set.planes.len();
-        let at_images = own(classify(plan, net, &classifiers, (n_images, &input))?);
+        let at_images = firsts(classify(plan, net, &own, (n_images, &input))?);
         tables.add_floor(plan, set, checkpoint, &on_planes);
-        let on_planes = own(on_planes);
-        tables.add_geometry(plan, set, checkpoint, &on_planes);
+        for (k, measure) in plan.penalty_measures.iter().enumerate() {
+            let of_layers = on_planes.iter_mut().take(plan.layers.len());
+            let classes: Vec<_> =
+                of_layers.map(|of| std::mem::take(&mut of[1 + k])).collect();
+            let suffix = format!("-{}", plan.penalties[k]);
+            tables.add_geometry(plan, (set, &suffix), checkpoint, &classes);
+            add_rows(plan, (measure, set.group), &classes, part);
+        }
+        let on_planes = firsts(on_planes);
+        tables.add_geometry(plan, (set, ""), checkpoint, &on_planes);
         tables.add_layers(plan, set, checkpoint, [&on_planes, &at_images, &on_test]);
         add_rows(plan, ("drs", set.group), &on_planes, part);
         add_rows(plan, (AT_IMAGES, set.group), &at_images, part);
@@ -101,7 +109,7 @@ fn classify(
 }
 
 /// The classes by each layer's own probe, and by the net.
-fn own(classes: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+fn firsts(classes: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
     classes.into_iter().map(|mut of_layer| of_layer.swap_remove(0)).collect()
 }
 
@@ -129,7 +137,7 @@ impl Tables {
     fn add_geometry(
         &mut self,
         plan: &Plan,
-        set: &PlaneSet,
+        (set, suffix): (&PlaneSet, &str),
         checkpoint: &Checkpoint,
         classes: &[Vec<u8>],
     ) {
@@ -145,8 +153,8 @@ impl Tables {
                 // A source without wrong labels has no islands.
                 if !value.is_nan() {
                     let start = start_of_row(name, checkpoint, set);
-                    let end = (quantity.name(), value, se);
-                    add_row(&mut self.geometry, &start, end);
+                    let name = format!("{}{suffix}", quantity.name());
+                    add_row(&mut self.geometry, &start, (&name, value, se));
                 }
             }
         }
@@ -189,7 +197,9 @@ impl Tables {
         classes: &[Vec<Vec<u8>>],
     ) {
         for (name, classes) in plan.classifiers().zip(classes) {
-            let [_, one, other] = &classes[..] else { continue };
+            // The net itself has one classifier.
+            let floor = classes.get(1 + plan.penalties.len()..);
+            let Some([one, other]) = floor else { continue };
             let compared = &set.points.pairs(&[one], &[other])[0];
             for similarity in Similarity::ALL {
                 let (value, se) = compared.get(similarity);

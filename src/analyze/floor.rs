@@ -27,7 +27,7 @@ pub(super) fn probes(
     plan: &Plan,
     net: &mut Representer,
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
-    fitted: &[Probe],
+    fitted: &[Vec<Probe>],
 ) -> Result<Vec<[Probe; 2]>> {
     let wanted = match plan.experiment.analysis.drs.floor {
         FloorEpochs::All => true,
@@ -44,7 +44,8 @@ pub(super) fn probes(
     let labels = labels_of(plan.data, config.labels);
     let samples = [0, 1].map(|k| sample(plan.experiment.data.seed, k, labels.len()));
     let solver = solver(config);
-    let fit = |(features, fitted): (&Vec<f32>, &Probe)| {
+    let fit = |(features, fitted): (&Vec<f32>, &Vec<Probe>)| {
+        let fitted = &fitted[0];
         let fit = |sample: &Vec<usize>| -> Result<Probe> {
             let d = fitted.n_features;
             let rows = sample.iter().flat_map(|i| &features[i * d..(i + 1) * d]);

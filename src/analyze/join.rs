@@ -27,7 +27,7 @@ pub(super) const NOISE_HEADER: &str = "layer,measure,estimator,group,noise_floor
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) of: Rows<'a>,
-    pub(super) measure: &'static str,
+    pub(super) measure: &'a str,
     pub(super) estimator: &'static str,
     pub(super) group: &'a str,
     pub(super) layer: &'a str,
@@ -107,7 +107,8 @@ pub(super) fn join(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
 }
 
 /// Every array of signatures: one a (measure, group, layer); of decisions on planes, at their
-/// images and on test images, one a layer and the output.
+/// images and on test images, one a layer and the output; of those by probes of another λ, one
+/// a layer.
 fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
     let layers = || plan.layers.iter().map(|layer| layer.name.as_str());
     let config = &plan.experiment.analysis;
@@ -139,6 +140,17 @@ fn places<'a>(plan: &'a Plan) -> Vec<Place<'a>> {
         decided(Rows::Classes(3), AT_IMAGES, set.group);
     }
     decided(Rows::Classes(1), AGREEMENT, "test");
+    for set in &plan.planes {
+        for measure in &plan.penalty_measures {
+            places.extend(layers().map(|layer| Place {
+                of: Rows::Classes(set.grids[0].len()),
+                measure,
+                estimator: "",
+                group: set.group,
+                layer,
+            }));
+        }
+    }
     places
 }
 

@@ -1,7 +1,7 @@
 //! What is compared in a run: layers, groups of examples, planes. The same for every
 //! checkpoint.
 
-use crate::array_file::read_safetensors;
+use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
 use crate::experiment::{Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures};
@@ -12,9 +12,11 @@ use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, RunDir};
 use crate::similarity::Settings;
+use crate::similarity::regions::Similarity;
 
 use super::OUTPUT;
 use super::plane_set::PlaneSet;
+use super::probes::{other_penalties, penalty_name};
 
 /// What is compared.
 pub(super) struct Plan<'a> {
@@ -29,6 +31,10 @@ pub(super) struct Plan<'a> {
     pub(super) groups: Vec<(Group, Vec<usize>)>,
     /// The planes of each source.
     pub(super) planes: Vec<PlaneSet<'a>>,
+    /// The other λ of its probes, by name.
+    pub(super) penalties: Vec<String>,
+    /// The measures of agreement by their probes.
+    pub(super) penalty_measures: Vec<String>,
     /// The training images that `BatchNorm` statistics are recomputed over.
     train: EvaluationBatches<'a>,
 }
@@ -54,6 +60,10 @@ impl<'a> Plan<'a> {
             .map(|source| PlaneSet::new(experiment, data, *source))
             .collect::<Result<_>>()?;
         let groups = groups.members;
+        let penalties: Vec<String> =
+            other_penalties(&experiment.analysis.probe).map(penalty_name).collect();
+        let measure = |penalty| format!("{}-{penalty}", Similarity::Agreement.name());
+        let penalty_measures = penalties.iter().map(measure).collect();
         let train = represent::evaluation_batches(data, &data.train);
         Ok(Self {
             observer,
@@ -65,6 +75,8 @@ impl<'a> Plan<'a> {
             pooling,
             groups,
             planes,
+            penalties,
+            penalty_measures,
             train,
         })
     }
@@ -101,6 +113,25 @@ impl<'a> Plan<'a> {
     pub(super) fn probe(&self, layer: &Layer, checkpoint: &Checkpoint) -> Result<Probe> {
         let path = self.run.probe(&layer.name, checkpoint.step);
         Probe::from_arrays(&read_safetensors(&path)?)
+    }
+
+    /// The layer's stored probes: as [`Plan::probe`], then those of the other λ in the order
+    /// of [`Plan::penalties`].
+    pub(super) fn probes(
+        &self,
+        layer: &Layer,
+        checkpoint: &Checkpoint,
+    ) -> Result<Vec<Probe>> {
+        let arrays = read_safetensors(&self.run.probe(&layer.name, checkpoint.step))?;
+        let own = Probe::from_arrays(&arrays);
+        let others = self.penalties.iter().map(|penalty| {
+            let start = format!("{penalty}.");
+            let of = |(name, array): &(String, Array)| {
+                Some((name.strip_prefix(&start)?.to_owned(), array.clone()))
+            };
+            Probe::from_arrays(&NamedArrays(arrays.0.iter().filter_map(of).collect()))
+        });
+        [own].into_iter().chain(others).collect()
     }
 
     /// The names of all classifiers whose regions are compared: layers, then the output.

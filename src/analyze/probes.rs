@@ -27,12 +27,12 @@ const N_FOLDS: usize = 5;
 /// coefficient is up to 1/λ times that; at 10⁻⁶ a few of 10,000 points near a boundary still
 /// had another class than at the exact optimum, at 10⁻⁷ none.
 const TOLERANCE: f64 = 1e-7;
-/// The same for folds and the probes beside the main one, whose predictions are only counted.
+/// The same for folds and the probe of the other labels, whose predictions are only counted.
 const COUNTED_TOLERANCE: f64 = 1e-6;
 /// Numbers of a row: labels (0 noisy, 1 clean) and λ, then those of `probes.csv`.
 pub(super) const ROW: usize = 14;
 
-/// Fits the probes of every layer, stores the main one, and puts `probe/<layer>`, the rows
+/// Fits the probes of every layer, stores those of its own labels, and puts `probe/<layer>`, the rows
 /// of `probes.csv`, and `votes/<layer>` into the part. At the first checkpoint the pixels are
 /// a layer, too, as a baseline.
 ///
@@ -43,7 +43,7 @@ pub(super) fn fit_all(
     checkpoint: &Checkpoint,
     previous: Option<&Checkpoint>,
     part: &mut NamedArrays,
-) -> Result<Vec<Probe>> {
+) -> Result<Vec<Vec<Probe>>> {
     let mut layers = plan.layers.clone();
     if previous.is_none() && layers.iter().all(|layer| layer.name != INPUT) {
         let shape = plan.data.train.shape;
@@ -60,7 +60,7 @@ pub(super) fn fit_all(
         let path = plan.run.layer_part(&layer.name, checkpoint.step);
         part.0.extend(read_npz(&path)?.0);
     }
-    let probes = plan.layers.iter().map(|layer| plan.probe(layer, checkpoint));
+    let probes = plan.layers.iter().map(|layer| plan.probes(layer, checkpoint));
     probes.collect()
 }
 
@@ -124,9 +124,13 @@ impl Place<'_> {
             });
         has_rows
             && (self.is_baseline(layer)
-                || plan.probe(layer, self.checkpoint).is_ok_and(|probe| {
-                    probe.n_classes == plan.data.n_classes
-                        && probe.n_features == plan.pooling.width(layer.shape)
+                || plan.probes(layer, self.checkpoint).is_ok_and(|probes| {
+                    let width = plan.pooling.width(layer.shape);
+                    let fits = |probe: &Probe| {
+                        (probe.n_classes, probe.n_features)
+                            == (plan.data.n_classes, width)
+                    };
+                    probes.iter().all(fits)
                 }))
     }
 
@@ -161,7 +165,14 @@ impl Place<'_> {
             arrays.push(format!("votes/{}", layer.name), vector(votes));
         }
         if !is_baseline {
-            let bytes = safetensors_bytes(&fitted[0].fit.probe.to_arrays());
+            let mut stored = fitted[0].fit.probe.to_arrays();
+            for other in fitted[1..].iter().filter(|other| other.labels == config.labels)
+            {
+                let arrays = other.fit.probe.to_arrays().0.into_iter();
+                let prefix = penalty_name(other.l2);
+                stored.0.extend(arrays.map(|(name, a)| (format!("{prefix}.{name}"), a)));
+            }
+            let bytes = safetensors_bytes(&stored);
             write_atomic(&plan.run.probe(&layer.name, step), &bytes)?;
         }
         write_atomic(&plan.run.layer_part(&layer.name, step), &npz_bytes(&arrays))
@@ -234,6 +245,17 @@ pub(super) fn solver(config: &ProbeConfig) -> Solver {
     }
 }
 
+/// The other λ that are asked for.
+pub(super) fn other_penalties(config: &ProbeConfig) -> impl Iterator<Item = f64> {
+    let own = config.l2.to_bits();
+    config.l2_also.iter().copied().filter(move |l2| l2.to_bits() != own)
+}
+
+/// What stands for another λ in the names of its results.
+pub(super) fn penalty_name(l2: f64) -> String {
+    format!("l2-{l2}")
+}
+
 /// Fits the probes of one layer: the main one, those at the other λ, each with the probes of
 /// the folds, and, where they differ, the one of the other labels.
 ///
@@ -267,9 +289,8 @@ pub(super) fn fit_probes(
     };
     let mut fitted = vec![fit(config.labels, config.l2, TOLERANCE, warm)];
     let main = fitted[0].fit.probe.clone();
-    let own = config.l2.to_bits();
-    for &l2 in config.l2_also.iter().filter(|l2| l2.to_bits() != own) {
-        fitted.push(fit(config.labels, l2, COUNTED_TOLERANCE, Some(&main)));
+    for l2 in other_penalties(config) {
+        fitted.push(fit(config.labels, l2, TOLERANCE, Some(&main)));
     }
     if config.labels_also && data.noisy != data.train.labels {
         let other = match config.labels {

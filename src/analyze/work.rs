@@ -12,7 +12,11 @@ use crate::similarity::Settings;
 
 use super::memory;
 use super::plan::pooling;
-use super::probes::{design_bytes, fit_probes, probe_features, sizes};
+use super::probes::{design_bytes, fit_probes, other_penalties, probe_features, sizes};
+
+/// Outputs of the size of a net's largest that are needed at once: a residual block's input, its
+/// sum's other term, and what is read and written.
+const LIVE_MAPS: usize = 4;
 
 /// Counts of one analysis.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +35,7 @@ pub struct Work {
     pub stored_bytes: u64,
     /// Bytes held at once: features of the layers whose probes are fitted together, a design
     /// for each thread, one group's representations, signatures and decisions, activations of
-    /// one batch of evaluation.
+    /// one batch of evaluation, features of one block of points, images.
     pub peak_bytes: u64,
     /// Bytes of the longest signature: those of all checkpoints are compared at once, one
     /// layer and measure after the other.
@@ -81,23 +85,21 @@ impl Work {
         });
         let row_bytes = longest.max().unwrap_or(0).max(n_points) as u64;
         let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
-        let probes = n_features * data.n_classes * 4;
-        let decided = (layers.len() + 1) * (n_points + 3 * n_planes + n_test);
-        let limit = memory::bytes(config);
-        let represented: Vec<u64> =
-            layers.iter().map(|layer| 4 * (n * layer.shape.size()) as u64).collect();
-        let probed = sizes(data, &layers, pooling);
-        let design = design_bytes(data, &layers, pooling);
-        let most = |sizes: &[u64], work| {
-            let batches = memory::batches(sizes, work, limit);
-            let held =
-                batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
-            (held.max().unwrap_or(0), batches.len())
-        };
-        let (probing, probe_passes) = most(&probed, design);
-        let (representing, _) = most(&represented, 0);
-        let nodes: usize = net.nodes.iter().map(|node| node.shape.size()).sum();
-        let activations = 4 * nodes * n_train.min(represent::EVALUATION_BATCH);
+        let n_penalties = other_penalties(&config.probe).count();
+        let probes = (1 + n_penalties) * n_features * data.n_classes * 4;
+        let n_classifiers = (1 + n_penalties) * layers.len() + 1;
+        let decided =
+            n_classifiers * n_points + (layers.len() + 1) * (3 * n_planes + n_test);
+        let place = (experiment, data, layers.as_slice(), pooling);
+        let (fitting, probe_passes) = at_work(place, n);
+        let largest = net.nodes.iter().map(|node| node.shape.size()).max().unwrap_or(0);
+        let activations =
+            4 * LIVE_MAPS * largest * n_train.min(represent::EVALUATION_BATCH);
+        let images = (n_train + n_test) * data.train.shape.size();
+        let block = 4 * represent::BLOCK * n_features;
+        // The order of the points; the classes by every classifier, in the checkpoint's part
+        // and in its file, and by those of the floor.
+        let at_points = n_points * (8 + 3 * n_classifiers + 2 * layers.len());
         Ok(Self {
             n_layers: layers.len(),
             n_groups: groups.len(),
@@ -111,13 +113,32 @@ impl Work {
                 + n_points
                 + 3 * n_planes,
             stored_bytes: (grams + probes + decided) as u64,
-            peak_bytes: probing.max(representing)
-                + (grams + decided + activations) as u64,
+            peak_bytes: fitting
+                + (2 * grams + at_points + activations + block + images) as u64,
             row_bytes,
             probe_passes,
             probe_time: probe_time(experiment, data, &net, &layers, pooling)?,
         })
     }
+}
+
+/// Bytes of the features that are held at once and of the work on them, at most; and the passes
+/// that feed the probes.
+fn at_work(
+    (experiment, data, layers, pooling): (&Experiment, &Data, &[Layer], Pooling),
+    n_examples: usize,
+) -> (u64, usize) {
+    let limit = memory::bytes(&experiment.analysis);
+    let most = |sizes: &[u64], work| {
+        let batches = memory::batches(sizes, work, limit);
+        let held = batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
+        (held.max().unwrap_or(0), batches.len())
+    };
+    let represented: Vec<u64> =
+        layers.iter().map(|layer| 4 * (n_examples * layer.shape.size()) as u64).collect();
+    let (probing, n_passes) =
+        most(&sizes(data, layers, pooling), design_bytes(data, layers, pooling));
+    (probing.max(most(&represented, 0).0), n_passes)
 }
 
 /// Fits the probe of one middle layer on the untrained net, and scales its time to the

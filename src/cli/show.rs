@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
+use crate::report::{Penalties, QUANTITIES, RunResults};
 use crate::run_dir::{Recording, RunDir};
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
@@ -72,7 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         match (&arguments.layer, &arguments.against) {
             (None, _) => overview(&run, look())?,
             (Some(layer), None) => {
-                matrices(&run, layer, (&arguments.group, measure), look())?
+                let text = matrices(&run, layer, (&arguments.group, measure), look())?;
+                text + &penalties(&run, layer)?
             }
             (Some(layer), Some(other)) => against::runs(
                 [&run, &RunDir::open(other)?],
@@ -92,6 +94,24 @@ fn refuse_for_recordings(arguments: &Arguments) -> Result<()> {
     let run = arguments.run.display().to_string();
     Err(Error::usage(run, "is a recording, which has no checkpoints and probes")
         .expected("a run that was trained or imported, for --regions"))
+}
+
+/// What a layer's probes say at other λ; nothing where there are none.
+fn penalties(run: &RunDir, layer: &str) -> Result<String> {
+    if run.experiment().analysis.probe.l2_also.is_empty() {
+        return Ok(String::new());
+    }
+    let found = Penalties::of(&RunResults::read(run.root())?);
+    let Some(found) = found else { return Ok(String::new()) };
+    let Some((_, values)) = found.rows.iter().find(|row| row.0 == layer) else {
+        return Ok(String::new());
+    };
+    let mut text =
+        format!("its probes at λ = {} (epoch {})\n", found.order(), found.epoch);
+    for (k, (values, (name, _))) in values.iter().zip(QUANTITIES).enumerate() {
+        text += &format!("       {name:<22} {}\n", found.cell(values, k));
+    }
+    Ok(text)
 }
 
 /// Colour and width only where the reader is a terminal, so that a file always gets the same.

@@ -413,7 +413,7 @@ pub struct CkaConfig {
 pub struct ProbeConfig {
     /// Strength of the L2 penalty, in standardized units.
     pub l2: f64,
-    /// Other strengths, whose probes are rows of the table alone.
+    /// Other strengths, at which all that is said of the probes is said, too.
     pub l2_also: Vec<f64>,
     /// Labels the probes are trained on.
     pub labels: ProbeLabels,

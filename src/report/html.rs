@@ -12,6 +12,7 @@ use super::geometry::{geometry_caption, geometry_figure};
 use super::headline::{Layout, headline_figure};
 use super::model::{MatrixSet, RunResults};
 use super::payload::payload;
+use super::penalty::Penalties;
 use super::probes::{probes_caption, probes_figure};
 use super::regions::{of_output, regions_caption, regions_figure};
 use super::strip::{strip_caption, strip_figure};
@@ -216,7 +217,8 @@ fn probes(run: &RunResults) -> String {
             absence("probes.csv is absent or empty: no probe was trained in this run.")
         }
     };
-    probes + &depth
+    let penalties = Penalties::of(run).map_or_else(String::new, |found| found.html());
+    probes + &depth + &penalties
 }
 
 fn regions(run: &RunResults) -> String {

@@ -16,6 +16,7 @@ mod matrix_figure;
 mod model;
 mod panel;
 mod payload;
+mod penalty;
 mod probes;
 mod read;
 mod read_regions;
@@ -41,6 +42,7 @@ pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
     RunResults,
 };
+pub use penalty::{Penalties, QUANTITIES};
 pub use probes::probes_figure;
 pub use regions::regions_figure;
 pub use strip::{strip_figure, strip_png};

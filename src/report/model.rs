@@ -24,6 +24,8 @@ pub struct RunResults {
     /// `probes.csv`, sorted by layer (in depth order) and step: of each (layer, step) the
     /// probe of the experiment's own labels and λ.
     pub probes: Vec<ProbeRow>,
+    /// The same at the other λ.
+    pub penalties: Vec<ProbeRow>,
     /// The same, trained on the other labels.
     pub other_probes: Vec<ProbeRow>,
     /// The probes on the pixels, the experiment's own first.
@@ -119,6 +121,8 @@ pub struct ProbeRow {
     pub epoch: f64,
     /// What the probe was trained on: `noisy` or `clean`.
     pub labels: String,
+    /// λ, the strength of its penalty; NaN where the table has none.
+    pub l2: f64,
     /// Accuracy on the test images.
     pub test_accuracy: f64,
     /// Held-out accuracy on the wrong labels of corrupted images.

@@ -51,6 +51,7 @@ impl RunResults {
         // Stable: rows of one layer keep the file's order, which is that of time.
         run.probes.sort_by_key(|row| depth.key(&row.layer));
         run.other_probes.sort_by_key(|row| depth.key(&row.layer));
+        run.penalties.sort_by_key(|row| depth.key(&row.layer));
         run.depths = read_depths(&root.join("prediction_depth.csv"))?;
         run.geometry = read_geometry(&root.join("geometry.csv"))?;
         run.geometry.sort_by_key(|row| depth.key(&row.layer));
@@ -77,9 +78,13 @@ impl RunResults {
                     if own.layer == row.layer
                         && own.epoch.to_bits() == row.epoch.to_bits() =>
                 {
-                    if own.labels != row.labels {
-                        self.other_probes.push(row);
-                    }
+                    let is_other = own.labels != row.labels;
+                    let others = if is_other {
+                        &mut self.other_probes
+                    } else {
+                        &mut self.penalties
+                    };
+                    others.push(row);
                 }
                 _ => {
                     main = Some(row.clone());
@@ -240,7 +245,7 @@ fn phases(json: &Value) -> Phases {
 fn read_probes(path: &Path) -> Result<Vec<ProbeRow>> {
     let Some(table) = Table::read(path)? else { return Ok(vec![]) };
     let (layers, epochs) = (table.texts("layer")?, table.numbers("epoch")?);
-    let labels = table.texts("labels")?;
+    let (labels, l2) = (table.texts("labels")?, table.numbers_or_nan("l2")?);
     let test = table.numbers_or_nan("test_accuracy")?;
     let noisy = table.numbers_or_nan("heldout_corrupted_noisy")?;
     let truth = table.numbers_or_nan("heldout_corrupted_true")?;
@@ -248,6 +253,7 @@ fn read_probes(path: &Path) -> Result<Vec<ProbeRow>> {
         layer,
         epoch: epochs[index],
         labels: labels[index].clone(),
+        l2: l2[index],
         test_accuracy: test[index],
         heldout_corrupted_noisy: noisy[index],
         heldout_corrupted_true: truth[index],

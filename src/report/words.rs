@@ -295,6 +295,9 @@ pub(super) fn measure_name(set: &MatrixSet) -> String {
         "drs" => "DRS",
         other => other,
     };
+    if let Some(l2) = set.measure.strip_prefix("drs-l2-") {
+        return format!("DRS, λ = {l2}");
+    }
     let of_regions = match set.measure.as_str() {
         "agreement" => Some("agreement"),
         "drs-kappa" => Some("DRS, Cohen’s κ"),

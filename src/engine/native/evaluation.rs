@@ -72,6 +72,10 @@ impl Network {
             _ => 3,
         };
         let chunk = blocks * self.isa.lanes();
+        // Before both are asked for: the second must not push out the first.
+        if self.evaluation.plans.len() + 2 > MAX_PLANS {
+            self.evaluation.plans.clear();
+        }
         for n in [chunk.min(n), n % chunk] {
             if n > 0 {
                 self.prepare_evaluation(&wanted, Batch::new(self.isa, n));
@@ -138,9 +142,6 @@ impl Network {
         let key = (wanted.to_vec(), batch.blocks);
         if self.evaluation.plans.contains_key(&key) {
             return;
-        }
-        if self.evaluation.plans.len() >= MAX_PLANS {
-            self.evaluation.plans.clear();
         }
         let net = &self.net;
         let steps = lower(net, wanted, wanted, true);

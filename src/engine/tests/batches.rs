@@ -34,6 +34,23 @@ fn evaluation_does_not_depend_on_the_batch() {
 }
 
 #[test]
+fn many_different_requests_do_not_push_each_others_plans_out() {
+    let input = Shape { channels: 1, height: 8, width: 8 };
+    let net = NetConfig::Resnet18 { width: 1 }.build(input, 3);
+    let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
+    let statistics = engine.running_statistics();
+    let (images, _) = batch(&net, 97);
+    let last = net.nodes.len() - 1;
+    let whole = engine.evaluate(&images, &statistics, &[last]);
+    // One plan of one size, then many of two: chunks, and a remainder of one image.
+    engine.evaluate(&images[..input.size()], &statistics, &[0]);
+    for node in 1..last {
+        let found = engine.evaluate(&images, &statistics, &[node, last]);
+        assert_eq!(found[1], whole[0]);
+    }
+}
+
+#[test]
 fn the_number_of_threads_changes_no_byte() {
     let input = Shape { channels: 3, height: 16, width: 16 };
     let sgd =
