@@ -77,6 +77,7 @@ impl Case {
                 pool: TokenPool::Cls,
                 dropout: 0.0,
                 norm_eps: 1e-5,
+                qkv_bias: false,
             }),
             other => return Err(format!("no net {other}").into()),
         };

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use runs::answer;

@@ -9,7 +9,6 @@ use stratagram::array_file::Values;
 use stratagram::import::read_checkpoint;
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 /// Opcodes of a pickle, one after the other.

@@ -8,7 +8,6 @@ use stratagram::array_file::{Array, NamedArrays, safetensors_bytes};
 use stratagram::net::{NetConfig, Shape, initial_weights};
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use runs::{command, succeed, texts};

@@ -3,7 +3,6 @@
 #![cfg(feature = "cli")]
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 #[path = "support/runs.rs"]
-#[allow(dead_code)]
 mod runs;
 
 use runs::answer;

@@ -1,4 +1,5 @@
 //! Runs of the program, and the files of theirs that the same-bytes promise covers.
+#![allow(dead_code)] // each test uses some of it
 
 use std::fs;
 use std::path::Path;
