@@ -2,7 +2,6 @@
 //! and loses nothing.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 #[path = "support/runs.rs"]
