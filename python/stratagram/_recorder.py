@@ -26,13 +26,14 @@ BATCHNORM_BATCH = 1000
 class Recorder:
     """Records what a model's layers do while it is trained by your own loop.
 
-    >>> rec = stratagram.Recorder(model, out="runs/mine", layers=["layer*", "fc"],
+    >>> rec = stratagram.Recorder(model, out="runs/mine", layers=["layer?.?", "fc"],
     ...                           examples=x_eval, sample_ids=ids)
     >>> rec.log(epoch=epoch, step=step, train_error=…, test_error=…)      # in the loop
 
     ``stratagram analyze runs/mine && stratagram report runs/mine`` then gives the page.
 
-    - ``layers``: names of ``model.named_modules()`` and globs of them; the outputs of these
+    - ``layers``: names of ``model.named_modules()`` and globs of them, whose ``*`` matches dots, too
+      (``"layer*"`` is all modules in the layers, ``"layer?.?"`` the blocks); the outputs of these
       modules are compared, flattened, in the order in which they run. Of a module that runs
       several times in one forward the last call counts. Tuples, dicts and outputs of Hugging
       Face stand for ``last_hidden_state``, ``logits``, or their first tensor.
