@@ -83,17 +83,22 @@ fn representations(runs: [&Path; 2], which: Which<'_>) -> Result<String> {
 fn regions([run, other]: [&RunDir; 2], (layer, group): (&str, &str)) -> Result<String> {
     let data = Data::load(run.experiment())?;
     let rows = compare_runs(run, other, &data, (layer, group))?;
+    let name = |similarity: Similarity| {
+        let name = similarity.name();
+        format!("{:>7}{:>5}", name.strip_prefix("drs-").unwrap_or(name), "se")
+    };
     let mut text = format!(
         "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
         run.root().display(),
         other.root().display(),
         "epoch",
-        Similarity::ALL.map(|s| format!("{:>14}{:>8}", s.name(), "se")).concat(),
+        Similarity::ALL.map(name).concat(),
     );
     for (epoch, found) in rows {
         let cells = Similarity::ALL.map(|similarity| {
             let (value, se) = found.get(similarity);
-            format!("{value:>14.4}{se:>8.4}")
+            let se = format!("{se:.3}");
+            format!("{value:>7.3}{:>5}", se.trim_start_matches('0'))
         });
         text += &format!("{epoch:>8}{}\n", cells.concat());
     }

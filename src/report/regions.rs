@@ -28,7 +28,7 @@ pub(super) fn of_output(run: &RunResults) -> Option<&Regions> {
 pub fn regions_figure(run: &RunResults, regions: &Regions) -> String {
     let epochs = chosen(run, regions);
     let planes = regions.n_planes.min(MOST_PLANES);
-    let (left, top, gap) = (12.0, 22.0, 5.0);
+    let (left, top, gap) = (19.0, 22.0, 5.0);
     let columns = epochs.len().max(4) as f64;
     let side = ((508.0 - left) / columns - gap).min(96.0);
     // A row is as high as its plane's picture; all pictures of a row are alike.
@@ -48,7 +48,11 @@ pub fn regions_figure(run: &RunResults, regions: &Regions) -> String {
     }
     for p in 0..planes {
         let middle = f64::midpoint(tops[p], tops[p + 1] - gap);
-        row_name(&mut svg, middle, &plane_name(run, regions, p));
+        // In two lines: the picture of a flat plane is lower than the whole name is long.
+        let name = plane_name(run, regions, p);
+        let (position, source) = name.split_once(" (").unwrap_or((&name, ""));
+        row_name(&mut svg, (7.0, middle), position);
+        row_name(&mut svg, (14.0, middle), source.trim_end_matches(')'));
     }
     let bottom = tops[planes];
     let shown = epochs.iter().flat_map(|&k| (0..planes).map(move |p| (k, p)));
@@ -76,9 +80,13 @@ pub(super) fn regions_caption(run: &RunResults, regions: &Regions) -> String {
     )
 }
 
-/// A row's name, upwards at the left edge.
-pub(super) fn row_name(svg: &mut Svg, middle: f64, name: &str) {
-    svg.raw(format_args!("<g transform=\"translate(7 {}) rotate(-90)\">", Px(middle)));
+/// A row's name, upwards.
+pub(super) fn row_name(svg: &mut Svg, (x, middle): (f64, f64), name: &str) {
+    svg.raw(format_args!(
+        "<g transform=\"translate({} {}) rotate(-90)\">",
+        Px(x),
+        Px(middle)
+    ));
     svg.text((0.0, 0.0), Anchor::Middle, TICK, name);
     svg.raw("</g>");
 }

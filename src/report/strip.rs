@@ -44,7 +44,7 @@ pub fn strip_figure(run: &RunResults, layers: &[&Regions], plane: usize) -> Stri
     }
     for (row, regions) in layers.iter().enumerate() {
         let middle = top + row as f64 * step + (step - gap) / 2.0;
-        row_name(&mut svg, middle, &words::short(&regions.layer));
+        row_name(&mut svg, (7.0, middle), &words::short(&regions.layer));
     }
     let bottom = top + layers.len() as f64 * step;
     class_key(&mut svg, &classes, (left, bottom + 8.0));
