@@ -225,7 +225,7 @@ fn wrong_types_name_what_was_found_and_what_is_allowed() {
             "seed=2020-01-01",
             "is 2020-01-01 (a date); expected a whole number of at least 0",
         ),
-        ("data.kind=7", "expected one of \"digits\", \"cifar10\""),
+        ("data.kind=7", "expected one of \"digits\", \"mnist1d\", \"cifar10\""),
     ];
     for (override_, expected) in cases {
         let (message, _) = refusal(&[override_]);
