@@ -2,6 +2,7 @@
 //! were written earlier and those of the parts.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::array_file::{Array, NamedArrays, Values, read_npz_members};
 use crate::error::{Error, Result};
@@ -35,47 +36,55 @@ pub(super) fn joined(
         "layers" => (run.layers_table(), LAYERS_HEADER),
         _ => (run.floor_table(), floor::HEADER),
     };
+    let member = format!("rows/{name}");
+    grown(run, (&path, header), checkpoints, &member, |table, checkpoint, part| {
+        if let Some(Values::U8(text)) = part.get(&member).map(|array| &array.values) {
+            *table += &String::from_utf8_lossy(text);
+            return Ok(());
+        }
+        let path = run.part(checkpoint.step);
+        Err(Error::data(&path, format!("holds no `{member}`"))
+            .fix("analyze again with --force"))
+    })
+}
+
+/// A table: the rows written earlier, and for each other checkpoint what `add` makes of those
+/// members of its part whose names begin with `prefix`.
+fn grown(
+    run: &RunDir,
+    (path, header): (&Path, &str),
+    checkpoints: &[Checkpoint],
+    prefix: &str,
+    mut add: impl FnMut(&mut String, &Checkpoint, &NamedArrays) -> Result<()>,
+) -> Result<String> {
     let joined = joined::steps(run)?;
-    let mut table = joined::rows(&path, &joined)?;
+    let mut table = joined::rows(path, &joined)?;
     if table.is_empty() {
         table = header.to_string();
     }
-    let member = format!("rows/{name}");
     for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part = read_rows(run, checkpoint, &member)?;
-        if let Some(Values::U8(text)) = part.get(&member).map(|array| &array.values) {
-            table += &String::from_utf8_lossy(text);
-        } else {
-            let path = run.part(checkpoint.step);
-            return Err(Error::data(&path, format!("holds no `{member}`"))
-                .fix("analyze again with --force"));
-        }
+        let path = run.part(checkpoint.step);
+        let part = read_npz_members(&path, |member| member.starts_with(prefix))?;
+        add(&mut table, checkpoint, &part)?;
     }
     Ok(table)
 }
 
-/// Those members of a part whose names begin so.
-fn read_rows(run: &RunDir, checkpoint: &Checkpoint, prefix: &str) -> Result<NamedArrays> {
-    read_npz_members(&run.part(checkpoint.step), |member| member.starts_with(prefix))
-}
-
-/// `probes.csv`: the rows written earlier, then those of the parts.
+/// `probes.csv`.
 pub(super) fn write_probes(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
-    let joined = joined::steps(plan.run)?;
-    let mut table = joined::rows(&plan.run.probes_table(), &joined)?;
-    if table.is_empty() {
-        table = PROBES_HEADER.to_string();
-    }
-    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part = read_rows(plan.run, checkpoint, "probe/")?;
-        let names = plan.layers.iter().map(|layer| layer.name.as_str());
-        let baseline = Some(INPUT).filter(|name| names.clone().all(|n| n != *name));
-        for layer in baseline.into_iter().chain(names) {
-            let rows = part.get(&format!("probe/{layer}")).map(Array::to_f64);
-            add_probe(&mut table, layer, checkpoint, &rows.unwrap_or_default());
-        }
-    }
-    write_atomic(&plan.run.probes_table(), table.as_bytes())
+    let path = plan.run.probes_table();
+    let place = (path.as_path(), PROBES_HEADER);
+    let table =
+        grown(plan.run, place, checkpoints, "probe/", |table, checkpoint, part| {
+            let names = plan.layers.iter().map(|layer| layer.name.as_str());
+            let baseline = Some(INPUT).filter(|name| names.clone().all(|n| n != *name));
+            for layer in baseline.into_iter().chain(names) {
+                let rows = part.get(&format!("probe/{layer}")).map(Array::to_f64);
+                add_probe(table, layer, checkpoint, &rows.unwrap_or_default());
+            }
+            Ok(())
+        })?;
+    write_atomic(&path, table.as_bytes())
 }
 
 /// Adds the rows of one layer's probes at a checkpoint to `probes.csv`.
@@ -94,69 +103,58 @@ pub(super) fn add_probe(
     }
 }
 
-/// `prediction_depth.csv`: the rows written earlier, then those of the parts.
+/// `prediction_depth.csv`.
 pub(super) fn write_depth(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let path = plan.run.prediction_depth_table();
-    let joined = joined::steps(plan.run)?;
-    let mut table = joined::rows(&path, &joined)?;
-    if table.is_empty() {
-        table = DEPTH_HEADER.to_string();
-    }
     let n_layers = plan.layers.len();
-    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part = read_rows(plan.run, checkpoint, "depth/")?;
-        for (group, _) in &plan.groups {
-            let name = group.name();
-            let Some(depths) = part.get(&format!("depth/{name}")) else { continue };
-            let depths = depths.to_f64();
-            let n = depths.len() as f64;
-            let mean = depths.iter().sum::<f64>() / n;
-            let square: f64 = depths.iter().map(|depth| (depth - mean).powi(2)).sum();
-            let se = number((square / (n - 1.0) / n).sqrt());
-            let mut counts = vec![0_usize; n_layers + 1];
-            depths.iter().for_each(|depth| counts[*depth as usize] += 1);
-            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
-            let Checkpoint { step, epoch, .. } = checkpoint;
-            let counts = counts.join(" ");
-            let _ = writeln!(
-                table,
-                "{name},{step},{epoch},{n},{n_layers},{mean},{se},{counts}"
-            );
-        }
-    }
+    let place = (path.as_path(), DEPTH_HEADER);
+    let table =
+        grown(plan.run, place, checkpoints, "depth/", |table, checkpoint, part| {
+            for (group, _) in &plan.groups {
+                let name = group.name();
+                let Some(depths) = part.get(&format!("depth/{name}")) else { continue };
+                let depths = depths.to_f64();
+                let n = depths.len() as f64;
+                let mean = depths.iter().sum::<f64>() / n;
+                let square: f64 = depths.iter().map(|depth| (depth - mean).powi(2)).sum();
+                let se = number((square / (n - 1.0) / n).sqrt());
+                let mut counts = vec![0_usize; n_layers + 1];
+                depths.iter().for_each(|depth| counts[*depth as usize] += 1);
+                let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+                let Checkpoint { step, epoch, .. } = checkpoint;
+                let counts = counts.join(" ");
+                let _ = writeln!(
+                    table,
+                    "{name},{step},{epoch},{n},{n_layers},{mean},{se},{counts}"
+                );
+            }
+            Ok(())
+        })?;
     write_atomic(&path, table.as_bytes())
 }
 
-/// `representations.csv`: the rows written earlier, then those of the parts.
+/// `representations.csv`.
 pub(super) fn write_representations(
     plan: &Plan,
     checkpoints: &[Checkpoint],
 ) -> Result<()> {
     let path = plan.run.representations_table();
-    let joined = joined::steps(plan.run)?;
-    let mut table = joined::rows(&path, &joined)?;
-    if table.is_empty() {
-        table = REPRESENTATIONS_HEADER.to_string();
-    }
-    for checkpoint in checkpoints.iter().filter(|c| !joined.contains(&c.step)) {
-        let part = read_rows(plan.run, checkpoint, "representation/")?;
-        for (group, _) in &plan.groups {
-            for layer in &plan.layers {
-                let place = format!("{}/{}", group.name(), layer.name);
-                let row = part.get(&format!("representation/{place}")).map(Array::to_f64);
-                let fields: Vec<String> =
-                    row.unwrap_or_default().into_iter().map(number).collect();
-                let _ = writeln!(
-                    table,
-                    "{},{},{},{},{}",
-                    layer.name,
-                    checkpoint.step,
-                    checkpoint.epoch,
-                    group.name(),
-                    fields.join(","),
-                );
+    let place = (path.as_path(), REPRESENTATIONS_HEADER);
+    let prefix = "representation/";
+    let table =
+        grown(plan.run, place, checkpoints, prefix, |table, checkpoint, part| {
+            for (group, _) in &plan.groups {
+                for layer in &plan.layers {
+                    let (group, layer) = (group.name(), &layer.name);
+                    let row = part.get(&format!("{prefix}{group}/{layer}"));
+                    let row = row.map(Array::to_f64).unwrap_or_default();
+                    let fields: Vec<String> = row.into_iter().map(number).collect();
+                    let Checkpoint { step, epoch, .. } = checkpoint;
+                    let fields = fields.join(",");
+                    let _ = writeln!(table, "{layer},{step},{epoch},{group},{fields}");
+                }
             }
-        }
-    }
+            Ok(())
+        })?;
     write_atomic(&path, table.as_bytes())
 }

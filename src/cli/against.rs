@@ -85,7 +85,7 @@ fn regions([run, other]: [&RunDir; 2], (layer, group): (&str, &str)) -> Result<S
     let rows = compare_runs(run, other, &data, (layer, group))?;
     let name = |similarity: Similarity| {
         let name = similarity.name();
-        format!("{:>7}{:>5}", name.strip_prefix("drs-").unwrap_or(name), "se")
+        format!("{:>8}{:>4}", name.strip_prefix("drs-").unwrap_or(name), "se")
     };
     let mut text = format!(
         "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
