@@ -106,6 +106,7 @@ pub(super) const MEASURES: &[&str] = &[
     "procrustes-distance",
     "shape",
     "cca",
+    "cca-r2",
     "svcca",
     "pwcca",
     "mutual-knn",
