@@ -7,10 +7,11 @@ Features: 20 layers of a ResNet-18 of width 16 that trains on 2,000 images with 
 labels, up to 2,048 features a layer, at epochs 0, 1, 2, 4 and 8 (or those that the variable
 EPOCHS names; FEATURES names a folder to keep them in). Both minimize mean log loss +
 l2/2 |W|^2 over the same standardized features, l2 = 1e-3, until no entry of the gradient is
-above 1e-7, on two threads, in alternation. stratagram fits all layers of an epoch, each
-started at the epoch before (the optimum is unique, so this changes no prediction); scikit-learn
-starts anew, and fits every LAYERS-th layer (default 5) because all of them take ten minutes
-an epoch: its time for 20 layers is the sum of these times that number, which the table says.
+above 1e-7, on two threads. Every LAYERS-th layer (default 5; all of them take scikit-learn ten
+minutes an epoch) is fitted by one and then the other, both started anew. Then stratagram fits
+all 20 as an analysis does, together and each started at the epoch before (the optimum is
+unique, so this changes no prediction); scikit-learn's time for 20 is that of its layers in
+proportion, which the line says.
 """
 
 import glob
@@ -56,26 +57,36 @@ def main():
         ours = subprocess.Popen(
             [program(), "fit", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for epoch in EPOCHS:
-            ours.stdin.write(epoch + "\n")
+
+        def fit(line):
+            ours.stdin.write(line + "\n")
             ours.stdin.flush()
-            seconds = float(ours.stdout.readline())
-            print(f"epoch {epoch}: stratagram 20 layers {seconds:.2f} s", flush=True)
+            return float(ours.stdout.readline())
+
+        for epoch in EPOCHS:
             files = sorted(path for path in (folder / epoch).glob("*.npy") if ".pred" not in path.name)
             assert len(files) == 20
-            theirs, differing = 0.0, 0
-            for path in files[EVERY // 2 :: EVERY]:
+            chosen = files[EVERY // 2 :: EVERY]
+            whole = 0.0
+            for path in chosen:
+                mine = fit(f"{epoch} {path.stem}")
                 x = standardized(np.load(path))
                 start = time.perf_counter()
-                fit = LogisticRegression(C=1 / (L2 * len(labels)), tol=TOLERANCE, max_iter=100_000)
-                fit.fit(x, labels)
-                theirs += time.perf_counter() - start
-                differing += (fit.predict(x) != np.load(path.with_suffix(".pred.npy"))).sum()
-            n = len(files[EVERY // 2 :: EVERY])
-            whole = theirs * 20 / n
+                peer = LogisticRegression(C=1 / (L2 * len(labels)), tol=TOLERANCE, max_iter=100_000)
+                peer.fit(x, labels)
+                theirs = time.perf_counter() - start
+                whole += theirs * 20 / len(chosen)
+                differing = (peer.predict(x) != np.load(path.with_suffix(".pred.npy"))).sum()
+                print(
+                    f"epoch {epoch} {path.stem} ({x.shape[1]} features): stratagram {mine:.2f} s, "
+                    f"scikit-learn {theirs:.1f} s: {theirs / mine:.0f} times; "
+                    f"{differing} of {len(labels)} predictions differ",
+                    flush=True,
+                )
+            mine = fit(epoch)
             print(
-                f"  scikit-learn: {n} layers {theirs:.1f} s, so 20 about {whole:.0f} s: "
-                f"{whole / seconds:.0f} times; {differing} of {n * len(labels)} predictions differ",
+                f"epoch {epoch}: stratagram 20 layers {mine:.2f} s, scikit-learn about "
+                f"{whole:.0f} s: {whole / mine:.0f} times",
                 flush=True,
             )
         ours.stdin.close()

@@ -6,7 +6,8 @@
 //!   `FOLDER/labels.npy`.
 //! - `probes fit FOLDER` reads epochs from standard input, one a line, fits the probes of
 //!   all layers there, each started at the one of the epoch before as the pipeline does,
-//!   prints the seconds that it took without reading, and writes `LAYER.pred.npy`.
+//!   prints the seconds that it took without reading, and writes `LAYER.pred.npy`. With a
+//!   layer's name after the epoch it fits that one alone, started anew.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -101,11 +102,19 @@ fn fit(folder: &Path) {
     let n_classes = usize::from(*labels.iter().max().unwrap()) + 1;
     let options = FitOptions { tolerance: TOLERANCE, ..FitOptions::default() };
     let mut warm: BTreeMap<PathBuf, Probe> = BTreeMap::new();
-    for epoch in std::io::stdin().lines() {
-        let directory = folder.join(epoch.unwrap().trim());
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (epoch, alone) = match line.trim().split_once(' ') {
+            Some((epoch, layer)) => (epoch, Some(format!("{layer}.npy"))),
+            None => (line.trim(), None),
+        };
+        let directory = folder.join(epoch);
         let mut files: Vec<PathBuf> =
             fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
         files.retain(|file| !file.to_string_lossy().ends_with(".pred.npy"));
+        if let Some(alone) = &alone {
+            files = vec![directory.join(alone)];
+        }
         files.sort();
         let features: Vec<Array> =
             files.par_iter().map(|file| read_npy(file).unwrap()).collect();
@@ -117,7 +126,10 @@ fn fit(folder: &Path) {
             .zip(&features)
             .map(|(file, (features, d))| {
                 let design = Design::new(features, labels.len(), *d, true).unwrap();
-                let warm = warm.get(Path::new(file.file_name().unwrap()));
+                let warm = match alone {
+                    None => warm.get(Path::new(file.file_name().unwrap())),
+                    Some(_) => None,
+                };
                 design.fit(&labels, n_classes, &options, warm)
             })
             .collect();

@@ -70,6 +70,7 @@ struct Case {
     grid: Grid,
     /// Each layer's node, what its maps are averaged to, and its probe.
     probes: Vec<(usize, Option<usize>, Probe)>,
+    outputs: Vec<Vec<f32>>,
 }
 
 impl Case {
@@ -100,7 +101,7 @@ impl Case {
             let probe = Probe { n_classes: N_CLASSES, n_features, weight, bias };
             probes.push((node, side, probe));
         }
-        Ok(Self { net, engine, statistics, grid, probes })
+        Ok(Self { net, engine, statistics, grid, probes, outputs: vec![] })
     }
 
     /// As the analysis does for one block of points.
@@ -115,15 +116,16 @@ impl Case {
             wanted.extend(self.probes.iter().map(|(node, side, _)| (*node, *side)));
         }
         wanted.push((output, None));
-        let mut outputs = self.engine.evaluate_pooled(&points, &self.statistics, &wanted);
-        let logits = outputs.pop().expect("the output was asked for");
+        let outputs = &mut self.outputs;
+        self.engine.evaluate_into(&points, &self.statistics, &wanted, outputs);
+        let (logits, outputs) = outputs.split_last().expect("the output was asked for");
         let largest = |row: &[f32]| {
             (0..N_CLASSES).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0) as u8
         };
         black_box(logits.chunks(N_CLASSES).map(largest).collect::<Vec<u8>>());
-        let layers = outputs.into_par_iter().zip(&self.probes);
+        let layers = outputs.par_iter().zip(&self.probes);
         layers.for_each(|(features, (.., probe))| {
-            black_box(probe.predict(&features, POINTS));
+            black_box(probe.predict(features, POINTS));
         });
     }
 }

@@ -200,26 +200,27 @@ impl Representer {
     /// makes of them.
     pub fn represent(&mut self, images: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
         let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
-        self.represent_pooled(images, &whole)
+        let mut outputs = vec![];
+        self.represent_into(images, &whole, &mut outputs);
+        outputs
     }
 
-    /// As [`Representer::represent`]; maps with a side s beside their node are averaged to
-    /// s×s.
-    pub fn represent_pooled(
+    /// As [`Representer::represent`], in memory that is used again; maps with a side s beside
+    /// their node are averaged to s×s.
+    fn represent_into(
         &mut self,
         images: &[f32],
         wanted: &[(usize, Option<usize>)],
-    ) -> Vec<Vec<f32>> {
-        let outputs = self.engine.evaluate_pooled(images, &self.statistics, wanted);
+        outputs: &mut Vec<Vec<f32>>,
+    ) {
+        self.engine.evaluate_into(images, &self.statistics, wanted, outputs);
         let net = self.engine.net();
-        let reduce = |(output, &(node, _)): (Vec<f32>, &(usize, Option<usize>))| {
+        for (output, &(node, _)) in outputs.iter_mut().zip(wanted) {
             if net.has_tokens(node) {
-                reduce_tokens(output, net.nodes[node].shape, self.tokens)
-            } else {
-                output
+                let all = std::mem::take(output);
+                *output = reduce_tokens(all, net.nodes[node].shape, self.tokens);
             }
-        };
-        outputs.into_iter().zip(wanted).map(reduce).collect()
+        }
     }
 
     /// Represents inputs `0..n` in blocks: `input` gives the images of a range of positions,
@@ -233,7 +234,7 @@ impl Representer {
         n: usize,
         wanted: &[usize],
         input: impl Fn(Range<usize>) -> Vec<f32>,
-        each: impl FnMut(Range<usize>, Vec<Vec<f32>>) -> Result<()>,
+        each: impl FnMut(Range<usize>, &[Vec<f32>]) -> Result<()>,
     ) -> Result<()> {
         let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
         self.stream_pooled(n, &whole, input, each)
@@ -248,12 +249,13 @@ impl Representer {
         n: usize,
         wanted: &[(usize, Option<usize>)],
         input: impl Fn(Range<usize>) -> Vec<f32>,
-        mut each: impl FnMut(Range<usize>, Vec<Vec<f32>>) -> Result<()>,
+        mut each: impl FnMut(Range<usize>, &[Vec<f32>]) -> Result<()>,
     ) -> Result<()> {
+        let mut outputs = vec![];
         for start in (0..n).step_by(BLOCK) {
             let range = start..(start + BLOCK).min(n);
-            let outputs = self.represent_pooled(&input(range.clone()), wanted);
-            each(range, outputs)?;
+            self.represent_into(&input(range.clone()), wanted, &mut outputs);
+            each(range, &outputs)?;
         }
         Ok(())
     }
@@ -320,12 +322,13 @@ mod tests {
             .map(|layer| layer.node)
             .collect();
         let whole = engine.evaluate(&images, &statistics, &nodes);
+        let mut found = vec![];
         for side in [1, 2, 5] {
             let fits = |node: &usize| net.nodes[*node].shape.height >= side;
             let wanted: Vec<_> =
                 nodes.iter().map(|node| (*node, fits(node).then_some(side))).collect();
-            let pooled = engine.evaluate_pooled(&images, &statistics, &wanted);
-            for ((&(node, side), pooled), whole) in wanted.iter().zip(pooled).zip(&whole)
+            engine.evaluate_into(&images, &statistics, &wanted, &mut found);
+            for ((&(node, side), pooled), whole) in wanted.iter().zip(&found).zip(&whole)
             {
                 let expected = match side {
                     None => whole.clone(),
@@ -333,7 +336,7 @@ mod tests {
                         adaptive_average_pool(whole, net.nodes[node].shape, side)
                     }
                 };
-                assert_eq!(pooled, expected, "{}, side {side:?}", net.nodes[node].name);
+                assert_eq!(*pooled, expected, "{}, side {side:?}", net.nodes[node].name);
             }
         }
     }

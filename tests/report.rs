@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use stratagram::array_file::{Array, NamedArrays, npy_bytes, npz_bytes};
 use stratagram::report::{
-    Layout, RunResults, headline_figure, headline_layers, layers_figure, write,
+    Layout, RunResults, headline_figure, headline_layers, is_current, layers_figure,
+    write,
 };
 
 const EXPERIMENT: &str = r#"
@@ -131,6 +133,29 @@ fn data_of(page: &str) -> Value {
     let json =
         between(page, "<script type=\"application/json\" id=\"data\">", "</script>");
     serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn a_page_is_current_until_a_table_or_the_program_changes() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["fc"]);
+    assert!(!is_current(run.path()), "there is no page");
+    let page = write(run.path()).unwrap().swap_remove(0);
+    let touch = |path: &Path, seconds| {
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(seconds)).unwrap();
+    };
+    touch(&page, 10);
+    assert!(is_current(run.path()));
+    touch(&run.path().join("history.csv"), 20);
+    assert!(!is_current(run.path()), "a table is newer");
+    touch(&page, 30);
+    assert!(is_current(run.path()));
+    let program = concat!("stratagram ", env!("CARGO_PKG_VERSION"));
+    let text = fs::read_to_string(&page).unwrap();
+    fs::write(&page, text.replace(program, "stratagram 0.0.0")).unwrap();
+    touch(&page, 30);
+    assert!(!is_current(run.path()), "another version wrote it");
 }
 
 #[test]

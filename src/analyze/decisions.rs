@@ -93,9 +93,10 @@ fn classify(
     let counts = classifiers.iter().map(Vec::len).chain([1]);
     let mut classes: Vec<_> =
         counts.map(|count| vec![Vec::with_capacity(n); count]).collect();
-    net.stream_pooled(n, &wanted, input, |range, mut outputs| {
-        let logits = outputs.pop().expect("the output is the last node asked for");
-        classes[classifiers.len()][0].extend(largest(&logits, plan.data.n_classes));
+    net.stream_pooled(n, &wanted, input, |range, outputs| {
+        let (logits, outputs) =
+            outputs.split_last().expect("the net's output is asked for");
+        classes[classifiers.len()][0].extend(largest(logits, plan.data.n_classes));
         let layers = classifiers.par_iter().zip(&plan.layers).zip(outputs);
         layers.zip(&mut classes).for_each(|(((probes, layer), output), classes)| {
             let features = plan.pooling.of_pooled(output, layer.shape);

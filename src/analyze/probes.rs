@@ -192,7 +192,7 @@ pub(super) fn probe_features(
     let input = |range: Range<usize>| data.batch(set, &range.collect::<Vec<_>>());
     net.stream_pooled(set.labels.len(), &nodes, input, |_, outputs| {
         for ((layer, all), output) in layers.iter().zip(&mut features).zip(outputs) {
-            all.extend(pooling.of_pooled(output, layer.shape));
+            all.extend_from_slice(&pooling.of_pooled(output, layer.shape));
         }
         Ok(())
     })?;

@@ -207,10 +207,11 @@ fn draw(
     let n_classes = plan.data.n_classes;
     let n = grids.iter().map(Grid::len).sum();
     let input = |range| points(grids, range);
-    net.stream_pooled(n, &wanted, input, |range, mut outputs| {
-        let logits = outputs.pop().expect("the output is the last node asked for");
-        pictures[layers.len()].add(&logits, n_classes);
-        for (i, output) in outputs.into_iter().enumerate() {
+    net.stream_pooled(n, &wanted, input, |range, outputs| {
+        let (logits, outputs) =
+            outputs.split_last().expect("the net's output is asked for");
+        pictures[layers.len()].add(logits, n_classes);
+        for (i, output) in outputs.iter().enumerate() {
             let features = plan.pooling.of_pooled(output, layers[i].shape);
             pictures[i].add(&probes[i].logits(&features, range.len()), n_classes);
         }

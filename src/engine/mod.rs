@@ -316,23 +316,27 @@ impl Engine {
         wanted: &[usize],
     ) -> Vec<Vec<f32>> {
         let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
-        self.evaluate_pooled(images, statistics, &whole)
+        let mut outputs = vec![];
+        self.evaluate_into(images, statistics, &whole, &mut outputs);
+        outputs
     }
 
     /// As [`Engine::evaluate`], but maps with a side s beside their node are averaged to s×s:
     /// `[n, channels·s²]`, the values of
     /// [`adaptive_average_pool`](crate::probe::features::adaptive_average_pool) while the map
-    /// is at hand.
+    /// is at hand. What `outputs` held is replaced and its memory used again, so that a stream
+    /// does not fault in new pages for each block.
     ///
     /// # Panics
     /// As [`Engine::evaluate`], and if a side is 0 or larger than its map, or given for
     /// tokens.
-    pub fn evaluate_pooled(
+    pub fn evaluate_into(
         &mut self,
         images: &[f32],
         statistics: &BatchNormStatistics,
         wanted: &[(usize, Option<usize>)],
-    ) -> Vec<Vec<f32>> {
+        outputs: &mut Vec<Vec<f32>>,
+    ) {
         let size = self.net().input().size();
         assert!(
             images.len().is_multiple_of(size),
@@ -362,6 +366,6 @@ impl Engine {
             "statistics do not fit the net's BatchNorm nodes"
         );
         let network = &mut self.network;
-        rayon::scope(|_| network.evaluate(images, statistics, wanted))
+        rayon::scope(|_| network.evaluate(images, statistics, wanted, outputs));
     }
 }

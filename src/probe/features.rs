@@ -1,5 +1,7 @@
 //! From a layer's output to features: pooling above a cap, and standardization.
 
+use std::borrow::Cow;
+
 use crate::net::Shape;
 
 use super::product::Scalar;
@@ -75,31 +77,34 @@ impl Pooling {
     /// assert_eq!(Pooling::Common(1).apply(output, shape), [4.5]);
     /// ```
     pub fn apply(self, outputs: Vec<f32>, shape: Shape) -> Vec<f32> {
-        self.of_pooled(
-            match self.side(shape) {
-                Some(side) => adaptive_average_pool(&outputs, shape, side),
-                None => outputs,
-            },
-            shape,
-        )
+        let pooled = match self.side(shape) {
+            Some(side) => adaptive_average_pool(&outputs, shape, side),
+            None => outputs,
+        };
+        self.of_neighbours(&pooled, shape).unwrap_or(pooled)
     }
 
     /// The features of outputs that are pooled to [`Pooling::side`] already.
-    pub fn of_pooled(self, pooled: Vec<f32>, shape: Shape) -> Vec<f32> {
-        let Self::Common(d) = self else { return pooled };
+    pub fn of_pooled(self, pooled: &[f32], shape: Shape) -> Cow<'_, [f32]> {
+        self.of_neighbours(pooled, shape).map_or(Cow::Borrowed(pooled), Cow::Owned)
+    }
+
+    /// Averages of neighbours in flattened vectors, where there are to be fewer.
+    fn of_neighbours(self, pooled: &[f32], shape: Shape) -> Option<Vec<f32>> {
+        let Self::Common(d) = self else { return None };
         let length = self.side(shape).map_or(shape.size(), |s| shape.channels * s * s);
         if length <= d {
-            return pooled;
+            return None;
         }
         let windows = windows(length, d);
         let mean = |part: &[f32]| {
             let sum: f64 = part.iter().map(|&value| f64::from(value)).sum();
             (sum / part.len() as f64) as f32
         };
-        pooled
-            .chunks(length)
-            .flat_map(|row| windows.iter().map(|window| mean(&row[window.clone()])))
-            .collect()
+        let rows = pooled.chunks(length);
+        let averages =
+            rows.flat_map(|row| windows.iter().map(|window| mean(&row[window.clone()])));
+        Some(averages.collect())
     }
 }
 

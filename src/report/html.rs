@@ -22,6 +22,12 @@ use super::{settings, words};
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// What wrote a page, in its head.
+pub(super) const GENERATOR: &str = concat!(
+    "<meta name=\"generator\" content=\"stratagram ",
+    env!("CARGO_PKG_VERSION"),
+    "\">"
+);
 
 /// The whole page.
 pub(super) fn page(run: &RunResults) -> String {
@@ -32,6 +38,7 @@ pub(super) fn page(run: &RunResults) -> String {
     );
     fill(PAGE, |name| match name {
         "policy" => policy.clone(),
+        "generator" => GENERATOR.to_owned(),
         "title" => Escaped(&words::title(run)).to_string(),
         "origin" => Escaped(&settings::origin(run)).to_string(),
         "style" => STYLE.to_owned(),

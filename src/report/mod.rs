@@ -28,6 +28,7 @@ mod table;
 mod viridis;
 mod words;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -64,6 +65,17 @@ pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
         write_atomic(path, text.as_bytes())?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Whether the run's page is newer than every table that it shows, and written by this
+/// version of the program.
+pub fn is_current(run_root: &Path) -> bool {
+    let page = run_root.join("report/index.html");
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let tables = ["history.csv", "phases.json", "matrices.csv", "matrices/axis.csv"];
+    let newest = tables.iter().filter_map(|table| changed(&run_root.join(table))).max();
+    matches!((changed(&page), newest), (Some(page), Some(newest)) if page > newest)
+        && fs::read_to_string(&page).is_ok_and(|text| text.contains(html::GENERATOR))
 }
 
 /// Every figure with its file name.

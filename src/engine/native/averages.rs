@@ -47,12 +47,15 @@ impl<const LANES: usize> WithSimd for Averages<'_, LANES> {
         let (rows, columns) = (windows(height, side), windows(width, side));
         let pixels = height * width;
         let features = channels * side * side;
+        // Of one channel: dividing and rounding stay in vectors, and an image's averages are
+        // then written one after the other.
+        let mut averages = vec![[0.0; LANES]; side * side];
         for (block, images) in out.chunks_mut(LANES * features).enumerate() {
             for c in 0..channels {
                 let from = c * batch.row(pixels) + block * pixels * LANES;
                 let (map, _) = value[from..][..pixels * LANES].as_chunks::<LANES>();
-                for (i, rows) in rows.iter().enumerate() {
-                    for (j, columns) in columns.iter().enumerate() {
+                for (rows, averages) in rows.iter().zip(averages.chunks_mut(side)) {
+                    for (columns, average) in columns.iter().zip(averages) {
                         let mut sums = [0.0; LANES];
                         for y in rows.clone() {
                             for x in &map[y * width..][columns.clone()] {
@@ -62,10 +65,13 @@ impl<const LANES: usize> WithSimd for Averages<'_, LANES> {
                             }
                         }
                         let count = (rows.len() * columns.len()) as f64;
-                        let feature = (c * side + i) * side + j;
-                        for (image, sum) in images.chunks_mut(features).zip(sums) {
-                            image[feature] = (sum / count) as f32;
-                        }
+                        *average = sums.map(|sum| (sum / count) as f32);
+                    }
+                }
+                for (lane, image) in images.chunks_mut(features).enumerate() {
+                    let of_channel = &mut image[c * side * side..][..side * side];
+                    for (to, average) in of_channel.iter_mut().zip(&averages) {
+                        *to = average[lane];
                     }
                 }
             }

@@ -52,13 +52,14 @@ struct Plan {
 }
 
 impl Network {
-    /// See `Engine::evaluate`.
+    /// See `Engine::evaluate_into`.
     pub(in crate::engine) fn evaluate(
         &mut self,
         images: &[f32],
         statistics: &BatchNormStatistics,
         pooled: &[(usize, Option<usize>)],
-    ) -> Vec<Vec<f32>> {
+        outputs: &mut Vec<Vec<f32>>,
+    ) {
         let wanted: Vec<usize> = pooled.iter().map(|(node, _)| *node).collect();
         self.pack_tokens(false);
         self.pack_convs();
@@ -86,8 +87,10 @@ impl Network {
             side.map_or(shape.size(), |side| shape.channels * side * side)
         };
         let widths: Vec<_> = pooled.iter().map(width).collect();
-        let mut outputs: Vec<_> =
-            widths.iter().map(|width| vec![0.0; n * width]).collect();
+        outputs.resize_with(widths.len(), Vec::new);
+        for (output, width) in outputs.iter_mut().zip(&widths) {
+            output.resize(n * width, 0.0);
+        }
         let affines = self.affines(statistics);
         let mut tasks: Vec<_> =
             images.chunks(chunk * size).map(|part| (part, vec![])).collect();
@@ -100,7 +103,6 @@ impl Network {
         tasks.into_par_iter().for_each(|(images, outputs)| {
             own.evaluate_chunk(images, &affines, (&wanted, pooled), outputs);
         });
-        outputs
     }
 
     /// Packs the weights of all convolutions for the forward pass.
