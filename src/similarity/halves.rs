@@ -1,5 +1,6 @@
 //! A noise floor: what the choice of examples alone makes of an epoch matrix.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::kernel::batches_of;
@@ -160,25 +161,57 @@ impl Half {
                 to = rest;
                 own[0] = if self.biased { from[0] } else { 0.0 };
                 sums[k] += f64::from(own[0]);
-                let others = from[..self.n - i].as_chunks::<2>();
                 // Entry (i, i+2) is the third of the row.
-                let chunks = others.0.iter().skip(1).map(|pair| pair[0]);
-                let odd_one = others.1.first().copied();
-                let mut sum = 0.0;
-                for ((to, from), other) in
-                    own[1..].iter_mut().zip(chunks.chain(odd_one)).zip(&mut sums[k + 1..])
-                {
-                    *to = from;
-                    let entry = f64::from(from) * std::f64::consts::FRAC_1_SQRT_2;
-                    *other += entry;
-                    sum += entry;
-                }
-                sums[k] += sum;
+                sums[k] += Arch::new().dispatch(EverySecond {
+                    from: from.get(2..self.n - i).unwrap_or_default(),
+                    to: &mut own[1..],
+                    sums: &mut sums[k + 1..],
+                });
             }
         }
         let rows: Vec<&[f32]> = entries.chunks_exact(len).collect();
         let mut products = vec![0.0; m * m];
         add_products(&rows, Wanted::all(m), &mut products);
         Part { products, sums }
+    }
+}
+
+/// Every second entry of a row is copied, and added to the sums of its row and column without
+/// the √2 that it carries.
+struct EverySecond<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+    sums: &'a mut [f64],
+}
+
+// Compiled for the vector registers of this machine, which takes inlining.
+#[allow(clippy::inline_always)]
+impl WithSimd for EverySecond<'_> {
+    /// The sum of the row.
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let (pairs, odd_one) = self.from.as_chunks::<2>();
+        let (to, last) = self.to.split_at_mut(pairs.len());
+        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+        last.iter_mut().zip(odd_one).for_each(|(to, from)| *to = *from);
+        let mut parts = [0.0; 8];
+        let (entries, rest) = self.to.as_chunks::<8>();
+        let (sums, of_rest) = self.sums.split_at_mut(8 * entries.len());
+        for (entries, sums) in entries.iter().zip(sums.as_chunks_mut::<8>().0) {
+            for ((part, sum), entry) in parts.iter_mut().zip(sums).zip(entries) {
+                let entry = f64::from(*entry) * std::f64::consts::FRAC_1_SQRT_2;
+                *part += entry;
+                *sum += entry;
+            }
+        }
+        let mut total: f64 = parts.iter().sum();
+        for (sum, entry) in of_rest.iter_mut().zip(rest) {
+            let entry = f64::from(*entry) * std::f64::consts::FRAC_1_SQRT_2;
+            total += entry;
+            *sum += entry;
+        }
+        total
     }
 }

@@ -98,48 +98,56 @@ impl Triangles<'_> {
         let m = self.signatures.len();
         let n = self.batches[k].len();
         let height = ROWS.min(n - first);
-        // [E, height, n]
+        // [E, height, width]
+        let width = first + height;
         let mut memory = take_spare::<f32>();
-        memory.resize((m * height * n).max(memory.len()), 0.0);
-        let rows = &mut memory[..m * height * n];
-        for (to, signature) in rows.chunks_exact_mut(height * n).zip(self.signatures) {
-            let triangle = &signature[start..start + packed_len(n)];
-            unpack_rows(triangle, n, first, to);
+        memory.resize((m * height * width).max(memory.len()), 0.0);
+        let lower = &mut memory[..m * height * width];
+        for (to, signature) in lower.chunks_exact_mut(height * width).zip(self.signatures)
+        {
+            unpack_lower(&signature[start..start + packed_len(n)], n, first, to);
         }
         let mut sums = Sums::zero(m);
         let mut without = vec![0.0; m * m];
         for row in 0..height {
             without.fill(0.0);
-            let own: Vec<&[f32]> =
-                rows.chunks_exact(height * n).map(|of| &of[row * n..][..n]).collect();
-            add_products(&own, self.wanted, &mut without);
-            self.leave_out(total, k, first + row, &own, &mut without);
+            let i = first + row;
+            let before: Vec<&[f32]> = lower
+                .chunks_exact(height * width)
+                .map(|of| &of[row * width..][..i])
+                .collect();
+            let offset = start + packed_len(n) - packed_len(n - i);
+            let after: Vec<&[f32]> =
+                self.signatures.iter().map(|own| &own[offset..][..n - i]).collect();
+            add_products(&before, self.wanted, &mut without);
+            add_products(&after, self.wanted, &mut without);
+            self.leave_out(total, k, (&before, &after), &mut without);
             sums.add_deviations(total, &without, self.wanted);
         }
         keep_spare(memory);
         sums
     }
 
-    /// Turns the row products of example `i` of batch `k` into the inner products without it.
+    /// Turns the row products of an example of batch `k` into the inner products without it.
+    /// Its rows are given up to the diagonal, and from there on.
     ///
-    /// *Shapes* `total`, `products`: `[E, E]`; `rows: [E, n]`.
+    /// *Shapes* `total`, `products`: `[E, E]`; `before`, `after`: `[E, …]`.
     fn leave_out(
         &self,
         total: &[f64],
         k: usize,
-        i: usize,
-        rows: &[&[f32]],
+        (before, after): (&[&[f32]], &[&[f32]]),
         products: &mut [f64],
     ) {
         let m = self.signatures.len();
         let n = self.batches[k].len() as f64;
         let own = &self.products[k];
-        let of_row = |row: &&[f32]| match self.rule {
-            Rule::Centred => f64::from(row[i]),
+        let of_row = |(before, after): (&&[f32], &&[f32])| match self.rule {
+            Rule::Centred => f64::from(after[0]),
             Rule::UCentred => 0.0,
-            Rule::Correlation => row.iter().map(|&x| f64::from(x)).sum(),
+            Rule::Correlation => before.iter().chain(*after).map(|&x| f64::from(x)).sum(),
         };
-        let values: Vec<f64> = rows.iter().map(of_row).collect();
+        let values: Vec<f64> = before.iter().zip(after).map(of_row).collect();
         let reweighed = n * (n - 3.0) / ((n - 1.0) * (n - 4.0));
         let left = (n - 1.0) * (n - 2.0) / 2.0;
         for a in 0..m {
@@ -169,12 +177,13 @@ impl Triangles<'_> {
     }
 }
 
-/// Rows `first…` of a symmetric matrix from its packed upper triangle; a diagonal entry is
-/// what the triangle holds.
+/// Rows `first…` of a symmetric matrix up to the diagonal, from its packed upper triangle; what
+/// follows stands in the triangle side by side.
 ///
-/// *Shapes* `rows: [height, n]`.
-fn unpack_rows(triangle: &[f32], n: usize, first: usize, rows: &mut [f32]) {
-    let height = rows.len() / n;
+/// *Shapes* `rows: [height, first + height]`, of which row k has `first + k` entries.
+fn unpack_lower(triangle: &[f32], n: usize, first: usize, rows: &mut [f32]) {
+    let height = ROWS.min(n - first);
+    let width = first + height;
     let offset = |i: usize| packed_len(n) - packed_len(n - i);
     // Entries (i, first…) stand side by side: sixteen such columns become rows at a time, so
     // that whole lines of the cache are written.
@@ -185,16 +194,15 @@ fn unpack_rows(triangle: &[f32], n: usize, first: usize, rows: &mut [f32]) {
             column[..height]
                 .copy_from_slice(&triangle[offset(i) + first - i..][..height]);
         }
-        for (row, to) in rows.chunks_exact_mut(n).enumerate() {
+        for (row, to) in rows.chunks_exact_mut(width).enumerate() {
             let to = &mut to[start..start + count];
             to.iter_mut().zip(&block).for_each(|(to, column)| *to = column[row]);
         }
     }
     for row in 0..height {
-        let i = first + row;
-        rows[row * n + i..(row + 1) * n].copy_from_slice(&triangle[offset(i)..][..n - i]);
+        let own = &triangle[offset(first + row)..][..height - row];
         for below in row + 1..height {
-            rows[below * n + i] = rows[row * n + first + below];
+            rows[below * width + first + row] = own[below - row];
         }
     }
 }
@@ -273,10 +281,13 @@ mod tests {
                 (0..n).flat_map(|i| (i..n).map(move |j| name(i, j))).collect();
             for first in (0..n).step_by(ROWS) {
                 let height = ROWS.min(n - first);
-                let mut rows = vec![-1.0; height * n];
-                unpack_rows(&triangle, n, first, &mut rows);
-                for (k, &x) in rows.iter().enumerate() {
-                    assert_eq!(x.to_bits(), name(first + k / n, k % n).to_bits());
+                let width = first + height;
+                let mut rows = vec![-1.0; height * width];
+                unpack_lower(&triangle, n, first, &mut rows);
+                for (k, row) in rows.chunks(width).enumerate() {
+                    for (j, &x) in row[..first + k].iter().enumerate() {
+                        assert_eq!(x.to_bits(), name(first + k, j).to_bits());
+                    }
                 }
             }
         }

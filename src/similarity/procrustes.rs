@@ -1,8 +1,6 @@
 //! Orthogonal Procrustes: how far one representation, turned as well as can be, is from
 //! another (Ding et al. 2021; the angular shape metric of Williams et al. 2021).
 
-use faer::Mat;
-
 use super::centred::Centred;
 use super::dot::{narrowed, widened};
 use super::influence::{Matched, standard_error};
@@ -52,14 +50,19 @@ pub fn signature<T: Feature>(
 /// # Panics
 /// If the decomposition does not converge on finite numbers.
 pub(super) fn compare(a: &[f32], b: &[f32], n: usize, form: Form) -> (f64, f64) {
-    let (a, b) = (widened(a, n), widened(b, n));
-    let (norm_a, norm_b) = (a.norm_l2(), b.norm_l2());
-    let matched = Matched::of(a.as_ref(), b.as_ref());
-    let cosine = matched.sums.0 / (norm_a * norm_b);
-    let mut influences = matched.per_example(|_, h, g| h * g / (norm_a * norm_b));
-    for (m, influence) in influences.iter_mut().enumerate() {
-        let square = |x: &Mat<f64>, norm: f64| x.row(m).squared_norm_l2() / (norm * norm);
-        *influence -= cosine * f64::midpoint(square(&a, norm_a), square(&b, norm_b));
+    let squares = |signature: &[f32]| -> Vec<f64> {
+        let square = |row: &[f32]| row.iter().map(|x| f64::from(*x).powi(2)).sum();
+        signature.chunks(signature.len() / n).map(square).collect()
+    };
+    let (of_a, of_b) = (squares(a), squares(b));
+    // Signatures have norm 1 but for the rounding of f32.
+    let (norm_a, norm_b) = (of_a.iter().sum::<f64>(), of_b.iter().sum::<f64>());
+    let norms = (norm_a * norm_b).sqrt();
+    let matched = Matched::of(widened(a, n).as_ref(), widened(b, n).as_ref());
+    let cosine = matched.sums.0 / norms;
+    let mut influences = matched.per_example(|_, h, g| h * g / norms);
+    for (influence, (a, b)) in influences.iter_mut().zip(of_a.iter().zip(&of_b)) {
+        *influence -= cosine * f64::midpoint(a / norm_a, b / norm_b);
     }
     let error = standard_error(&influences);
     // The norm is at most 1; what is above is rounding.
