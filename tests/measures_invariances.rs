@@ -3,35 +3,10 @@
 #[path = "support/layers.rs"]
 mod layers;
 
-use layers::{TOLERANCE, assert_close, compare, gaussian, related, rounded};
+use layers::{
+    TOLERANCE, assert_close, compare, gaussian, orthogonal, related, rounded, times,
+};
 use stratagram::similarity::{Invariance, Measure, Settings};
-
-/// X·M for M [p, p].
-fn times(x: &[f64], m: &[f64], p: usize) -> Vec<f64> {
-    let entry = |row: &[f64], c: usize| -> f64 {
-        row.iter().zip(m.chunks(p)).map(|(x, m)| x * m[c]).sum()
-    };
-    x.chunks(p)
-        .flat_map(|row| (0..p).map(|c| entry(row, c)).collect::<Vec<_>>())
-        .collect()
-}
-
-/// A random orthogonal matrix, by Gram-Schmidt.
-fn orthogonal(p: usize) -> Vec<f64> {
-    let mut rows: Vec<Vec<f64>> = Vec::new();
-    for draw in gaussian(p, p, 3).chunks(p) {
-        let mut row = draw.to_vec();
-        for _ in 0..2 {
-            for other in &rows {
-                let along: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
-                row.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
-            }
-        }
-        let norm = row.iter().map(|a| a * a).sum::<f64>().sqrt();
-        rows.push(row.iter().map(|a| a / norm).collect());
-    }
-    rows.concat()
-}
 
 /// Y after the map that an invariance speaks of.
 fn mapped(y: &[f64], p: usize, invariance: Invariance) -> Vec<f64> {

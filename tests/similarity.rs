@@ -1,16 +1,16 @@
 //! Linear CKA against values worked out in f64 by definition, and against the ways in which
 //! implementations of it are known to go wrong.
 
+#[path = "support/layers.rs"]
+mod layers;
+
 use std::path::Path;
 
-use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use layers::{TOLERANCE, assert_close, gaussian, orthogonal, times};
 use stratagram::array_file::{Array, read_npy};
 use stratagram::similarity::{EpochMatrix, Estimator, Feature, Undefined, cka};
 
 const BOTH: [Estimator; 2] = [Estimator::Biased, Estimator::Debiased];
-/// Tolerance of f32 features and products against f64.
-const TOLERANCE: f64 = 1e-5;
 
 /// Representations of the same n examples, row-major; each has its own number of features.
 struct Layers {
@@ -91,25 +91,6 @@ fn to_f64(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| f64::from(x)).collect()
 }
 
-#[track_caller]
-fn assert_close(actual: f64, expected: f64, tolerance: f64, what: &str) {
-    let difference = (actual - expected).abs();
-    assert!(
-        difference <= tolerance,
-        "{what}: {actual} is not {expected}; they differ by {difference:e} > {tolerance:e}"
-    );
-}
-
-fn normal(rng: &mut impl Rng) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-}
-
-fn gaussian(n: usize, p: usize, seed: u64) -> Vec<f64> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..n * p).map(|_| normal(&mut rng)).collect()
-}
-
 /// Two related representations, [n, p] each, of true similarity well inside (0, 1).
 fn related(n: usize, p: usize) -> [Vec<f64>; 2] {
     let x = gaussian(n, p, 1);
@@ -120,33 +101,6 @@ fn related(n: usize, p: usize) -> [Vec<f64>; 2] {
 
 fn rounded(x: &[f64], map: impl Fn(f64) -> f64) -> Vec<f32> {
     x.iter().map(|&x| map(x) as f32).collect()
-}
-
-/// X·M for M [p, q].
-fn times(x: &[f64], m: &[f64], p: usize) -> Vec<f64> {
-    let q = m.len() / p;
-    x.chunks(p)
-        .flat_map(|row| {
-            (0..q).map(move |c| row.iter().zip(m.chunks(q)).map(|(x, m)| x * m[c]).sum())
-        })
-        .collect()
-}
-
-/// A random orthogonal matrix, by Gram-Schmidt.
-fn orthogonal(p: usize) -> Vec<f64> {
-    let mut rows: Vec<Vec<f64>> = Vec::new();
-    for draw in gaussian(p, p, 3).chunks(p) {
-        let mut row = draw.to_vec();
-        for _ in 0..2 {
-            for other in &rows {
-                let along: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
-                row.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
-            }
-        }
-        let norm = row.iter().map(|a| a * a).sum::<f64>().sqrt();
-        rows.push(row.iter().map(|a| a / norm).collect());
-    }
-    rows.concat()
 }
 
 fn oracle(name: &str, file: &str) -> std::path::PathBuf {

@@ -96,7 +96,7 @@ fn rounded(value: f64, units: f64) -> Value {
 }
 
 /// JSON that is safe inside a `<script>` element of any kind: the characters by which HTML
-/// and old JavaScript parsers leave a string are written as `\uXXXX`.
+/// and old JavaScript parsers leave a string are written as `\u` and four digits.
 pub(super) fn escape(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {

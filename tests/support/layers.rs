@@ -5,6 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use stratagram::similarity::{EpochMatrix, Measure, Settings};
 
+/// Tolerance of f32 features and products against f64.
 pub(crate) const TOLERANCE: f64 = 1e-5;
 
 #[track_caller]
@@ -94,4 +95,31 @@ pub(crate) fn hsic1(x: &[f32], y: &[f32], n: usize) -> f64 {
     let sums = k.iter().sum::<f64>() * l.iter().sum::<f64>();
     (trace + sums / ((size - 1.0) * (size - 2.0)) - 2.0 / (size - 2.0) * rows)
         / (size * (size - 3.0))
+}
+
+/// X·M for M [p, q].
+pub(crate) fn times(x: &[f64], m: &[f64], p: usize) -> Vec<f64> {
+    let q = m.len() / p;
+    x.chunks(p)
+        .flat_map(|row| {
+            (0..q).map(move |c| row.iter().zip(m.chunks(q)).map(|(x, m)| x * m[c]).sum())
+        })
+        .collect()
+}
+
+/// A random orthogonal matrix, by Gram-Schmidt.
+pub(crate) fn orthogonal(p: usize) -> Vec<f64> {
+    let mut rows: Vec<Vec<f64>> = Vec::new();
+    for draw in gaussian(p, p, 3).chunks(p) {
+        let mut row = draw.to_vec();
+        for _ in 0..2 {
+            for other in &rows {
+                let along: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
+                row.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+            }
+        }
+        let norm = row.iter().map(|a| a * a).sum::<f64>().sqrt();
+        rows.push(row.iter().map(|a| a / norm).collect());
+    }
+    rows.concat()
 }
