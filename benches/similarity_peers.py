@@ -4,7 +4,8 @@
 
 Needs benches/requirements.txt. Prints one table; every number is the median of interleaved
 rounds on the same machine, so that only ratios travel. stratagram's time is that of the whole
-process: start, reading the files, the matrix with standard errors and noise floor, output.
+process: start, reading the files, the matrix, output. Peers give values alone, and are compared
+with `--values-only`; the time with standard errors and noise floor stands beside it.
 
 - torch_cka: its own HSIC on the Grams of a pair, as its `compare` does, for a few pairs, times
   all pairs. It would run both models again for every pair; that is not counted.
@@ -14,7 +15,6 @@ process: start, reading the files, the matrix with standard errors and noise flo
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -52,10 +52,10 @@ def load(folder):
     return [np.load(folder / f"epoch-{epoch}.npy") for epoch in range(E)]
 
 
-def ours(folder):
+def ours(folder, *options):
     out = folder.parent / "ours.npy"
     command = [PROGRAM, "similarity", "--measure", "cka", "--threads", THREADS, "--npy", out, folder]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     return np.load(out)
 
 
@@ -115,10 +115,11 @@ def matrices(folder):
     activations.mkdir()
     write_activations(activations)
     arrays = load(activations)
-    times = {"stratagram": [], "numpy floor": [], "torch_cka": [], "netrep's formula": []}
+    times = {}
     for round_ in range(ROUNDS + 1):
         took = {}
-        took["stratagram"], mine = seconds(ours, activations)
+        took["stratagram"], mine = seconds(ours, activations, "--values-only")
+        took["with errors"], _ = seconds(ours, activations)
         took["numpy floor"], floor = seconds(numpy_floor, activations)
         took["torch_cka"], theirs = seconds(torch_cka_pairs, arrays)
         took["netrep's formula"], _ = seconds(netrep_pairs, arrays)
@@ -127,7 +128,7 @@ def matrices(folder):
         # The first round warms up.
         if round_ > 0:
             for name, time_ in took.items():
-                times[name].append(time_)
+                times.setdefault(name, []).append(time_)
     difference = np.abs(mine - floor).max()
     of_torch = max(abs(theirs[i] - mine[i, E - 1 - i]) for i in range(SOME_PAIRS))
     print(f"E = {E} epochs, n = {N}, p = {P}, {PAIRS} pairs, {THREADS} threads, from .npy files\n")
@@ -146,6 +147,21 @@ def peak():
     return 2 * 4096**3 / best
 
 
+def run_watched(command):
+    """Runs a command; its largest resident set in bytes, from /proc, where it starts anew:
+    what `wait4` tells begins with that of this process."""
+    largest = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            lines = [line for line in status.read_text().splitlines() if "VmHWM" in line]
+            if lines and "stratagram" in Path(f"/proc/{process.pid}/comm").read_text():
+                largest = int(lines[0].split()[1]) * 1024
+            time.sleep(0.01)
+    assert process.returncode == 0, command
+    return largest
+
+
 def stream(folder):
     path = folder / "big.npy"
     random = np.random.default_rng(1)
@@ -154,19 +170,20 @@ def stream(folder):
         out[start:start + 256] = random.random((256, BIG_P), np.float32)
     del out
     command = [PROGRAM, "similarity", "--measure", "cka", "--threads", THREADS, path]
-    run = lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+    run = lambda: run_watched(command)  # noqa: E731
     run()
-    took, flops = [], []
+    took, flops, memory = [], [], []
     for _ in range(3):
         flops.append(peak())
-        took.append(seconds(run)[0])
+        time_, largest = seconds(run)
+        took.append(time_)
+        memory.append(largest)
     rate = BIG_N**2 * BIG_P / statistics.median(took)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"\nn = {BIG_N}, p = {BIG_P}, streamed from a {path.stat().st_size / 2**30:.2f} GiB file: "
           f"median {statistics.median(took):.2f} s, n²p at {rate / 1e9:.0f} GFLOP/s, "
           f"{100 * rate / max(flops):.0f} % of this machine's f32 peak "
           f"({max(flops) / 1e9:.0f} GFLOP/s, torch.mm of 4096²); "
-          f"largest resident set of any child {memory:.2f} GiB")
+          f"largest resident set {max(memory) / 2**30:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -558,6 +558,19 @@ fn many_examples_of_few_features_are_compared_without_gram_matrices() {
         let cell = |result: &Value| result[key][0][1].as_f64().unwrap();
         assert!((cell(&blocks) - cell(&mixed)).abs() < tolerance, "{key}");
     }
+    // By features, Gram matrices and blocks.
+    for files in [
+        vec!["1.npy", "2.npy"],
+        vec!["wide.npy", "1.npy"],
+        vec!["wide.npy", "1.npy", "--block", "1500"],
+    ] {
+        let with = json(path, &[&["--measure", "cka"][..], &files].concat());
+        let alone = [&["--measure", "cka", "--values-only"][..], &files].concat();
+        let alone = json(path, &alone);
+        assert_eq!(alone["values"], with["values"], "{files:?}");
+        assert!(with["se"][0][1].is_number() && alone["se"].is_null(), "{files:?}");
+        assert!(alone["noise_floor"].is_null(), "{files:?}");
+    }
     let wrong = ["--measure", "shape", "1.npy", "2.npy", "--block", "1500"];
     assert_eq!(failure(path, &wrong).0, 2);
 }

@@ -85,7 +85,7 @@ fn the_feature_space_gives_what_gram_matrices_give() {
         let signatures: Vec<_> =
             signatures.iter().map(|s| s.as_ref().map_err(|&reason| reason)).collect();
         let (found, floor) =
-            (feature_matrix(&signatures), feature_noise_floor(&signatures));
+            (feature_matrix(&signatures, true), feature_noise_floor(&signatures));
         let grams = layers.map(|x| cka::signature(x, n, x.len() / n, estimator));
         let grams = grams.each_ref().map(|s| s.as_deref().map_err(|&reason| reason));
         assert_close(floor, noise_floor(&grams, n, estimator), 1e-6, "noise floor");
@@ -99,6 +99,31 @@ fn the_feature_space_gives_what_gram_matrices_give() {
             }
         }
     }
+}
+
+/// Without errors the values stay, by the routes that need no singular vectors within rounding.
+#[test]
+fn values_alone_are_those_that_come_with_errors() {
+    let n = 40;
+    let [x, y] = related(n, 6).map(|x| rounded(&x));
+    let settings = Settings { neighbours: 5, ..Settings::default() };
+    for &measure in Measure::ALL {
+        let layers: [&[f32]; 2] = [&x, &y];
+        let with = compare(&layers, n, measure, &settings);
+        let alone = compare(&layers, n, measure, &Settings { errors: false, ..settings });
+        assert!(alone.se.is_none(), "{measure:?}");
+        for (value, expected) in alone.values.iter().zip(&with.values) {
+            assert_close(*value, *expected, 1e-7, measure.name());
+        }
+    }
+    let features =
+        |x: &[f32]| FeatureSignature::of(x, n, x.len() / n, Estimator::Debiased);
+    let features = [features(&x).unwrap(), features(&y).unwrap()];
+    let signatures = features.each_ref().map(Ok);
+    let (with, alone) =
+        (feature_matrix(&signatures, true), feature_matrix(&signatures, false));
+    assert_eq!(alone.values, with.values);
+    assert_eq!((alone.se, with.se.is_some()), (None, true));
 }
 
 /// Features on disk, panel by panel.

@@ -4,7 +4,7 @@
 use super::bases::Basis;
 use super::centred::Centred;
 use super::dot::widened;
-use super::influence::{Matched, standard_error};
+use super::influence::{Matched, singular_values, standard_error};
 use super::{Feature, Undefined};
 
 /// An orthonormal basis of the leading directions of centred features, `[n, min(n, p)]`; the
@@ -58,15 +58,22 @@ pub enum Mean {
     Squares,
 }
 
-/// The mean of the canonical correlations, singular values of `UᵀV`, and its standard error
-/// over examples, by the infinitesimal jackknife.
+/// The mean of the canonical correlations, singular values of `UᵀV`, and with `errors` its
+/// standard error over examples, by the infinitesimal jackknife; else NaN.
 ///
 /// The influence of an example with canonical variates h and g of unit norm on ρ is
 /// n·(hg − ρ(h² + g²)/2), on ρ² twice ρ times as much (Romanazzi 1992). Of SVCCA the
 /// directions that are kept count as given.
 ///
-/// Cost 3n·p·q multiply-adds and a singular value decomposition `[p, q]`, in f64.
-pub(super) fn compare(a: &[f32], b: &[f32], n: usize, mean: Mean) -> (f64, f64) {
+/// Cost n·p·q multiply-adds and the singular values `[p, q]`, in f64; errors 2n·p·q and the
+/// singular vectors.
+pub(super) fn compare(
+    a: &[f32],
+    b: &[f32],
+    n: usize,
+    mean: Mean,
+    errors: bool,
+) -> (f64, f64) {
     let kept = |signature: &[f32]| {
         let r = signature.len() / n;
         let is_zero = |j: &usize| signature.iter().skip(*j).step_by(r).all(|x| *x == 0.0);
@@ -74,8 +81,13 @@ pub(super) fn compare(a: &[f32], b: &[f32], n: usize, mean: Mean) -> (f64, f64) 
     };
     let (k, l) = (kept(a), kept(b));
     let (a, b) = (widened(a, n), widened(b, n));
-    let matched = Matched::of(a.subcols(0, k), b.subcols(0, l));
+    let (a, b) = (a.subcols(0, k), b.subcols(0, l));
     let size = k.min(l) as f64;
+    if !errors {
+        let of_rho = |rho: &f64| if mean == Mean::Plain { *rho } else { rho * rho };
+        return (singular_values(a, b).iter().map(of_rho).sum::<f64>() / size, f64::NAN);
+    }
+    let matched = Matched::of(a, b);
     let of_rho = |rho: f64, h: f64, g: f64| h * g - rho * f64::midpoint(h * h, g * g);
     let (sum, influences) = match mean {
         Mean::Plain => (matched.sums.0, matched.per_example(of_rho)),

@@ -4,7 +4,6 @@
 //! after it turn negative or NaN; none of the measures depends on translation, so features
 //! are centred before any product.
 
-use std::cell::Cell;
 use std::ops::Range;
 use std::thread::LocalKey;
 
@@ -12,6 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Undefined;
+use super::spare::{self, Spare};
 
 /// Features whose means and deviations are worked out together.
 const COLUMNS: usize = 512;
@@ -26,31 +26,9 @@ pub trait Feature:
     const SPACING: f64;
     /// The nearest number of this type.
     fn nearest(value: f64) -> Self;
-    /// Memory that the last matrix of this thread left: a fresh one costs more in pages than
-    /// in arithmetic.
+    /// Memory that this thread's matrices left.
     #[doc(hidden)]
-    fn spare() -> &'static LocalKey<Cell<Vec<Self>>>;
-}
-
-/// More than this is given back to the system; a panel of 4,096 examples is less.
-const SPARE: usize = 80 << 20;
-
-/// Takes this thread's spare memory.
-pub(super) fn take_spare<T: Feature>() -> Vec<T> {
-    T::spare().with(Cell::take)
-}
-
-/// Keeps memory for this thread's next matrix.
-pub(super) fn keep_spare<T: Feature>(memory: Vec<T>) {
-    if memory.capacity() * size_of::<T>() <= SPARE {
-        // A thread that ends has no use for it.
-        let _ = T::spare().try_with(|spare| spare.set(memory));
-    }
-}
-
-thread_local! {
-    static SPARE_F32: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-    static SPARE_F64: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    fn spare() -> &'static LocalKey<Spare<Self>>;
 }
 
 impl Feature for f32 {
@@ -59,8 +37,8 @@ impl Feature for f32 {
     fn nearest(value: f64) -> Self {
         value as Self
     }
-    fn spare() -> &'static LocalKey<Cell<Vec<Self>>> {
-        &SPARE_F32
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        spare::of_f32()
     }
 }
 
@@ -70,8 +48,8 @@ impl Feature for f64 {
     fn nearest(value: f64) -> Self {
         value
     }
-    fn spare() -> &'static LocalKey<Cell<Vec<Self>>> {
-        &SPARE_F64
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        spare::of_f64()
     }
 }
 

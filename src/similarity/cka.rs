@@ -144,19 +144,21 @@ pub fn matrix(
     n: usize,
     estimator: Estimator,
 ) -> EpochMatrix {
-    grown(None, signatures, n, estimator)
+    grown(None, signatures, n, estimator, true)
 }
 
-/// [`matrix`], where the cells of the first epochs may be known.
+/// [`matrix`], where the cells of the first epochs may be known; `errors` says whether
+/// standard errors are worked out.
 pub(super) fn grown(
     known: Option<&EpochMatrix>,
     signatures: &[Result<&[f32], Undefined>],
     n: usize,
     estimator: Estimator,
+    errors: bool,
 ) -> EpochMatrix {
     let rule = match estimator {
         Estimator::Biased => Rule::Centred,
         Estimator::Debiased | Estimator::Minibatch { .. } => Rule::UCentred,
     };
-    kernel::matrix(signatures, &batches_of(n, estimator), rule, known)
+    kernel::matrix(signatures, &batches_of(n, estimator), rule, known, errors)
 }

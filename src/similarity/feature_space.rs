@@ -199,9 +199,13 @@ impl FeatureSignature {
         self.features.chunks(self.p).map(dot).collect()
     }
 
-    /// CKA and its jackknife standard error.
-    fn compare(&self, other: &Self) -> (f64, f64) {
+    /// CKA, and with `errors` its jackknife standard error, else NaN.
+    fn compare(&self, other: &Self, errors: bool) -> (f64, f64) {
         assert_eq!((self.n, self.estimator), (other.n, other.estimator), "signatures");
+        if !errors {
+            let total = self.total(&self.cross(other), other);
+            return (total / (self.own.total * other.own.total).sqrt(), f64::NAN);
+        }
         let product = self.product(other);
         let value = product.total / (self.own.total * other.own.total).sqrt();
         let (mut sum, mut squares) = (0.0, 0.0);
@@ -253,15 +257,17 @@ pub fn feature_noise_floor(signatures: &[Result<&FeatureSignature, Undefined>]) 
     )
 }
 
-/// The CKA of all pairs of epochs, with jackknife standard errors over examples: what
-/// [`super::cka::matrix`] gives, by another route.
+/// The CKA of all pairs of epochs, and with `errors` their jackknife standard errors over
+/// examples: what [`super::cka::matrix`] gives, by another route.
 ///
-/// Cost 2n·p·q multiply-adds a pair, and n·p numbers an epoch.
+/// Cost n·p·q multiply-adds a pair, with errors 2n·p·q, and n·p numbers an epoch.
 ///
 /// # Panics
 /// If the signatures differ in examples or estimator.
 pub fn feature_matrix(
     signatures: &[Result<&FeatureSignature, Undefined>],
+    errors: bool,
 ) -> EpochMatrix {
-    EpochMatrix::pairwise(signatures, Pairs::Mirrored, None, FeatureSignature::compare)
+    let compare = |a: &FeatureSignature, b: &FeatureSignature| a.compare(b, errors);
+    EpochMatrix::pairwise(signatures, Pairs::Mirrored, None, compare)
 }

@@ -4,11 +4,14 @@
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::Feature;
-use super::centred::{Centred, keep_spare, take_spare};
+use super::centred::Centred;
 use super::cka::F64_BELOW;
+use super::rows::{AddRow, AddTo, Sums, WriteRow};
+use super::spare;
 use super::triangle::{Strip, packed_len, strips, strips_mut};
 
 /// Features whose products are summed in the type of the product; blocks of so many are
@@ -34,7 +37,7 @@ pub(super) struct Gram<S: Feature = f64> {
 
 impl<S: Feature> Drop for Gram<S> {
     fn drop(&mut self) {
-        keep_spare(std::mem::take(&mut self.packed));
+        spare::keep(std::mem::take(&mut self.packed));
     }
 }
 
@@ -55,10 +58,7 @@ pub(super) struct UCentred<S: Feature = f64> {
 impl<S: Feature> Gram<S> {
     /// A matrix of zeros.
     pub(super) fn zero(n: usize) -> Self {
-        let mut packed = take_spare();
-        packed.clear();
-        packed.resize(packed_len(n), S::nearest(0.0));
-        Self { n, packed }
+        Self { n, packed: spare::zeros(packed_len(n)) }
     }
 
     /// `K_ij = ⟨x_i, x_j⟩` for centred and scaled rows x, with products in `F`.
@@ -84,9 +84,7 @@ impl<S: Feature> Gram<S> {
         with_panels::<T, F>(centred, |blocks| {
             // Strips fall in length: whichever thread is free takes the next.
             let strips = strips_mut(n, &mut self.packed).into_iter().par_bridge();
-            strips.for_each_init(Tile::default, |tile, strip| {
-                add_strip(blocks, strip, factor, tile);
-            });
+            strips.for_each(|strip| add_strip(blocks, strip, factor));
         });
     }
 
@@ -96,7 +94,7 @@ impl<S: Feature> Gram<S> {
     pub(super) fn u_centred(self) -> UCentred<S> {
         let (mut means, before) = self.off_diagonal_sums();
         let n = self.n as f64;
-        let (sum, squares) = (sum(&means), sum_of_squares(&means));
+        let (sum, squares) = sums(&means);
         let half = sum / (2.0 * (n - 1.0) * (n - 2.0));
         for mean in &mut means {
             *mean = *mean / (n - 2.0) - half;
@@ -119,8 +117,7 @@ impl<S: Feature> Gram<S> {
         let squares: Vec<f64> = strips(self.n, &self.packed)
             .into_par_iter()
             .map(|strip| {
-                let square =
-                    |row: &[S]| row[0].into().powi(2) + 2.0 * sum_of_squares(&row[1..]);
+                let square = |row: &[S]| row[0].into().powi(2) + 2.0 * sums(&row[1..]).1;
                 strip.rows().map(square).sum()
             })
             .collect();
@@ -145,17 +142,9 @@ impl<S: Feature> Gram<S> {
                 let first = to.first;
                 for (i, (to, from)) in to.rows_mut().zip(from.rows()).enumerate() {
                     to[0] = means.map_or((from[0].into() * diagonal) as f32, |_| 0.0);
-                    let entries = to[1..].iter_mut().zip(&from[1..]);
-                    let Some(means) = means else {
-                        entries
-                            .for_each(|(to, &from)| *to = (from.into() * beside) as f32);
-                        continue;
-                    };
-                    let means = &means[first + i..];
-                    let own = means[0];
-                    for ((to, &from), mean) in entries.zip(&means[1..]) {
-                        *to = ((from.into() - (own + mean)) * beside) as f32;
-                    }
+                    let means = means.map(|means| &means[first + i..]);
+                    let (from, to) = (&from[1..], &mut to[1..]);
+                    Arch::new().dispatch(WriteRow { from, means, factor: beside, to });
                 }
             });
     }
@@ -223,8 +212,7 @@ pub(super) fn with_panels<T, F>(
     let (n, p) = (centred.n, centred.p);
     let stride = TERMS.min(p) + GAP;
     let size = n * stride;
-    let mut panel = take_spare::<F>();
-    panel.resize(size * BLOCKS.min(p.div_ceil(TERMS)), F::nearest(0.0));
+    let mut panel = spare::take::<F>(size * BLOCKS.min(p.div_ceil(TERMS)));
     for first in (0..p).step_by(PANEL) {
         let columns = |k: usize| {
             let start = first + k * TERMS;
@@ -245,19 +233,7 @@ pub(super) fn with_panels<T, F>(
             .collect();
         work(&blocks);
     }
-    keep_spare(panel);
-}
-
-/// Scratch of one tile: products of one block, and their sum over the blocks of a panel.
-struct Tile<F> {
-    product: Vec<F>,
-    sum: Vec<f64>,
-}
-
-impl<F> Default for Tile<F> {
-    fn default() -> Self {
-        Self { product: vec![], sum: vec![] }
-    }
+    spare::keep(panel);
 }
 
 /// Adds to a strip of the Gram matrix the products over the features of a panel, tile by
@@ -268,51 +244,50 @@ fn add_strip<F, S: Feature>(
     blocks: &[MatRef<'_, F>],
     mut strip: Strip<&mut [S]>,
     factor: f64,
-    tile: &mut Tile<F>,
 ) where
     F: Feature + faer::traits::ComplexField,
 {
     let (first, height) = (strip.first, strip.n_rows());
     let n = first + strip.width();
+    // The last block is added with what the others have summed up to.
+    let (last, others) = blocks.split_last().expect("at least one block");
+    let largest = height * TILE.max(height);
+    let mut product = spare::take::<F>(largest);
+    let mut sum = spare::take::<f64>(if others.is_empty() { 0 } else { largest });
     let mut start = first;
     while start < n {
         // The first tile is the square on the diagonal.
         let width = if start == first { height } else { TILE.min(n - start) };
-        tile.product.resize(height * width, F::nearest(0.0));
-        let rows_of = |block: &MatRef<'_, F>, tile: &mut Tile<F>| {
+        let product = &mut product[..height * width];
+        let sum = (!others.is_empty()).then(|| &mut sum[..height * width]);
+        let of_block = |block: &MatRef<'_, F>, product: &mut [F]| {
             let (rows, columns) =
                 (block.subrows(first, height), block.subrows(start, width));
-            let product =
-                MatMut::from_row_major_slice_mut(&mut tile.product, height, width);
+            let product = MatMut::from_row_major_slice_mut(product, height, width);
             multiply(product, rows, columns, start == first);
         };
-        // The last block is added with what the others have summed up to.
-        let (last, others) = blocks.split_last().expect("at least one block");
-        tile.sum.clear();
-        for block in others {
-            tile.sum.resize(height * width, 0.0);
-            rows_of(block, tile);
-            for (sum, &x) in tile.sum.iter_mut().zip(&tile.product) {
-                *sum += x.into();
+        let sum = sum.map(|sum| {
+            sum.fill(0.0);
+            for block in others {
+                of_block(block, product);
+                Arch::new().dispatch(AddTo { sum, terms: &*product });
             }
-        }
-        rows_of(last, tile);
+            &*sum
+        });
+        of_block(last, product);
         for (i, row) in strip.rows_mut().enumerate() {
             // Row i begins at column first + i.
             let from = if start == first { i } else { 0 };
             let at = start + from - first - i;
             let own = i * width + from..(i + 1) * width;
-            let row = row[at..].iter_mut().zip(&tile.product[own.clone()]);
-            if others.is_empty() {
-                row.for_each(|(k, &x)| *k = S::nearest((*k).into() + factor * x.into()));
-            } else {
-                for ((k, &x), sum) in row.zip(&tile.sum[own]) {
-                    *k = S::nearest((*k).into() + factor * (sum + x.into()));
-                }
-            }
+            let sum = sum.map(|sum| &sum[own.clone()]);
+            let (product, row) = (&product[own], &mut row[at..]);
+            Arch::new().dispatch(AddRow { product, others: sum, factor, row });
         }
         start += width;
     }
+    spare::keep(product);
+    spare::keep(sum);
 }
 
 /// [height, terms] · [terms, width] -> [height, width], or its upper triangle.
@@ -346,11 +321,11 @@ fn strip_sums<S: Feature>(strip: &Strip<&[S]>) -> (Vec<f64>, f64) {
     let mut squares = 0.0;
     for (i, row) in strip.rows().enumerate() {
         let row = &row[1..];
-        sums[i] += sum(row);
-        squares += sum_of_squares(row);
-        for (sum, &k) in sums[i + 1..].iter_mut().zip(row) {
-            *sum += k.into();
-        }
+        let (own, others) = sums[i..].split_first_mut().expect("the row's own");
+        let (of_row, of_squares) = self::sums(row);
+        *own += of_row;
+        squares += of_squares;
+        Arch::new().dispatch(AddTo { sum: others, terms: row });
     }
     (sums, squares)
 }
@@ -381,24 +356,7 @@ fn squares_less_means<S: Feature>(strip: &Strip<&[S]>, means: &[f64]) -> f64 {
     squares
 }
 
-/// Σ x, in eight interleaved parts so that it runs in vector registers.
-fn sum<S: Feature>(values: &[S]) -> f64 {
-    interleaved(values, |x| x)
-}
-
-/// Σ x², in eight interleaved parts.
-fn sum_of_squares<S: Feature>(values: &[S]) -> f64 {
-    interleaved(values, |x| x * x)
-}
-
-fn interleaved<S: Feature>(values: &[S], term: impl Fn(f64) -> f64) -> f64 {
-    let mut parts = [0.0; 8];
-    let mut chunks = values.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (part, &x) in parts.iter_mut().zip(chunk) {
-            *part += term(x.into());
-        }
-    }
-    let rest: f64 = chunks.remainder().iter().map(|&x| term(x.into())).sum();
-    parts.iter().sum::<f64>() + rest
+/// Σ x and Σ x².
+fn sums<S: Feature>(row: &[S]) -> (f64, f64) {
+    Arch::new().dispatch(Sums { row })
 }

@@ -26,6 +26,16 @@ pub(super) struct Matched {
     pub second: Mat<f64>,
 }
 
+/// The singular values of `AᵀB`.
+///
+/// *Shapes* `a: [n, p]`, `b: [n, q]`.
+///
+/// # Panics
+/// If the decomposition does not converge on finite numbers.
+pub(super) fn singular_values(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Vec<f64> {
+    transposed_product(a, b).singular_values().expect("those of a finite matrix")
+}
+
 impl Matched {
     /// *Shapes* `a: [n, p]`, `b: [n, q]`.
     ///

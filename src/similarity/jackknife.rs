@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::centred::{keep_spare, take_spare};
 use super::products::{Wanted, add_products};
+use super::spare;
 use super::triangle::packed_len;
 
 /// Examples whose rows are unpacked at once; partial sums are one for each such block.
@@ -100,8 +100,8 @@ impl Triangles<'_> {
         let height = ROWS.min(n - first);
         // [E, height, width]
         let width = first + height;
-        let mut memory = take_spare::<f32>();
-        memory.resize((m * height * width).max(memory.len()), 0.0);
+        // Of one length, so that every block finds that of another.
+        let mut memory = spare::take::<f32>(m * ROWS * n);
         let lower = &mut memory[..m * height * width];
         for (to, signature) in lower.chunks_exact_mut(height * width).zip(self.signatures)
         {
@@ -124,7 +124,7 @@ impl Triangles<'_> {
             self.leave_out(total, k, (&before, &after), &mut without);
             sums.add_deviations(total, &without, self.wanted);
         }
-        keep_spare(memory);
+        spare::keep(memory);
         sums
     }
 

@@ -96,8 +96,8 @@ pub(super) fn to_signature<S: Feature>(
     Ok(signature)
 }
 
-/// The similarity of all pairs of epochs, with standard errors: inner products of
-/// signatures, and their jackknife over examples.
+/// The similarity of all pairs of epochs: inner products of signatures, and with `errors`
+/// their jackknife over examples.
 ///
 /// An epoch without a signature makes its row and column NaN, with its reason; where both
 /// epochs of a pair have none, with that of the earlier.
@@ -107,7 +107,7 @@ pub(super) fn to_signature<S: Feature>(
 /// With `known`, the cells of the first epochs are taken from there, and the others have the
 /// same bits as without.
 ///
-/// Cost 3E²S/2 multiply-adds, for one epoch beside those known E inner products and their
+/// Cost 3E²S/2 multiply-adds, of which the errors take E²S; for one epoch beside those known E inner products and their
 /// errors; f32 in blocks of at most 1,024 that are added in f64 in a fixed order.
 ///
 /// # Panics
@@ -117,6 +117,7 @@ pub(super) fn matrix(
     batches: &[Range<usize>],
     rule: Rule,
     known: Option<&EpochMatrix>,
+    errors: bool,
 ) -> EpochMatrix {
     let length: usize = batches.iter().map(|batch| packed_len(batch.len())).sum();
     let mut matrix = EpochMatrix::undefined(signatures);
@@ -130,7 +131,7 @@ pub(super) fn matrix(
         assert_eq!(row.len(), length, "signatures of one length");
     }
     // Without errors a matrix is not known whole.
-    let known = known.filter(|known| known.se.is_some());
+    let known = known.filter(|known| known.se.is_some() || !errors);
     let n_known = known.map_or(0, |known| known.n_epochs);
     let first = defined.partition_point(|(epoch, _)| *epoch < n_known);
     let wanted = Wanted { m: rows.len(), first };
@@ -145,7 +146,8 @@ pub(super) fn matrix(
         .collect();
     let triangles =
         Triangles { rule, signatures: &rows, batches, products: &products, wanted };
-    let errors = triangles.standard_errors();
+    let m = rows.len();
+    let errors = if errors { triangles.standard_errors() } else { vec![f64::NAN; m * m] };
     let epochs: Vec<usize> = defined.iter().map(|&(epoch, _)| epoch).collect();
     fill(&mut matrix, &epochs, &triangles.total(), &errors);
     if let Some(known) = known {

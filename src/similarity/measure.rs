@@ -72,6 +72,8 @@ pub struct Settings {
     pub variance: f64,
     /// Neighbours (mutual-knn).
     pub neighbours: usize,
+    /// Whether standard errors are worked out; without them there are values alone.
+    pub errors: bool,
 }
 
 impl Default for Settings {
@@ -81,6 +83,7 @@ impl Default for Settings {
             threshold: 0.5,
             variance: 0.99,
             neighbours: 10,
+            errors: true,
         }
     }
 }
@@ -176,7 +179,7 @@ impl Measure {
         p: usize,
         settings: &Settings,
     ) -> Result<Vec<f32>, Undefined> {
-        let Settings { estimator, threshold, variance, neighbours: k } = *settings;
+        let Settings { estimator, threshold, variance, neighbours: k, .. } = *settings;
         match self {
             Self::Cka => cka::signature(features, n, p, estimator),
             Self::CkaRbf => rbf::signature(features, n, p, estimator, threshold),
@@ -270,11 +273,13 @@ impl Measure {
         let pairwise = |compare: &Compare<'_>| {
             EpochMatrix::pairwise(signatures, pairs, known, compare)
         };
-        let procrustes = |form| pairwise(&|a, b| procrustes::compare(a, b, n, form));
-        let correlations = |mean| pairwise(&|a, b| cca::compare(a, b, n, mean));
-        match self {
+        let errors = settings.errors;
+        let procrustes =
+            |form| pairwise(&|a, b| procrustes::compare(a, b, n, form, errors));
+        let correlations = |mean| pairwise(&|a, b| cca::compare(a, b, n, mean, errors));
+        let mut matrix = match self {
             Self::Cka | Self::CkaRbf => {
-                cka::grown(known, signatures, n, settings.estimator)
+                cka::grown(known, signatures, n, settings.estimator, errors)
             }
             Self::Procrustes => procrustes(Form::Similarity),
             Self::ProcrustesDistance => procrustes(Form::Distance),
@@ -283,8 +288,10 @@ impl Measure {
             Self::CcaR2 => correlations(cca::Mean::Squares),
             Self::Pwcca => pairwise(&|a, b| (pwcca::compare(a, b, n), f64::NAN)),
             Self::MutualKnn => pairwise(&|a, b| neighbours::compare(a, b, n)),
-            Self::Rsa | Self::RsaPearson => rsa::grown(known, signatures, n),
-        }
+            Self::Rsa | Self::RsaPearson => rsa::grown(known, signatures, n, errors),
+        };
+        matrix.se = matrix.se.filter(|_| errors);
+        matrix
     }
 
     /// For each epoch the mean similarity of the same layer over all pairs of runs that

@@ -70,17 +70,19 @@ pub fn signature<T: Feature>(
 /// # Panics
 /// If the signatures are not those of n examples.
 pub fn matrix(signatures: &[Result<&[f32], Undefined>], n: usize) -> EpochMatrix {
-    grown(None, signatures, n)
+    grown(None, signatures, n, true)
 }
 
-/// [`matrix`], where the cells of the first epochs may be known.
+/// [`matrix`], where the cells of the first epochs may be known; `errors` says whether
+/// standard errors are worked out.
 pub(super) fn grown(
     known: Option<&EpochMatrix>,
     signatures: &[Result<&[f32], Undefined>],
     n: usize,
+    errors: bool,
 ) -> EpochMatrix {
     let whole = 0..n;
-    kernel::matrix(signatures, &[whole], Rule::Correlation, known)
+    kernel::matrix(signatures, &[whole], Rule::Correlation, known, errors)
 }
 
 /// Every row less its mean, with unit norm, in f64.

@@ -3,7 +3,11 @@
 /// Rows of one unit of parallel work, whatever the number of threads: high enough for fast
 /// products, low enough that there are several.
 fn strip_height(n: usize) -> usize {
-    if n <= 512 { 128 } else { 256 }
+    match n {
+        ..=512 => 128,
+        ..=2048 => 256,
+        _ => 512,
+    }
 }
 
 /// The number of entries of the packed upper triangle of an n × n matrix.

@@ -62,10 +62,12 @@ pub(super) fn compare(
         }
     }
     inputs::check_examples(&examples)?;
-    let matrix =
+    let mut matrix =
         blocked_matrix(&mut sources, settings.estimator, rows).map_err(|error| {
             Error::io(files[0], "or a file after it cannot be read", error)
         })?;
+    // Errors cost nothing on this route.
+    matrix.se = matrix.se.filter(|_| settings.errors);
     let origins = examples.into_iter().map(|(origin, _)| origin).collect();
     Ok(Compared { origins, n_rows, matrix, floor: None })
 }

@@ -155,8 +155,9 @@ fn compare_all(
     if let Some(features) = features
         && features.iter().any(std::result::Result::is_ok)
     {
-        let floor = (features.len() > 1).then(|| feature_noise_floor(&features));
-        return (feature_matrix(&features), floor);
+        let floor = (settings.errors && features.len() > 1)
+            .then(|| feature_noise_floor(&features));
+        return (feature_matrix(&features, settings.errors), floor);
     }
     // A list of both kinds: Gram matrices for all.
     let grams: Vec<std::result::Result<std::borrow::Cow<[f32]>, Undefined>> = signatures
@@ -172,7 +173,7 @@ fn compare_all(
         .collect();
     let grams: Vec<_> =
         grams.iter().map(|gram| gram.as_deref().map_err(|&reason| reason)).collect();
-    let floor = (measure.has_estimator() && grams.len() > 1)
+    let floor = (settings.errors && measure.has_estimator() && grams.len() > 1)
         .then(|| noise_floor(&grams, n, settings.estimator));
     let matrix = match split {
         Some(split) => measure.across(&grams, split, n, settings),

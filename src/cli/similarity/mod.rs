@@ -83,6 +83,10 @@ pub(super) struct Arguments {
     /// (cka; a signature takes 2n² bytes); files are read once for every block.
     #[arg(long, value_name = "ROWS", conflicts_with_all = ["confounder", "drop_dominant"])]
     block: Option<usize>,
+    /// Work out values alone, without standard errors and noise floor: faster, most so for
+    /// procrustes, shape and cca.
+    #[arg(long)]
+    values_only: bool,
     /// Leave out this fraction of the examples, those of largest norm.
     #[arg(long, value_name = "Q", default_value_t = 0.0)]
     drop_dominant: f64,
@@ -193,6 +197,7 @@ impl Arguments {
             threshold: self.threshold,
             variance: self.variance,
             neighbours: self.neighbours,
+            errors: !self.values_only,
         })
     }
 
