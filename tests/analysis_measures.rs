@@ -69,7 +69,7 @@ fn measures_dimensions_and_alignment_are_written_on_request() {
     let of = |measure: &str| cells.iter().filter(|row| row[1] == measure).count();
     assert_eq!((of("cka"), of("pwcca")), (6 * 10, 6 * 16));
     for row in &cells {
-        assert_eq!(!row[9].is_empty(), row[1] != "pwcca", "{row:?}");
+        assert!(!row[9].is_empty(), "{row:?}");
         assert_eq!(row[2], if row[1] == "cka" { "debiased" } else { "" });
     }
     let floors = table(&root.join("noise.csv"));

@@ -4,7 +4,7 @@
 use super::bases::Basis;
 use super::centred::Centred;
 use super::dot::widened;
-use super::influence::{Matched, singular_values, standard_error};
+use super::influence::{Matched, on_correlation, singular_values, standard_error};
 use super::{Feature, Undefined};
 
 /// An orthonormal basis of the leading directions of centred features, `[n, min(n, p)]`; the
@@ -61,8 +61,7 @@ pub enum Mean {
 /// The mean of the canonical correlations, singular values of `UᵀV`, and with `errors` its
 /// standard error over examples, by the infinitesimal jackknife; else NaN.
 ///
-/// The influence of an example with canonical variates h and g of unit norm on ρ is
-/// n·(hg − ρ(h² + g²)/2), on ρ² twice ρ times as much (Romanazzi 1992). Of SVCCA the
+/// The influence of an example on ρ² is twice ρ times that on ρ. Of SVCCA the
 /// directions that are kept count as given.
 ///
 /// Cost n·p·q multiply-adds and the singular values `[p, q]`, in f64; errors 2n·p·q and the
@@ -88,11 +87,13 @@ pub(super) fn compare(
         return (singular_values(a, b).iter().map(of_rho).sum::<f64>() / size, f64::NAN);
     }
     let matched = Matched::of(a, b);
-    let of_rho = |rho: f64, h: f64, g: f64| h * g - rho * f64::midpoint(h * h, g * g);
+    let rho = |i: usize| matched.values[i];
     let (sum, influences) = match mean {
-        Mean::Plain => (matched.sums.0, matched.per_example(of_rho)),
+        Mean::Plain => {
+            (matched.sums.0, matched.per_example(|i, h, g| on_correlation(rho(i), h, g)))
+        }
         Mean::Squares => {
-            let of_square = |rho: f64, h: f64, g: f64| 2.0 * rho * of_rho(rho, h, g);
+            let of_square = |i, h, g| 2.0 * rho(i) * on_correlation(rho(i), h, g);
             (matched.sums.1, matched.per_example(of_square))
         }
     };

@@ -24,6 +24,8 @@ pub(super) struct Matched {
     /// A·W, B·Z for the singular vectors W, Z: `[n, k]` each.
     pub first: Mat<f64>,
     pub second: Mat<f64>,
+    /// W, those of rounding too, `[p, min(p, q)]`.
+    pub directions: Mat<f64>,
 }
 
 /// The singular values of `AᵀB`.
@@ -59,20 +61,27 @@ impl Matched {
         };
         let sums = (all.iter().sum(), all.iter().map(|value| value * value).sum());
         let (first, second) = (along(a, svd.U()), along(b, svd.V()));
-        Self { values: all[..k].to_vec(), sums, first, second }
+        let directions = svd.U().to_owned();
+        Self { values: all[..k].to_vec(), sums, first, second, directions }
     }
 
-    /// For each example `Σ_i f(σ_i, h_i, g_i)` over the directions, h and g its coordinates.
-    pub(super) fn per_example(&self, f: impl Fn(f64, f64, f64) -> f64) -> Vec<f64> {
+    /// For each example `Σ_i f(i, h_i, g_i)` over the directions, h and g its coordinates.
+    pub(super) fn per_example(&self, f: impl Fn(usize, f64, f64) -> f64) -> Vec<f64> {
         let mut sums = vec![0.0; self.first.nrows()];
-        for (i, &value) in self.values.iter().enumerate() {
+        for i in 0..self.values.len() {
             let columns = self.first.col(i).iter().zip(self.second.col(i).iter());
             for (sum, (&h, &g)) in sums.iter_mut().zip(columns) {
-                *sum += f(value, h, g);
+                *sum += f(i, h, g);
             }
         }
         sums
     }
+}
+
+/// The influence over n of an example with canonical variates h and g of unit norm on their
+/// correlation ρ (Romanazzi 1992).
+pub(super) fn on_correlation(rho: f64, h: f64, g: f64) -> f64 {
+    h * g - rho * f64::midpoint(h * h, g * g)
 }
 
 /// The standard error over n examples whose influences over n are given: √(n/(n−1)·Σφ²) for

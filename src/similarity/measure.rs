@@ -286,7 +286,7 @@ impl Measure {
             Self::Shape => procrustes(Form::Angle),
             Self::Cca | Self::Svcca => correlations(cca::Mean::Plain),
             Self::CcaR2 => correlations(cca::Mean::Squares),
-            Self::Pwcca => pairwise(&|a, b| (pwcca::compare(a, b, n), f64::NAN)),
+            Self::Pwcca => pairwise(&|a, b| pwcca::compare(a, b, n)),
             Self::MutualKnn => pairwise(&|a, b| neighbours::compare(a, b, n)),
             Self::Rsa | Self::RsaPearson => rsa::grown(known, signatures, n, errors),
         };

@@ -6,6 +6,7 @@ use faer::{Mat, MatRef};
 use super::bases::Basis;
 use super::centred::Centred;
 use super::dot::{transposed_product, widened};
+use super::influence::{Matched, on_correlation, standard_error};
 use super::{Feature, Undefined};
 
 /// The number of features p, then an orthonormal basis U of the centred features
@@ -52,27 +53,27 @@ pub fn signature<T: Feature>(
 /// Not symmetric, and the features of the first count one by one, so that rotating them
 /// changes the weights.
 ///
-/// It has no standard error: the derivative of a weight by an example is of the order of
-/// `1/(ρ_i − ρ_j)`, infinite where two correlations are equal, and with the weights kept the
-/// error of simulated examples was up to a quarter too small.
+/// Its standard error over examples, by the infinitesimal jackknife, takes the weights as
+/// given: the derivative of a weight by an example is of the order of `1/(ρ_i − ρ_j)`, infinite
+/// where two correlations are equal. On simulated examples it was .75 to 1 times the spread
+/// over draws.
 ///
 /// Cost n·p·q + p²·r multiply-adds and a singular value decomposition `[p, q]`, in f64.
-pub(super) fn compare(a: &[f32], b: &[f32], n: usize) -> f64 {
+pub(super) fn compare(a: &[f32], b: &[f32], n: usize) -> (f64, f64) {
     let (vectors, coordinates) = parts(a, n);
     let (others, _) = parts(b, n);
-    // [r, n] · [n, s] -> [r, s]
-    let product = transposed_product(vectors.as_ref(), others.as_ref());
-    let svd = product.thin_svd().expect("a decomposition of a finite matrix");
+    let matched = Matched::of(vectors.as_ref(), others.as_ref());
     // ⟨U·w_i, x_j⟩ for the left singular vectors w: [m, r] · [r, p] -> [m, p]
-    let projections = transposed_product(svd.U(), coordinates.as_ref());
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for (i, rho) in svd.S().column_vector().iter().enumerate() {
-        let row = projections.row(i);
-        let weight: f64 = row.iter().map(|x| x.abs()).sum();
-        sum += weight * rho;
-        weights += weight;
-    }
-    sum / weights
+    let projections =
+        transposed_product(matched.directions.as_ref(), coordinates.as_ref());
+    let weights: Vec<f64> =
+        projections.row_iter().map(|row| row.iter().map(|x| x.abs()).sum()).collect();
+    let weight: f64 = weights.iter().sum();
+    let rho = &matched.values;
+    let sum: f64 = weights.iter().zip(rho).map(|(weight, rho)| weight * rho).sum();
+    let influences =
+        matched.per_example(|i, h, g| weights[i] * on_correlation(rho[i], h, g) / weight);
+    (sum / weight, standard_error(&influences))
 }
 
 /// Basis and coordinates of a signature.
