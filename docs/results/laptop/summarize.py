@@ -193,6 +193,9 @@ def main():
         writer.writerows(
             {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in rows
         )
+    for row, measure in itertools.product(rows, ["cka", "drs"]):
+        # How much more the deeper layers move.
+        row[f"{measure}_depth"] = row[f"{measure}_last_quarter"] - row[f"{measure}_first_quarter"]
     table(rows, ["perfect_fit", "fit_1_percent", "verdict", "rise", "fall", "last_error"])
     for measure in ["cka", "drs"]:
         names = ["first_quarter", "last_quarter", "phases", "synchrony", "spread"]
@@ -200,7 +203,7 @@ def main():
 
     distinct = ["cka_phases", "drs_phases", "cka_synchrony", "drs_synchrony"]
     contrast(rows, "optimizer", "sgd", "adam", distinct)
-    contrast(rows, "noise", 0.2, 0.0, distinct)
+    contrast(rows, "noise", 0.2, 0.0, [*distinct, "cka_depth", "drs_depth"])
     contrast(rows, "net", "resnet18-16", "resnet18-4", distinct)
     contrast(rows, "net", "resnet18-16", "cnn5-16", distinct)
     spread = [*distinct, "cka_spread", "drs_spread"]
