@@ -97,6 +97,20 @@ fn standard_errors_of_singular_values_are_those_of_the_jackknife() {
     }
 }
 
+/// With one canonical correlation its weight does not matter.
+#[test]
+fn the_error_of_one_weighted_correlation_is_that_of_the_correlation() {
+    let n = 60;
+    let [x, y] = related(n, 1).map(|x| rounded(&x));
+    let error = |measure| {
+        let matrix = compare(&[&x, &y], n, measure, &Settings::default());
+        matrix.error(0, 1).unwrap()
+    };
+    let (weighted, plain) = (error(Measure::Pwcca), error(Measure::Cca));
+    assert_close(weighted, plain, 1e-12, "pwcca");
+    assert!(plain > 0.01, "an uninformative example");
+}
+
 /// The errors of deconfounded CKA keep what the confounder explains: as if it were chosen
 /// anew without each example.
 #[test]
@@ -158,8 +172,9 @@ fn standard_errors_are_the_spread_over_draws_of_examples() {
         let square: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let spread = (square / (draws as f64 - 1.0)).sqrt();
         let ratio = errors / spread;
-        // Examples share their neighbours: their overlaps vary together.
-        let least = if measure == Measure::MutualKnn { 0.6 } else { 0.75 };
+        // Examples share their neighbours: their overlaps vary together. Weights vary, too.
+        let small = matches!(measure, Measure::MutualKnn | Measure::Pwcca);
+        let least = if small { 0.6 } else { 0.75 };
         assert!((least..1.35).contains(&ratio), "{measure:?} {settings:?}: {ratio}");
     }
 }

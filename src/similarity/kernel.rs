@@ -107,8 +107,9 @@ pub(super) fn to_signature<S: Feature>(
 /// With `known`, the cells of the first epochs are taken from there, and the others have the
 /// same bits as without.
 ///
-/// Cost 3E²S/2 multiply-adds, of which the errors take E²S; for one epoch beside those known E inner products and their
-/// errors; f32 in blocks of at most 1,024 that are added in f64 in a fixed order.
+/// Cost 3E²S/2 multiply-adds, of which the errors take E²S; for one epoch beside those known E
+/// inner products and their errors; f32 in blocks of at most 1,024 that are added in f64 in a
+/// fixed order.
 ///
 /// # Panics
 /// If the signatures are not those of n examples.
