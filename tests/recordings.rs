@@ -167,6 +167,37 @@ fn a_recording_has_matrices_phases_and_a_page() {
     assert!(recorded.succeed(&["show", "mine", "fc"]).contains("CKA of fc"));
 }
 
+/// A second run whose layer has at epoch 2 what it has in the first at epoch 3.
+#[test]
+fn a_layer_is_compared_with_itself_in_another_recording() {
+    let recorded = Recorded::new();
+    let other = recorded.directory.path().join("other");
+    fs::create_dir_all(other.join("recorded")).unwrap();
+    fs::copy(recorded.path("run.json"), other.join("run.json")).unwrap();
+    for epoch in 0..4 {
+        let row = format!("recorded/step-{:09}.npz", 8 * epoch);
+        fs::copy(recorded.path(&row), other.join(&row)).unwrap();
+    }
+    let path = other.join("recorded/step-000000016.npz");
+    let later = read_npz(&recorded.path("recorded/step-000000024.npz")).unwrap();
+    let mut part = read_npz(&path).unwrap();
+    let name = "cka/test/layer10";
+    let place = part.0.iter().position(|(own, _)| own == name).unwrap();
+    part.0[place].1 = later.get(name).unwrap().clone();
+    fs::write(&path, npz_bytes(&part)).unwrap();
+    recorded.succeed(&["analyze", "mine"]);
+    recorded.succeed(&["analyze", "other"]);
+    let shown = recorded.succeed(&["show", "mine", "layer10", "--against", "other"]);
+    let values: Vec<&str> =
+        shown.lines().skip(2).filter_map(|row| row.split_whitespace().nth(1)).collect();
+    let matrix = read_npy(&recorded.path("matrices/cka/test/layer10.npy")).unwrap();
+    let cell = format!("{:.4}", matrix.to_f32()[2 * 4 + 3]);
+    assert_eq!(values, ["1.0000", "1.0000", &cell, "1.0000"], "{shown}");
+    assert_ne!(cell, "1.0000");
+    let drs = ["show", "mine", "layer10", "--against", "other", "--measure", "drs"];
+    recorded.refuse(&drs, "is `drs`, of two recordings");
+}
+
 #[test]
 fn later_rows_and_a_second_analysis_give_the_bytes_of_one() {
     let recorded = Recorded::new();

@@ -30,12 +30,16 @@ pub(super) fn runs(
     Ok(text)
 }
 
-/// The same of two recordings, which have no decision regions of probes.
+/// The same of two recordings, by their signatures alone.
 pub(super) fn recordings(
     runs: [&Path; 2],
     (layer, group): (&str, &str),
     measure: Option<&str>,
 ) -> Result<String> {
+    if measure == Some("drs") {
+        return Err(Error::usage("`--measure`", "is `drs`, of two recordings")
+            .expected("cka or another measure of their representations"));
+    }
     let measure = named(measure.unwrap_or(Measure::Cka.name()))?;
     representations(runs, Which { measure, layer, group })
 }
