@@ -12,7 +12,9 @@ use crate::data::{Data, ImageSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{ProbeConfig, ProbeLabels, ProbeSolver};
 use crate::probe::features::Pooling;
-use crate::probe::{Design, Fit, FitOptions, HeldOut, Probe, Recipe, Solver};
+use crate::probe::{
+    Design, Fit, FitOptions, HeldOut, Probe, Recipe, Solver, metric_bytes,
+};
 use crate::represent::{Layer, Representer};
 use crate::run_dir::{Checkpoint, write_atomic};
 
@@ -75,13 +77,14 @@ pub(super) fn sizes(data: &Data, layers: &[Layer], pooling: Pooling) -> Vec<u64>
     layers.iter().map(|layer| (4 * n * pooling.width(layer.shape)) as u64).collect()
 }
 
-/// Bytes of the widest layer's design and fit: features and reflections in f64, the metric.
+/// Bytes of the largest layer's design and fit: features and reflections in f64, the metric.
 pub(super) fn design_bytes(data: &Data, layers: &[Layer], pooling: Pooling) -> u64 {
     let n = data.noisy.len();
-    let widths = layers.iter().map(|layer| pooling.width(layer.shape));
-    let widest = widths.max().unwrap_or(0);
-    let rank = n.min(widest) + 1;
-    (24 * n * widest + 24 * rank * rank) as u64
+    let bytes = |layer: &Layer| {
+        let width = pooling.width(layer.shape);
+        24 * n * width + metric_bytes(n.min(width) + 1, data.n_classes)
+    };
+    layers.iter().map(bytes).max().unwrap_or(0) as u64
 }
 
 /// Where probes are fitted.

@@ -4,11 +4,12 @@
 use crate::error::{Error, ErrorKind, Result};
 
 use super::features::Standardization;
+use super::metric::Metric;
 use super::product::{Columns, LANES, Matrix, Scalar, n_blocks};
 use super::recipe::{self, Rule};
 use super::rotation::Rotation;
 use super::softmax::Targets;
-use super::solver::{Metric, Problem, Solution, dot};
+use super::solver::{Problem, Solution, dot};
 use super::{Fit, FitOptions, HeldOut, Probe, Solver, ridge};
 
 /// The features `[n, d]` of the training examples, ready for fits with any labels and λ.

@@ -8,6 +8,7 @@
 
 mod design;
 pub mod features;
+mod metric;
 pub mod neighbours;
 mod product;
 mod recipe;
@@ -22,6 +23,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub use design::Design;
 pub use product::Scalar;
 pub use recipe::Recipe;
+
+pub(crate) use metric::metric_bytes;
 
 use product::{Columns, LANES, Matrix, n_blocks};
 

@@ -22,7 +22,7 @@ const ROWS: usize = 4;
 /// Terms of a sum in the matrix's own precision.
 const TERMS: usize = 256;
 /// Rows of one unit of work.
-const BLOCK: usize = 1024;
+pub(super) const BLOCK: usize = 1024;
 
 /// The precision of the products: f32 in the pipeline, f64 in the `probe` verb.
 pub trait Scalar: RealField + Copy + Send + Sync + Default + Vectors + 'static {
@@ -126,6 +126,10 @@ impl<'a, T: Scalar> Matrix<'a, T> {
         self.n_columns.min(row + self.diagonal)
     }
 
+    pub(super) fn row(&self, row: usize) -> &[T] {
+        &self.values[row * self.n_columns..(row + 1) * self.n_columns]
+    }
+
     /// The given columns of a row.
     #[inline(always)]
     fn part(&self, row: usize, columns: &std::ops::Range<usize>) -> &[T] {
@@ -185,30 +189,32 @@ impl<'a, T: Scalar> Matrix<'a, T> {
         let mut gram = Mat::<T>::zeros(self.n_columns, self.n_columns);
         let work = self.values.chunks(BLOCK * self.n_columns).zip(weights.chunks(BLOCK));
         for (rows, weights) in work {
-            let scaled: Vec<T> = rows
-                .chunks(self.n_columns)
-                .zip(weights)
-                .flat_map(|(row, w)| {
-                    let root = T::from_f64(w.sqrt());
-                    row.iter().map(move |&value| value * root)
-                })
-                .collect();
-            let scaled =
-                MatRef::from_row_major_slice(&scaled, weights.len(), self.n_columns);
-            matmul(
-                gram.as_mut(),
-                BlockStructure::TriangularLower,
-                Accum::Add,
-                scaled.transpose(),
-                BlockStructure::Rectangular,
-                scaled,
-                BlockStructure::Rectangular,
-                T::from_f64(1.0),
-                Par::Seq,
-            );
+            let mut scaled = Vec::with_capacity(rows.len());
+            for (row, w) in rows.chunks(self.n_columns).zip(weights) {
+                let root = T::from_f64(w.sqrt());
+                scaled.extend(row.iter().map(|&value| value * root));
+            }
+            add_gram(&scaled, &mut gram);
         }
         gram
     }
+}
+
+/// `gram` += Σᵢ aᵢ·aᵢᵀ over the rows aᵢ, in its lower triangle.
+pub(super) fn add_gram<T: Scalar>(rows: &[T], gram: &mut Mat<T>) {
+    let n_columns = gram.nrows();
+    let rows = MatRef::from_row_major_slice(rows, rows.len() / n_columns, n_columns);
+    matmul(
+        gram.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        rows.transpose(),
+        BlockStructure::Rectangular,
+        rows,
+        BlockStructure::Rectangular,
+        T::from_f64(1.0),
+        Par::Seq,
+    );
 }
 
 /// `out` = A·W over the rows from `first` on.
