@@ -152,15 +152,19 @@ impl EvaluationBatches<'_> {
 /// over `train`, the un-augmented training images.
 ///
 /// Running statistics lag the weights when an epoch has few steps; recomputed ones are those
-/// of `torch.optim.swa_utils.update_bn`.
+/// of `torch.optim.swa_utils.update_bn`. A net without `BatchNorm` has none of either.
 pub fn evaluation_statistics(
     engine: &mut Engine,
     train: &EvaluationBatches<'_>,
     choice: BatchNormChoice,
 ) -> BatchNormStatistics {
+    let running = engine.running_statistics();
+    let has_batchnorm = !running.0.is_empty();
     match choice {
-        BatchNormChoice::Running => engine.running_statistics(),
-        BatchNormChoice::Recomputed => engine.recompute_statistics(train.iter()),
+        BatchNormChoice::Recomputed if has_batchnorm => {
+            engine.recompute_statistics(train.iter())
+        }
+        _ => running,
     }
 }
 

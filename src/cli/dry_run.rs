@@ -10,7 +10,7 @@ use crate::analyze::Work;
 use crate::data::Data;
 use crate::engine::{Engine, Update};
 use crate::error::Result;
-use crate::experiment::{Experiment, OptimizerKind, steps_per_epoch};
+use crate::experiment::{BatchNormChoice, Experiment, OptimizerKind, steps_per_epoch};
 use crate::net::{NetConfig, VitConfig, initial_weights};
 use crate::train::Fork;
 
@@ -113,7 +113,12 @@ impl Estimate {
                 OptimizerKind::Adam | OptimizerKind::Adamw => 2,
             },
             threads: threads(),
-            evaluated: (2 * n_train + 2 * n_test) as u64,
+            evaluated: match experiment.evaluation.batchnorm {
+                BatchNormChoice::Recomputed if !statistics.0.is_empty() => {
+                    2 * (n_train + n_test) as u64
+                }
+                _ => (n_train + n_test) as u64,
+            },
             work: Work::of(experiment, data)?,
             step,
             image: block / indices.len() as f64,
@@ -211,10 +216,7 @@ impl Estimate {
                 rounded(self.analysis())
             ),
         );
-        let threads = match self.threads {
-            1 => "one thread".to_owned(),
-            n => format!("{n} threads"),
-        };
+        let threads = counted(self.threads);
         line("time", format!("about {} on {threads}", rounded(self.time())));
         let passes = match work.probe_passes {
             1 => String::new(),
@@ -252,6 +254,14 @@ fn seconds(mut call: impl FnMut()) -> f64 {
 
 fn threads() -> usize {
     rayon::current_num_threads()
+}
+
+/// So many threads.
+pub(super) fn counted(threads: usize) -> String {
+    match threads {
+        1 => "one thread".to_owned(),
+        n => format!("{n} threads"),
+    }
 }
 
 /// A duration as a person would say it.

@@ -4,7 +4,7 @@
 
 use super::axes::{LinearAxis, ceiling};
 use super::heatmap::{cells, colour_bar, define_hatch, fit_lines, turn_ticks};
-use super::model::{EpochMatrix, HistoryRow, RunResults};
+use super::model::{EpochMatrix, HistoryRow, RunResults, Statistics};
 use super::panel::{
     Marks, across, curve, epoch_ticks_below, epoch_ticks_left, mark_lines, sensitive,
     upwards, value_ticks,
@@ -196,7 +196,7 @@ fn strips(svg: &mut Svg, run: &RunResults, (test, train): (Area, Area), first: b
     let points = |value: fn(&HistoryRow) -> f64| {
         run.history.iter().map(move |row| (row.epoch, value(row)))
     };
-    if run.recomputed() {
+    if run.statistics() == Statistics::Recomputed {
         svg.polyline(&curve(points(|row| row.test_error_running), x, y), RUNNING);
     }
     svg.polyline(&curve(points(|row| row.test_error), x, y), TEST);
@@ -232,13 +232,15 @@ fn has_corrupted(run: &RunResults) -> bool {
 /// Names of the strips, with a sample of each line beside its name.
 fn keys(svg: &mut Svg, run: &RunResults, (test, train): (Area, Area), split: bool) {
     let mut key = Key { svg, x: test.left, y: test.top - 4.0 };
-    if run.is_recorded() {
-        key.text("Test error", true);
-    } else if run.recomputed() {
-        key.text("Test error", true).sample("recomputed BN", TEST);
-        key.sample("running", RUNNING);
-    } else {
-        key.text("Test error", true).sample("running BN", TEST);
+    key.text("Test error", true);
+    match run.statistics() {
+        Statistics::Recorded | Statistics::Absent => {}
+        Statistics::Running => {
+            key.sample("running BN", TEST);
+        }
+        Statistics::Recomputed => {
+            key.sample("recomputed BN", TEST).sample("running", RUNNING);
+        }
     }
     let mut key = Key { svg, x: train.left, y: train.top - 4.0 };
     key.text("Train error", true);
@@ -340,7 +342,7 @@ fn test_limit(run: &RunResults) -> f64 {
     });
     let later = run.history.iter().filter(|row| Some(row.epoch) >= settled);
     let largest = |row: &HistoryRow| {
-        if run.recomputed() {
+        if run.statistics() == Statistics::Recomputed {
             row.test_error.max(row.test_error_running)
         } else {
             row.test_error

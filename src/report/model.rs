@@ -234,15 +234,34 @@ impl RunResults {
         self.manifest["source"] == "recorded"
     }
 
-    /// Whether the test error is that of recomputed `BatchNorm` statistics.
-    pub fn recomputed(&self) -> bool {
+    /// The `BatchNorm` statistics behind the test error.
+    pub fn statistics(&self) -> Statistics {
+        let text = |table: &str, key: &str| {
+            self.experiment.get(table).and_then(|table| table.get(key)?.as_str())
+        };
         if self.is_recorded() {
-            return false;
+            Statistics::Recorded
+        } else if text("net", "kind") == Some("vit") {
+            Statistics::Absent
+        } else if text("evaluation", "batchnorm") == Some("running") {
+            Statistics::Running
+        } else {
+            Statistics::Recomputed
         }
-        let evaluation = self.experiment.get("evaluation");
-        evaluation.and_then(|table| table.get("batchnorm")).and_then(|v| v.as_str())
-            != Some("running")
     }
+}
+
+/// The `BatchNorm` statistics that a net is evaluated with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistics {
+    /// Those that the recording used.
+    Recorded,
+    /// The net has no `BatchNorm`.
+    Absent,
+    /// Running ones.
+    Running,
+    /// Recomputed over the training images; the error with running ones is known, too.
+    Recomputed,
 }
 
 impl MatrixSet {

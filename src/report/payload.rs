@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::axes::cell_edges;
-use super::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults};
+use super::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults, Statistics};
 use super::{viridis, words};
 
 /// Units of one in the page's numbers.
@@ -34,7 +34,7 @@ pub(super) fn payload(run: &RunResults) -> String {
         "edges": cell_edges(&epochs),
         "fit": phases.perfect_fit,
         "turns": [phases.min, phases.peak, phases.second_min],
-        "recomputed": run.recomputed(),
+        "recomputed": run.statistics() == Statistics::Recomputed,
         "history": {
             "epoch": run.history.iter().map(|row| row.epoch).collect::<Vec<f64>>(),
             "test": column(|row| row.test_error),

@@ -3,7 +3,7 @@
 
 use super::axes::epoch_label;
 use super::headline::headline_layers;
-use super::model::{HistoryRow, MatrixSet, RunResults};
+use super::model::{HistoryRow, MatrixSet, RunResults, Statistics};
 
 /// Running and recomputed statistics that differ by more than this are warned about.
 const BATCHNORM_TOLERANCE: f64 = 0.01;
@@ -75,12 +75,11 @@ pub(super) fn verdict(run: &RunResults) -> Vec<String> {
         ];
     }
     let mut sentences = vec![];
-    let statistics = if run.is_recorded() {
-        "as recorded"
-    } else if run.recomputed() {
-        "BatchNorm statistics recomputed"
-    } else {
-        "BatchNorm’s running statistics"
+    let statistics = match run.statistics() {
+        Statistics::Recorded => "as recorded",
+        Statistics::Absent => "a net without BatchNorm",
+        Statistics::Running => "BatchNorm’s running statistics",
+        Statistics::Recomputed => "BatchNorm statistics recomputed",
     };
     let Some(name) = phases.verdict.as_deref() else {
         let reason = phases.reason.clone().unwrap_or_else(|| {
@@ -172,10 +171,9 @@ fn fit_sentence(run: &RunResults) -> Option<String> {
 /// What a reader must know before believing the figure.
 pub(super) fn warnings(run: &RunResults) -> Vec<String> {
     let mut warnings = vec![];
-    if run.recomputed() {
-        warnings.extend(batchnorm_warning(run));
-    } else if run.is_recorded() {
-        if run.manifest["recording"]["batchnorm"] == "running" {
+    match run.statistics() {
+        Statistics::Recomputed => warnings.extend(batchnorm_warning(run)),
+        Statistics::Recorded if run.manifest["recording"]["batchnorm"] == "running" => {
             warnings.push(
                 "Representations are those of BatchNorm’s running statistics, which lag the \
                  weights where an epoch has few steps and make epoch 0 look like a transition. \
@@ -183,13 +181,13 @@ pub(super) fn warnings(run: &RunResults) -> Vec<String> {
                     .into(),
             );
         }
-    } else {
-        warnings.push(
+        Statistics::Running => warnings.push(
             "Errors and representations use BatchNorm’s running statistics, which lag the \
              weights where an epoch has few steps and can show a second descent that is not \
              there. evaluation.batchnorm = \"recomputed\" removes this."
                 .into(),
-        );
+        ),
+        Statistics::Recorded | Statistics::Absent => {}
     }
     // The report itself is written while the run is being analyzed, which is no warning.
     match run.manifest["status"].as_str() {
@@ -228,15 +226,15 @@ fn batchnorm_warning(run: &RunResults) -> Option<String> {
 /// The caption of the headline figure.
 pub(super) fn headline_caption(run: &RunResults) -> String {
     let mut parts = vec![format!("{}.", title(run))];
-    let running = if run.is_recorded() {
-        "Test error"
-    } else if run.recomputed() {
-        "Test error with recomputed BatchNorm statistics (solid) and with running ones (dotted)"
-    } else {
-        "Test error with running BatchNorm statistics"
+    let test_error = match run.statistics() {
+        Statistics::Recorded | Statistics::Absent => "Test error",
+        Statistics::Running => "Test error with running BatchNorm statistics",
+        Statistics::Recomputed => {
+            "Test error with recomputed BatchNorm statistics (solid) and with running ones (dotted)"
+        }
     };
     parts.push(format!(
-        "{running}, and train error, over epochs on a scale of ln(1 + epoch); the fall from \
+        "{test_error}, and train error, over epochs on a scale of ln(1 + epoch); the fall from \
          chance at the left may leave the panel."
     ));
     let layers = headline_layers(run);

@@ -101,12 +101,8 @@ impl<'a> Evaluator<'a> {
         let statistics = evaluation_statistics(engine, &self.train, self.choice);
         let train = self.scores(engine, &statistics, &self.train, self.targets);
         let test = self.scores(engine, &statistics, &self.test, &data.noisy_test);
-        let running = match self.choice {
-            BatchNormChoice::Running => None,
-            BatchNormChoice::Recomputed => {
-                Some(self.scores(engine, &running, &self.test, &data.noisy_test))
-            }
-        };
+        let running = (running != statistics)
+            .then(|| self.scores(engine, &running, &self.test, &data.noisy_test));
         let running = running.as_ref().unwrap_or(&test);
         let all = |_| true;
         let corrupted = |i| data.is_corrupted(i);

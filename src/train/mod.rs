@@ -70,7 +70,7 @@ struct Plan {
 /// checkpoint, history row, state; what is later than the state is removed and made again.
 ///
 /// Cost: one forward and backward pass a step; a history row takes a forward pass over both
-/// sets and (with recomputed `BatchNorm` statistics) two more over the training set. Both sets
+/// sets and, with recomputed `BatchNorm` statistics, one more over each. Both sets
 /// are held as they are stored; batches are normalized when they are needed.
 ///
 /// # Errors

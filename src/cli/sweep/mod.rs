@@ -160,9 +160,10 @@ fn estimate(runs: &[Planned], at_once: usize, threads: usize) -> Result<String> 
         total += time;
         let _ = writeln!(text, "{:<width$}  {}", run.name, dry_run::rounded(time));
     }
+    let threads = dry_run::counted(threads);
     let _ = writeln!(
         text,
-        "{} runs, {at_once} at a time on {threads} threads each: about {}",
+        "{} runs, {at_once} at a time on {threads} each: about {}",
         runs.len(),
         dry_run::rounded(total / at_once as u32)
     );
