@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{EpochList, EpochRule, Length, TrainConfig};
 
+/// Ratio of log-spaced epochs, where `train.checkpoint_ratio` gives no other.
+const LOG_SPACING: f64 = 1.12;
+
 /// Steps of one pass over `n_examples` in batches of `batch_size`: ⌈n/b⌉, or one fewer where
 /// a single example would be left, which joins the batch before it (`BatchNorm` has no
 /// variance over one example).
@@ -39,7 +42,8 @@ impl TrainConfig {
     /// # Panics
     /// If a listed epoch lies past the end: the experiment's check excludes it.
     pub fn checkpoint_steps(&self, steps_per_epoch: u64) -> Vec<u64> {
-        self.steps_of(&self.checkpoints, steps_per_epoch).into_iter().collect()
+        let ratio = self.checkpoint_ratio.unwrap_or(LOG_SPACING);
+        self.steps_of(&self.checkpoints, ratio, steps_per_epoch).into_iter().collect()
     }
 
     /// The steps after which the history gets a row: those of its rule and all checkpoints.
@@ -47,16 +51,21 @@ impl TrainConfig {
     /// # Panics
     /// As [`TrainConfig::checkpoint_steps`].
     pub fn history_steps(&self, steps_per_epoch: u64) -> Vec<u64> {
-        let mut steps = self.steps_of(&self.history, steps_per_epoch);
-        steps.extend(self.steps_of(&self.checkpoints, steps_per_epoch));
+        let mut steps = self.steps_of(&self.history, LOG_SPACING, steps_per_epoch);
+        steps.extend(self.checkpoint_steps(steps_per_epoch));
         steps.into_iter().collect()
     }
 
-    fn steps_of(&self, list: &EpochList, steps_per_epoch: u64) -> BTreeSet<u64> {
+    fn steps_of(
+        &self,
+        list: &EpochList,
+        ratio: f64,
+        steps_per_epoch: u64,
+    ) -> BTreeSet<u64> {
         let last = self.total_steps(steps_per_epoch);
         match list {
             EpochList::Rule(rule) => {
-                let epochs = rule.epochs(last / steps_per_epoch);
+                let epochs = rule.epochs(last / steps_per_epoch, ratio);
                 epochs
                     .into_iter()
                     .map(|epoch| epoch * steps_per_epoch)
@@ -98,12 +107,13 @@ fn nearest_step(epoch: f64, steps_per_epoch: u64) -> u64 {
 }
 
 impl EpochRule {
-    /// The epochs of the rule up to and including `last`, rising, without repeats.
-    fn epochs(self, last: u64) -> Vec<u64> {
+    /// The epochs of the rule up to and including `last`, rising, without repeats; `ratio` is
+    /// that of log-spaced ones.
+    fn epochs(self, last: u64, ratio: f64) -> Vec<u64> {
         let (dense, factor) = match self {
             Self::Every => (last, 1.0),
             Self::Auto => (100, 1.02),
-            Self::LogSpaced => (10, 1.12),
+            Self::LogSpaced => (10, ratio),
         };
         let mut epochs: Vec<u64> = (0..=dense.min(last)).collect();
         // Repeated products, so that every platform rounds alike.
@@ -130,6 +140,7 @@ mod tests {
             label_smoothing: 0.0,
             history,
             checkpoints,
+            checkpoint_ratio: None,
             save_optimizer: true,
             labels: TrainLabels::Noisy,
             freeze: vec![],
@@ -150,15 +161,29 @@ mod tests {
         // 10·1.12^i = 11.2, 12.544, 14.05, 15.74, 17.62, 19.74, 22.11, 24.76, 27.73, …
         let expected: Vec<u64> =
             (0..=10).chain([11, 12, 14, 15, 17, 19, 22, 24, 27, 30]).collect();
-        assert_eq!(EpochRule::LogSpaced.epochs(30), expected);
-        assert_eq!(EpochRule::LogSpaced.epochs(3), [0, 1, 2, 3]);
-        assert_eq!(EpochRule::LogSpaced.epochs(10).len(), 11);
-        assert_eq!(EpochRule::LogSpaced.epochs(400).last(), Some(&400));
+        assert_eq!(EpochRule::LogSpaced.epochs(30, LOG_SPACING), expected);
+        assert_eq!(EpochRule::LogSpaced.epochs(3, LOG_SPACING), [0, 1, 2, 3]);
+        assert_eq!(EpochRule::LogSpaced.epochs(10, LOG_SPACING).len(), 11);
+        assert_eq!(EpochRule::LogSpaced.epochs(400, 1.5).last(), Some(&400));
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_the_checkpoints_alone() {
+        let rule = || EpochList::Rule(EpochRule::LogSpaced);
+        let mut config = train(Length::Epochs(16), rule(), rule());
+        config.checkpoint_ratio = Some(1.25);
+        // 12.5, 15.6 and the last
+        assert_eq!(
+            config.checkpoint_steps(1),
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16]
+        );
+        let history = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16];
+        assert_eq!(config.history_steps(1), history);
     }
 
     #[test]
     fn auto_is_every_epoch_to_100_then_geometric() {
-        let epochs = EpochRule::Auto.epochs(400);
+        let epochs = EpochRule::Auto.epochs(400, LOG_SPACING);
         assert_eq!(epochs[..=100], (0..=100).collect::<Vec<_>>()[..]);
         // 102, 104.04, 106.1208, 108.24, 110.41, 112.6
         assert_eq!(epochs[101..107], [102, 104, 106, 108, 110, 112]);

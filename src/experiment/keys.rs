@@ -176,6 +176,12 @@ pub(super) const KEYS: &[Key] = &[
     key("train.label_smoothing", BELOW_ONE, Toml("0.0")),
     key("train.history", Epochs, Toml("'auto'")),
     key("train.checkpoints", Epochs, Toml("'log-spaced'")),
+    key(
+        "train.checkpoint_ratio",
+        Number(|x| x >= 1.001, "a number of at least 1.001"),
+        Absent,
+    )
+    .of("train.checkpoints", &["log-spaced"]),
     key("train.save_optimizer", Bool, Toml("true")),
     key("train.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),
     key("train.freeze", Nodes, Absent),

@@ -256,6 +256,9 @@ pub struct TrainConfig {
     pub history: EpochList,
     /// Epochs with a checkpoint.
     pub checkpoints: EpochList,
+    /// Ratio of log-spaced checkpoints, 1.12 where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_ratio: Option<f64>,
     /// Whether the optimizer's buffers are kept beside each checkpoint, so that forks can
     /// start there.
     pub save_optimizer: bool,
@@ -307,7 +310,8 @@ pub enum EpochRule {
     Auto,
     /// Every epoch.
     Every,
-    /// 0…10, then ⌊10·1.12^i⌋ without repeats, and the last epoch.
+    /// 0…10, then ⌊10·r^i⌋ without repeats, and the last epoch; r = 1.12, or
+    /// `train.checkpoint_ratio`.
     LogSpaced,
 }
 
