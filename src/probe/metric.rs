@@ -85,12 +85,12 @@ impl<T: Scalar> Metric<T> {
     }
 }
 
-/// The Hessian of the loss by [θ₁; …; θ_C], lower triangle of `[C·k, C·k]`:
+/// The Hessian of the loss by the coefficients of all classes, lower triangle of `[C·k, C·k]`:
 ///
 /// ```text
 /// Σᵢ ωᵢ·(diag(pᵢ) − pᵢ·pᵢᵀ) ⊗ aᵢ·aᵢᵀ + κ·11ᵀ ⊗ e₀·e₀ᵀ
 /// ```
-/// over evenly spaced examples. The last term, of the size of the largest entry, leaves no
+/// over evenly spaced ones of the examples that count. The last term, of the size of the largest entry, leaves no
 /// direction without curvature: probabilities do not change with a number that is added to
 /// all biases, nor with the bias of a class without examples.
 fn hessian<T: Scalar>(
@@ -100,8 +100,9 @@ fn hessian<T: Scalar>(
 ) -> Mat<T> {
     let (n, k, n_classes) = (features.n_rows, features.n_columns, targets.n_classes);
     let size = n_classes * k;
-    let stride = (n / (SAMPLED * size)).max(1);
-    let examples: Vec<usize> = (0..n).step_by(stride).collect();
+    let weighted: Vec<usize> = (0..n).filter(|&i| targets.weights[i] > 0.0).collect();
+    let stride = (weighted.len() / (SAMPLED * size)).max(1);
+    let examples: Vec<usize> = weighted.into_iter().step_by(stride).collect();
     let total: f64 = examples.iter().map(|&i| targets.weights[i]).sum();
     let weight = |i: usize| targets.weights[i] / total;
     let p = |i: usize, c: usize| probabilities[c / LANES * n + i][c % LANES];
@@ -242,6 +243,21 @@ mod tests {
                 assert!(error.abs() < 1e-14, "{row}, {column}: off by {error}");
             }
         }
+    }
+
+    #[test]
+    fn examples_that_are_left_out_are_not_sampled() {
+        // Every fifth of 400 examples is left out, and every fifth would be taken.
+        let (n, k) = (400, 10);
+        let value = |at: usize| if at % k == 0 { 1.0 } else { ((at * at) % 11) as f64 };
+        let a = Matrix::dense(n, k, (0..n * k).map(value).collect::<Vec<f64>>());
+        let labels: Vec<u8> = (0..n).map(|i| (i % 2) as u8).collect();
+        let targets = Targets::new(&labels, 4, |i| i % 5 > 0);
+        let p = targets.probabilities(&vec![[0.0; LANES]; n]);
+        let hessian = hessian(&a, &targets, &p);
+        // The two classes have half of the probability each.
+        assert!((hessian[(0, 0)] - hessian[(k, k)]).abs() < 1e-12);
+        assert!(hessian[(0, 0)] > 0.25);
     }
 
     #[test]
