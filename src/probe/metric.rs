@@ -249,7 +249,8 @@ mod tests {
     fn examples_that_are_left_out_are_not_sampled() {
         // Every fifth of 400 examples is left out, and every fifth would be taken.
         let (n, k) = (400, 10);
-        let value = |at: usize| if at % k == 0 { 1.0 } else { ((at * at) % 11) as f64 };
+        let value =
+            |at: usize| if at.is_multiple_of(k) { 1.0 } else { ((at * at) % 11) as f64 };
         let a = Matrix::dense(n, k, (0..n * k).map(value).collect::<Vec<f64>>());
         let labels: Vec<u8> = (0..n).map(|i| (i % 2) as u8).collect();
         let targets = Targets::new(&labels, 4, |i| i % 5 > 0);
@@ -268,7 +269,7 @@ mod tests {
         let p = targets.probabilities(&logits);
         let metric = Metric::at(&a, &targets, 0.1, &p);
         let hessian = hessian(&a, &targets, &p);
-        let x = |at: usize| if at % 4 == 0 { 0.0 } else { at as f64 };
+        let x = |at: usize| if at.is_multiple_of(4) { 0.0 } else { at as f64 };
         let mut q = vec![[0.0; LANES]; 4];
         for row in 0..16 {
             let terms = (0..16).map(|column| {
