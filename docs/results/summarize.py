@@ -1,10 +1,11 @@
-"""Summary of the laptop's sweeps: one row a run, and the tables of README.md.
+"""Summary of sweeps: one row a run, and the tables of a results folder's README.md.
 
-    python3 docs/results/laptop/summarize.py runs/laptop-sweep runs/laptop-sweep-vit
+    python3 docs/results/summarize.py docs/results/laptop runs/laptop-sweep runs/laptop-sweep-vit
 
-Reads run directories alone (numpy 2.x) and writes runs.csv beside this file; prints the tables.
-Checkpoints are log-spaced, so means over pairs of rows are means in log-time. No test of
-significance is made: three seeds.
+Reads run directories (numpy 2.x), writes runs.csv into the results folder and prints the
+tables. Rows of runs.csv whose runs are not there stay, so that a sweep may be done in parts, those
+with wrong labels first. Checkpoints are log-spaced, so means over pairs of rows are means in
+log-time. No test of significance is made: three seeds.
 """
 
 import csv
@@ -18,10 +19,11 @@ import numpy as np
 
 FIELDS = (
     "net noise optimizer seed epochs perfect_fit fit_1_percent times_fit verdict rise fall "
-    "min_error peak_error last_error "
-    "cka_first_quarter cka_last_quarter cka_phases cka_synchrony cka_spread "
-    "drs_first_quarter drs_last_quarter drs_phases drs_synchrony drs_spread"
+    "min_error peak_error last_error window_start window_end "
+    "cka_first_quarter cka_last_quarter cka_phases cka_synchrony cka_offset cka_spread "
+    "drs_first_quarter drs_last_quarter drs_phases drs_synchrony drs_offset drs_spread"
 ).split()
+AXES = ("net", "noise", "optimizer", "seed")
 
 
 def upper_mean(block):
@@ -93,40 +95,50 @@ def layers_of(run, measure):
     return [m for m in matrices if not np.isnan(m).any()]
 
 
-def describe(run, measure, time, between):
-    """Movement of the first and last quarter of the layers between two epochs, and how
-    distinct and how synchronous the phases are."""
+def describe(run, measure, time, window, fit):
+    """Movement of the first and last quarter of the layers within a window of epochs, how
+    distinct and how synchronous the phases are, and where the layers' change points lie:
+    their mean distance from the perfect fit, and their standard deviation."""
     matrices = layers_of(run, measure)
     depth = np.linspace(0, 1, len(matrices))
-    rows = np.flatnonzero((time >= np.log1p(between[0])) & (time <= np.log1p(between[1])))
+    rows = np.flatnonzero((time >= np.log1p(window[0])) & (time <= np.log1p(window[1])))
     moved = np.array([1 - upper_mean(m[np.ix_(rows, rows)]) for m in matrices])
     rates = [(1 - np.diag(m, 1)) / np.diff(time) for m in matrices]
+    changes = np.array([change_point(m, time) for m in matrices])
     return (
         moved[depth <= 0.25].mean(),
         moved[depth >= 0.75].mean(),
         np.mean([phases(m) for m in matrices]),
         synchrony(rates),
-        np.std([change_point(m, time) for m in matrices]),
+        np.nan if fit is None else np.mean(changes) - np.log1p(fit),
+        np.std(changes),
     )
 
 
-def row_of(run):
-    experiment = tomllib.loads((run / "experiment.toml").read_text())
+def key_of(experiment):
+    net = experiment["net"]
+    return (
+        net["kind"] + (f"-{net['width']}" if "width" in net else ""),
+        experiment.get("noise", {}).get("rate", 0.0),
+        experiment["optimizer"]["kind"],
+        experiment["seed"],
+    )
+
+
+def row_of(run, experiment, window):
+    """The run's row. Movement is counted within `window`, or from the first minimum of the
+    test error to the second, or to the end where there is none."""
     found = json.loads((run / "phases.json").read_text())
     fit, descent = found["perfect_fit"], found["double_descent"]
     with open(run / "matrices" / "axis.csv") as file:
         time = np.log1p([float(row["epoch"]) for row in csv.DictReader(file)])
     with open(run / "history.csv") as file:
         last = float(list(csv.DictReader(file))[-1]["test_error"])
-    net, epochs = experiment["net"], experiment["train"]["epochs"]
+    epochs = experiment["train"]["epochs"]
     one_percent = next((at["epoch"] for at in fit["other_eps"] if at["eps"] == 0.01), None)
-    # From the first minimum of the test error to the second, where there is one.
-    between = descent["min"] or 0, descent["second_min"] or epochs
+    window = window or (descent["min"] or 0, descent["second_min"] or epochs)
     values = [
-        net["kind"] + (f"-{net['width']}" if "width" in net else ""),
-        experiment.get("noise", {}).get("rate", 0.0),
-        experiment["optimizer"]["kind"],
-        experiment["seed"],
+        *key_of(experiment),
         epochs,
         fit["epoch"],
         one_percent,
@@ -137,10 +149,40 @@ def row_of(run):
         descent["error"]["min"],
         descent["error"]["peak"],
         last,
-        *describe(run, "cka", time, between),
-        *describe(run, "drs", time, between),
+        *window,
+        *describe(run, "cka", time, window, fit["epoch"]),
+        *describe(run, "drs", time, window, fit["epoch"]),
     ]
     return dict(zip(FIELDS, values, strict=True))
+
+
+def number(text):
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return text or None
+
+
+def rows_of(stored, runs):
+    """All runs' rows by their axes. A run without wrong labels is measured within the window
+    of its counterpart with them, so that the two differ in nothing else."""
+    rows = {}
+    if stored.exists():
+        with open(stored, newline="") as file:
+            for row in csv.DictReader(file):
+                row = {name: number(text) for name, text in row.items()}
+                rows[tuple(row[axis] for axis in AXES)] = row
+    found = [(run, tomllib.loads((run / "experiment.toml").read_text())) for run in runs]
+    for run, experiment in sorted(found, key=lambda pair: -key_of(pair[1])[1]):
+        net, noise, optimizer, seed = key = key_of(experiment)
+        twins = [row for k, row in rows.items() if (k[0], *k[2:]) == (net, optimizer, seed)]
+        twin = max(twins, key=lambda row: row["noise"], default=None)
+        window = twin and twin["noise"] > noise and (twin["window_start"], twin["window_end"])
+        rows[key] = row_of(run, experiment, window or None)
+    return [rows[key] for key in sorted(rows)]
 
 
 def shown(value):
@@ -164,7 +206,7 @@ def table(rows, columns):
 def contrast(rows, by, plus, minus, columns):
     """Differences between two values of an axis, all else equal: mean over seeds, the least
     and the greatest, and how many are above zero."""
-    rest = [axis for axis in ("net", "noise", "optimizer", "seed") if axis != by]
+    rest = [axis for axis in AXES if axis != by]
     cells = {(row[by], *(row[axis] for axis in rest)): row for row in rows}
     print(f"{plus} less {minus}:\n")
     print("|", " | ".join(rest[:-1]), "|", " | ".join(c.replace("_", " ") for c in columns), "|")
@@ -185,9 +227,11 @@ def contrast(rows, by, plus, minus, columns):
 
 
 def main():
-    runs = [p.parent for d in sys.argv[1:] for p in sorted(Path(d).glob("*/phases.json"))]
-    rows = [row_of(run) for run in runs]
-    with open(Path(__file__).with_name("runs.csv"), "w", newline="") as file:
+    folder, *sweeps = map(Path, sys.argv[1:])
+    folder.mkdir(exist_ok=True)
+    runs = [path.parent for sweep in sweeps for path in sorted(sweep.glob("*/phases.json"))]
+    rows = rows_of(folder / "runs.csv", runs)
+    with open(folder / "runs.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(
@@ -198,16 +242,17 @@ def main():
         row[f"{measure}_depth"] = row[f"{measure}_last_quarter"] - row[f"{measure}_first_quarter"]
     table(rows, ["perfect_fit", "fit_1_percent", "verdict", "rise", "fall", "last_error"])
     for measure in ["cka", "drs"]:
-        names = ["first_quarter", "last_quarter", "phases", "synchrony", "spread"]
+        names = ["first_quarter", "last_quarter", "phases", "synchrony", "offset", "spread"]
         table(rows, [f"{measure}_{name}" for name in names])
 
     distinct = ["cka_phases", "drs_phases", "cka_synchrony", "drs_synchrony"]
     contrast(rows, "optimizer", "sgd", "adam", distinct)
     contrast(rows, "noise", 0.2, 0.0, [*distinct, "cka_depth", "drs_depth"])
-    contrast(rows, "net", "resnet18-16", "resnet18-4", distinct)
-    contrast(rows, "net", "resnet18-16", "cnn5-16", distinct)
-    spread = [*distinct, "cka_spread", "drs_spread"]
-    contrast(rows, "net", "vit", "resnet18-16", spread)
+    widths = [row["net"] for row in rows if row["net"].startswith("resnet18-")]
+    narrow, *_, wide = sorted(set(widths), key=lambda net: int(net.split("-")[1]))
+    contrast(rows, "net", wide, narrow, distinct)
+    contrast(rows, "net", wide, "cnn5-16", distinct)
+    contrast(rows, "net", "vit", wide, [*distinct, "cka_spread", "drs_spread"])
 
 
 if __name__ == "__main__":
