@@ -10,8 +10,9 @@ use faer::{Accum, Mat, Par, Scale, Side};
 use super::product::{BLOCK, Columns, LANES, Matrix, Scalar, add_gram};
 use super::softmax::Targets;
 
-/// Coefficients of a fit up to which its metric is the Hessian of all of them. It costs as much
-/// as some 25 iterations, and saves five of six in each of the fits that share it.
+/// Coefficients of a fit up to which its metric is the Hessian of all of them, which saves four
+/// of five iterations in each of the fits that share it. The limit is from a count of
+/// operations: the Hessian's grow with the square of the coefficients, an iteration's do not.
 const FULL: usize = 1500;
 /// Examples for each coefficient that such a Hessian is summed over: more bring the iteration
 /// little, and it is the sum that costs.
