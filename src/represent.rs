@@ -158,14 +158,16 @@ pub fn evaluation_statistics(
     train: &EvaluationBatches<'_>,
     choice: BatchNormChoice,
 ) -> BatchNormStatistics {
-    let running = engine.running_statistics();
-    let has_batchnorm = !running.0.is_empty();
-    match choice {
-        BatchNormChoice::Recomputed if has_batchnorm => {
-            engine.recompute_statistics(train.iter())
-        }
-        _ => running,
+    if recomputes_statistics(engine.net(), choice) {
+        engine.recompute_statistics(train.iter())
+    } else {
+        engine.running_statistics()
     }
+}
+
+/// Whether [`evaluation_statistics`] passes over the training images.
+pub fn recomputes_statistics(net: &Net, choice: BatchNormChoice) -> bool {
+    choice == BatchNormChoice::Recomputed && net.has_batchnorm()
 }
 
 /// A net at one checkpoint, ready to represent images.

@@ -27,6 +27,12 @@ fn experiment(changes: &[&str]) -> Experiment {
     Experiment::parse("test", EXPERIMENT, ".".as_ref(), &changes).unwrap()
 }
 
+/// What analysing one checkpoint of it costs.
+fn work(changes: &[&str]) -> Work {
+    let experiment = experiment(changes);
+    Work::of(&experiment, &Data::load(&experiment).unwrap()).unwrap()
+}
+
 /// A trained run that is not analysed yet.
 fn trained(root: &Path, changes: &[&str]) -> (RunDir, Data) {
     let experiment = experiment(changes);
@@ -154,14 +160,19 @@ fn features_that_do_not_fit_are_streamed_to_the_same_bytes() {
     let streamed = analysed(&["analysis.memory=1"]);
     let [held, streamed] = [held, streamed].map(|f| files(&f.path().join("run")));
     assert_eq!(held, streamed);
-    let work = |changes: &[&str]| {
-        let experiment = experiment(changes);
-        Work::of(&experiment, &Data::load(&experiment).unwrap()).unwrap()
-    };
     let (whole, small) = (work(&[]), work(&["analysis.memory=1"]));
     assert!(whole.probe_passes == 1 && small.probe_passes > 1, "{}", small.probe_passes);
     assert!(small.peak_bytes < whole.peak_bytes);
     assert!(small.forward_images > whole.forward_images);
+}
+
+#[test]
+fn batchnorm_statistics_cost_a_pass_over_the_training_images_where_there_are_any() {
+    let vit = "net={kind='vit', patch=4, dim=16, depth=1, heads=2}";
+    let n_train = Data::load(&experiment(&[])).unwrap().noisy.len();
+    let running = work(&["evaluation.batchnorm=running"]).forward_images;
+    assert_eq!(work(&[]).forward_images, running + n_train);
+    assert_eq!(work(&[vit]).forward_images, running);
 }
 
 /// Asks to stop from the given question on.

@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::net::{Net, initial_weights};
 use crate::probe::features::Pooling;
-use crate::represent::{self, Layer, Representer, evaluation_batches};
+use crate::represent::{
+    self, Layer, Representer, evaluation_batches, recomputes_statistics,
+};
 use crate::similarity::Settings;
 
 use super::memory;
@@ -65,6 +67,8 @@ impl Work {
         let n_planes = config.drs.triplets * config.drs.source.list().len();
         let n_points = n_planes * points_per_plane;
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
+        let recomputed = recomputes_statistics(&net, experiment.evaluation.batchnorm);
+        let n_for_statistics = if recomputed { n_train } else { 0 };
         let n_grouped: usize = groups.iter().map(|(_, examples)| examples.len()).sum();
         let n = groups.first().map_or(0, |(_, examples)| examples.len());
         let pooling = pooling(&config.probe, &net, &layers);
@@ -106,7 +110,7 @@ impl Work {
             n_planes,
             points_per_plane,
             // Test images once more, for their classes.
-            forward_images: n_train
+            forward_images: n_for_statistics
                 + probe_passes * (n_train + n_test)
                 + n_test
                 + n_grouped

@@ -10,8 +10,9 @@ use crate::analyze::Work;
 use crate::data::Data;
 use crate::engine::{Engine, Update};
 use crate::error::Result;
-use crate::experiment::{BatchNormChoice, Experiment, OptimizerKind, steps_per_epoch};
+use crate::experiment::{Experiment, OptimizerKind, steps_per_epoch};
 use crate::net::{NetConfig, VitConfig, initial_weights};
+use crate::represent::recomputes_statistics;
 use crate::train::Fork;
 
 /// Training steps and forward passes that are timed, after one that is not.
@@ -98,6 +99,8 @@ impl Estimate {
         let block = seconds(|| {
             engine.evaluate(&images, &statistics, &output);
         });
+        let batchnorm = experiment.evaluation.batchnorm;
+        let n_passes = 1 + u64::from(recomputes_statistics(&net, batchnorm));
         Ok(Self {
             parameters: net.parameter_count(),
             macs: net.mac_count(),
@@ -113,12 +116,7 @@ impl Estimate {
                 OptimizerKind::Adam | OptimizerKind::Adamw => 2,
             },
             threads: threads(),
-            evaluated: match experiment.evaluation.batchnorm {
-                BatchNormChoice::Recomputed if !statistics.0.is_empty() => {
-                    2 * (n_train + n_test) as u64
-                }
-                _ => (n_train + n_test) as u64,
-            },
+            evaluated: n_passes * (n_train + n_test) as u64,
             work: Work::of(experiment, data)?,
             step,
             image: block / indices.len() as f64,

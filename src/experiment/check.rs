@@ -115,8 +115,9 @@ impl Settings<'_> {
     fn drop_other_kinds(&mut self) {
         for key in KEYS {
             let Some((owner, kinds)) = key.belongs_to else { continue };
-            let kind = self.get(owner).and_then(Value::as_str);
-            let others = kind.is_some_and(|kind| !kinds.contains(&kind));
+            let of_this =
+                |kind: &Value| kind.as_str().is_some_and(|kind| kinds.contains(&kind));
+            let others = self.get(owner).is_some_and(|kind| !of_this(kind));
             if others && self.is_overridden(owner) && !self.is_overridden(key.name) {
                 self.remove(key.name);
             }
@@ -235,10 +236,10 @@ impl Settings<'_> {
     }
 
     fn other_kind(&self, key: &Key, owner: &str, kinds: &[&str]) -> Error {
-        let kind = self.get(owner).and_then(Value::as_str).unwrap_or_default();
         let kinds = kinds.join("\" or \"");
+        let kind = self.get(owner).map(Value::to_string).unwrap_or_default();
         Error::usage(self.key(key.name), format!("belongs to {owner} = \"{kinds}\""))
-            .expected(format!("no such key with {owner} = \"{kind}\""))
+            .expected(format!("no such key with {owner} = {kind}"))
             .fix(format!("remove it, or set {owner}"))
     }
 

@@ -311,6 +311,10 @@ fn keys_of_another_kind_are_refused_in_a_file_and_dropped_by_an_override() {
     assert_eq!(error.to_string(), message);
     let both = ["optimizer.kind=adam", "optimizer.momentum=0.5"];
     assert!(refusal(&both).0.contains("`optimizer.momentum` belongs to"));
+    let spaced = format!("{LEAST}[train]\ncheckpoint_ratio = 2.0\n");
+    assert!(parse(&spaced, &["train.checkpoints=[0, 1]"]).is_ok());
+    let listed = ["train.checkpoints=[0, 1]", "train.checkpoint_ratio=2.0"];
+    assert!(refusal(&listed).0.ends_with("with train.checkpoints = [0.0, 1.0]"));
     assert!(refusal(&["data.path=x"]).0.contains("belongs to data.kind = \"cifar10\""));
     assert!(refusal(&["optimizer.schedule.gamma=0.5"]).0.contains("kind = \"step\""));
 }

@@ -260,6 +260,11 @@ impl Net {
         all
     }
 
+    /// Whether any node is a `BatchNorm`.
+    pub fn has_batchnorm(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.op, Op::BatchNorm))
+    }
+
     /// Whether a node's value is a sequence of tokens, `[channels, tokens, 1]`; PyTorch's
     /// layout of it is `[tokens, channels]`.
     pub fn has_tokens(&self, node: usize) -> bool {
