@@ -95,8 +95,13 @@ fn sweeps_of_the_laptop_are_planned() {
         "analysis.drs.resolution=3",
         "data.size=8",
     ];
-    for (file, count) in [("sweep.toml", 48), ("sweep-vit.toml", 12), ("widths.toml", 42)]
-    {
+    let counts = [
+        ("sweep.toml", 36),
+        ("sweep-cnn5.toml", 6),
+        ("sweep-vit.toml", 12),
+        ("widths.toml", 42),
+    ];
+    for (file, count) in counts {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/laptop").join(file);
         let output = Command::new(env!("CARGO_BIN_EXE_stratagram"))

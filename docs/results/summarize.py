@@ -1,6 +1,6 @@
 """Summary of sweeps: one row a run, and the tables of a results folder's README.md.
 
-    python3 docs/results/summarize.py docs/results/laptop runs/laptop-sweep runs/laptop-sweep-vit
+    python3 docs/results/summarize.py docs/results/laptop runs/laptop-sweep*
 
 Reads run directories (numpy 2.x), writes runs.csv into the results folder and prints the
 tables. Rows of runs.csv whose runs are not there stay, so that a sweep may be done in parts, those
