@@ -12,6 +12,8 @@ use super::{whole, whole_or_null};
 const EPS: f64 = 0.001;
 /// Tolerances that are reported beside the default.
 const OTHER_EPS: [f64; 2] = [0.0, 0.01];
+/// What rounding may add to an error: 4 of 4,000 as 1 − .999 is a little above .001.
+const ROUNDING: f64 = 1e-9;
 /// Later logged rows that confirm a threshold.
 const WINDOW: usize = 5;
 /// Share of those rows that may exceed the tolerance.
@@ -23,6 +25,7 @@ const RHO: f64 = 0.2;
 /// PFT(ε, w, ρ) = first logged epoch t with err(t) ≤ ε
 ///                and err ≤ ε at ≥ (1 − ρ)·k of the next k logged rows,  k = min(w, rows left)
 /// ```
+/// where err ≤ ε forgives a rounding of 1e-9.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PerfectFit {
     /// The threshold at the default tolerance; none if never reached.
@@ -103,7 +106,7 @@ fn threshold(curves: &Curves, series: &Series, eps: f64) -> Threshold {
 
 /// Position of the threshold in `series`, or the reason why there is none.
 fn find(series: &Series, eps: f64) -> Result<usize, String> {
-    let fits = |i: usize| series.value[i] <= eps;
+    let fits = |i: usize| series.value[i] <= eps + ROUNDING;
     let holds = |i: usize| {
         let after = rows_after(series, i);
         let fitting = (i + 1..=i + after).filter(|&j| fits(j)).count();
@@ -163,6 +166,7 @@ mod tests {
     #[test]
     fn the_tolerance_itself_counts_as_fitting() {
         assert_eq!(fit(&[0.5, 0.001, 0.001]).epoch, Some(1.0));
+        assert_eq!(fit(&[0.5, 1.0 - 0.999, 1.0 - 0.999]).epoch, Some(1.0));
         let at = |fit: &PerfectFit| {
             fit.other_eps.iter().map(|t| (t.eps, t.epoch)).collect::<Vec<_>>()
         };
