@@ -242,7 +242,7 @@ def main():
         row[f"{measure}_depth"] = row[f"{measure}_last_quarter"] - row[f"{measure}_first_quarter"]
     table(rows, ["perfect_fit", "fit_1_percent", "verdict", "rise", "fall", "last_error"])
     for measure in ["cka", "drs"]:
-        names = ["first_quarter", "last_quarter", "phases", "synchrony", "offset", "spread"]
+        names = ["first_quarter", "last_quarter", "offset", "spread"]
         table(rows, [f"{measure}_{name}" for name in names])
 
     distinct = ["cka_phases", "drs_phases", "cka_synchrony", "drs_synchrony"]

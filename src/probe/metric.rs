@@ -91,9 +91,9 @@ impl<T: Scalar> Metric<T> {
 /// ```text
 /// Σᵢ ωᵢ·(diag(pᵢ) − pᵢ·pᵢᵀ) ⊗ aᵢ·aᵢᵀ + κ·11ᵀ ⊗ e₀·e₀ᵀ
 /// ```
-/// over evenly spaced ones of the examples that count. The last term, of the size of the largest entry, leaves no
-/// direction without curvature: probabilities do not change with a number that is added to
-/// all biases, nor with the bias of a class without examples.
+/// over evenly spaced ones of the examples that count. The last term, of the size of the
+/// largest entry, leaves no direction without curvature: probabilities do not change with a
+/// number that is added to all biases, nor with the bias of a class without examples.
 fn hessian<T: Scalar>(
     features: &Matrix<'_, T>,
     targets: &Targets<'_>,
