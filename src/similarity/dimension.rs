@@ -1,9 +1,9 @@
 //! How many dimensions a representation uses: three measures of the spectrum of its centred
 //! features.
 
-use super::bases::compact;
-use super::centred::Centred;
-use super::{Feature, Undefined};
+use crate::similarity::gram::bases::compact;
+use crate::similarity::gram::centred::Centred;
+use crate::similarity::{Feature, Undefined};
 
 /// Dimensions of one representation; λ are squared singular values σ of the centred features.
 #[derive(Debug, Clone, Copy, PartialEq)]

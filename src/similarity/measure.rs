@@ -4,13 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::epoch_matrix::Pairs;
-use super::neighbours::Nearness;
-use super::procrustes::Form;
-use super::rsa::Correlation;
-use super::{
-    EpochMatrix, Estimator, Feature, Undefined, cca, cka, kernel, neighbours, procrustes,
-    pwcca, rbf, rsa,
-};
+use super::measures::neighbours::Nearness;
+use super::measures::procrustes::Form;
+use super::measures::rsa::Correlation;
+use super::measures::{cca, cka, kernel, neighbours, procrustes, pwcca, rbf, rsa};
+use super::{EpochMatrix, Estimator, Feature, Undefined};
 
 /// The measures that compare activations; each is a file of this module and one arm here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

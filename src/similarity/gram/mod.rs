@@ -1,0 +1,14 @@
+//! Gram matrices of centred representations, and the arithmetic on them.
+
+pub(crate) mod bases;
+pub(crate) mod batches;
+pub(crate) mod centred;
+mod deconfounded;
+pub(crate) mod dot;
+pub(crate) mod matrix;
+pub(crate) mod products;
+mod rows;
+pub(crate) mod spare;
+pub(crate) mod triangle;
+
+pub use deconfounded::without;

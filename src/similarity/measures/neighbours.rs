@@ -1,0 +1,96 @@
+//! Mutual nearest neighbours (Huh et al. 2024): how many of an example's k nearest
+//! neighbours are the same in two representations.
+
+use rayon::prelude::*;
+
+use crate::similarity::gram::centred::Centred;
+use crate::similarity::gram::dot;
+use crate::similarity::{Feature, Undefined};
+
+/// What makes two examples near.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Nearness {
+    Cosine,
+    /// Of the features as they are: examples of large norm are near to many.
+    InnerProduct,
+}
+
+/// Every example's k nearest others, `[n, k]`: their positions, nearest first; of equally
+/// near ones the lower position. Whole numbers below 2²⁴, so exact as f32.
+///
+/// Features are not centred: a common offset makes all examples alike in cosine, which is a
+/// property of the representation.
+///
+/// *Shapes* `features: [n, p]`, row-major.
+///
+/// Cost n²p/2 multiply-adds in f64, and n²·ln n to sort.
+///
+/// # Errors
+/// Not more than k examples, fewer than 4, a feature that is not finite, a dead layer, or
+/// (cosine) an example whose features are all 0.
+///
+/// # Panics
+/// If `features.len() != n * p`, `k == 0`, or there are more than 2²⁴ examples.
+pub fn signature<T: Feature>(
+    features: &[T],
+    n: usize,
+    p: usize,
+    k: usize,
+    nearness: Nearness,
+) -> Result<Vec<f32>, Undefined> {
+    assert!(k > 0 && n <= 1 << 24, "{k} neighbours of {n} examples");
+    Centred::of(features, n, p)?;
+    if n <= k {
+        return Err(Undefined::TooFewNeighbours { n, k });
+    }
+    let mut rows: Vec<f64> = features.iter().map(|&x| x.into()).collect();
+    let largest = rows.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    for row in rows.chunks_mut(p) {
+        // Divided first, so that no square leaves the range of f64.
+        row.iter_mut().for_each(|x| *x /= largest);
+        if nearness == Nearness::Cosine {
+            let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+            if norm == 0.0 {
+                return Err(Undefined::ZeroExample);
+            }
+            row.iter_mut().for_each(|x| *x /= norm);
+        }
+    }
+    let products = dot::upper_products(&rows, n, p);
+    // Row i of the packed triangle without diagonal begins here.
+    let start = |i: usize| i * (2 * n - i - 1) / 2;
+    let near = |i: usize, j: usize| {
+        let (low, high) = (i.min(j), i.max(j));
+        products[start(low) + high - low - 1]
+    };
+    let nearest = (0..n).into_par_iter().flat_map_iter(|i| {
+        let mut others: Vec<usize> = (0..n).filter(|j| *j != i).collect();
+        let order =
+            |a: &usize, b: &usize| near(i, *b).total_cmp(&near(i, *a)).then(a.cmp(b));
+        if k < others.len() {
+            others.select_nth_unstable_by(k - 1, order);
+        }
+        others.truncate(k);
+        others.sort_unstable_by(order);
+        others.into_iter().map(|j| j as f32)
+    });
+    Ok(nearest.collect())
+}
+
+/// The mean over examples of `|N_k(i) ∩ M_k(i)|/k`, and its standard error over examples,
+/// sd/√n. As examples share neighbours their overlaps vary together, which it does not count:
+/// on simulated examples it was .7 to 1 times the spread over draws.
+///
+/// Cost n·k² comparisons.
+pub(crate) fn compare(a: &[f32], b: &[f32], n: usize) -> (f64, f64) {
+    let k = a.len() / n;
+    let count = |(a, b): (&[f32], &[f32])| a.iter().filter(|x| b.contains(x)).count();
+    let counts: Vec<usize> = a.chunks(k).zip(b.chunks(k)).map(count).collect();
+    let sum: usize = counts.iter().sum();
+    let squares: usize = counts.iter().map(|c| c * c).sum();
+    // n·Σc² − (Σc)² = n·(n−1)·variance, in whole numbers.
+    let spread = (n * squares - sum * sum) as f64;
+    let error = (spread / (n as f64 - 1.0)).sqrt() / n as f64;
+    (sum as f64 / (n * k) as f64, error / k as f64)
+}
