@@ -5,27 +5,13 @@
 //! and `report/figures/*.svg`. The headline figure carries the paper's question: what the
 //! layers' representations do while the test error falls, rises and falls again.
 
-mod axes;
-mod canvas;
-mod depth;
-mod geometry;
-mod headline;
-mod heatmap;
-mod html;
-mod matrix_figure;
+mod figure;
 mod model;
-mod panel;
-mod payload;
-mod penalty;
-mod probes;
+mod page;
+mod panels;
 mod read;
 mod read_regions;
-mod regions;
-mod settings;
-mod strip;
-mod svg;
 mod table;
-mod viridis;
 mod words;
 
 use std::fs;
@@ -34,19 +20,19 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::run_dir::write_atomic;
 
-pub use depth::depth_figure;
-pub use geometry::geometry_figure;
-pub use headline::{Layout, headline_figure, headline_layers};
-pub use heatmap::layers_figure;
-pub use matrix_figure::LabelledMatrix;
+pub use figure::heatmap::layers_figure;
+pub use figure::matrix::LabelledMatrix;
 pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
     RunResults,
 };
-pub use penalty::{Penalties, QUANTITIES};
-pub use probes::probes_figure;
-pub use regions::regions_figure;
-pub use strip::{strip_figure, strip_png};
+pub use panels::depth::depth_figure;
+pub use panels::geometry::geometry_figure;
+pub use panels::headline::{Layout, headline_figure, headline_layers};
+pub use panels::penalty::{Penalties, QUANTITIES};
+pub use panels::probes::probes_figure;
+pub use panels::regions::regions_figure;
+pub use panels::strips::{strip_figure, strip_png};
 
 /// Writes the report of the run in `run_root`: `report/index.html` and
 /// `report/figures/*.svg`, whose paths it returns, the page first. The same run gives the
@@ -58,7 +44,7 @@ pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
     let run = RunResults::read(run_root)?;
     let report = run_root.join("report");
     let figures = report.join("figures");
-    let mut files = vec![(report.join("index.html"), html::page(&run))];
+    let mut files = vec![(report.join("index.html"), page::page(&run))];
     let drawings = figure_files(&run);
     files.extend(drawings.into_iter().map(|(name, text)| (figures.join(name), text)));
     for (path, text) in &files {
@@ -75,7 +61,7 @@ pub fn is_current(run_root: &Path) -> bool {
     let tables = ["history.csv", "phases.json", "matrices.csv", "matrices/axis.csv"];
     let newest = tables.iter().filter_map(|table| changed(&run_root.join(table))).max();
     matches!((changed(&page), newest), (Some(page), Some(newest)) if page > newest)
-        && fs::read_to_string(&page).is_ok_and(|text| text.contains(html::GENERATOR))
+        && fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
 }
 
 /// Every figure with its file name.
@@ -90,7 +76,7 @@ fn figure_files(run: &RunResults) -> Vec<(String, String)> {
     files.extend(probes_figure(run).map(|svg| ("probes.svg".to_owned(), svg)));
     files.extend(depth_figure(run).map(|svg| ("prediction-depth.svg".to_owned(), svg)));
     files.extend(geometry_figure(run).map(|svg| ("geometry.svg".to_owned(), svg)));
-    if let Some(regions) = regions::of_output(run) {
+    if let Some(regions) = panels::regions::of_output(run) {
         files.push(("regions-output.svg".to_owned(), regions_figure(run, regions)));
     }
     for (p, layers) in strips(run) {
@@ -115,7 +101,11 @@ fn strips(run: &RunResults) -> Vec<(usize, Vec<&Regions>)> {
 }
 
 fn matrix_file(set: &MatrixSet) -> String {
-    format!("{}-{}.svg", heatmap::slug(&set.measure), heatmap::slug(&set.group))
+    format!(
+        "{}-{}.svg",
+        figure::heatmap::slug(&set.measure),
+        figure::heatmap::slug(&set.group)
+    )
 }
 
 fn strip_file(plane: usize) -> String {

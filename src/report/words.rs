@@ -1,15 +1,15 @@
 //! What the report says in words: title, verdict, warnings and captions. Every number comes
 //! from the run's files; nothing is concluded here that `phases.json` does not conclude.
 
-use super::axes::epoch_label;
-use super::headline::headline_layers;
 use super::model::{HistoryRow, MatrixSet, RunResults, Statistics};
+use crate::report::figure::axes::epoch_label;
+use crate::report::panels::headline::headline_layers;
 
 /// Running and recomputed statistics that differ by more than this are warned about.
 const BATCHNORM_TOLERANCE: f64 = 0.01;
 
 /// What was run, in a phrase.
-pub(super) fn title(run: &RunResults) -> String {
+pub(crate) fn title(run: &RunResults) -> String {
     if run.is_recorded() {
         let model = run.manifest["model"].as_str().unwrap_or("A model");
         return format!("{model}, recorded over {}", epochs(run.last_epoch()));
@@ -67,7 +67,7 @@ fn epochs(last: f64) -> String {
 }
 
 /// Whether the test error descends twice, in honest words.
-pub(super) fn verdict(run: &RunResults) -> Vec<String> {
+pub(crate) fn verdict(run: &RunResults) -> Vec<String> {
     let phases = &run.phases;
     if run.history.is_empty() {
         return vec![
@@ -169,7 +169,7 @@ fn fit_sentence(run: &RunResults) -> Option<String> {
 }
 
 /// What a reader must know before believing the figure.
-pub(super) fn warnings(run: &RunResults) -> Vec<String> {
+pub(crate) fn warnings(run: &RunResults) -> Vec<String> {
     let mut warnings = vec![];
     match run.statistics() {
         Statistics::Recomputed => warnings.extend(batchnorm_warning(run)),
@@ -224,7 +224,7 @@ fn batchnorm_warning(run: &RunResults) -> Option<String> {
 }
 
 /// The caption of the headline figure.
-pub(super) fn headline_caption(run: &RunResults) -> String {
+pub(crate) fn headline_caption(run: &RunResults) -> String {
     let mut parts = vec![format!("{}.", title(run))];
     let test_error = match run.statistics() {
         Statistics::Recorded | Statistics::Absent => "Test error",
@@ -274,7 +274,7 @@ fn measures(cka: Option<&MatrixSet>, drs: Option<&MatrixSet>) -> Option<String> 
 }
 
 /// The number of seeds behind the figures: always one, as a run has one.
-pub(super) fn seed_words(run: &RunResults) -> String {
+pub(crate) fn seed_words(run: &RunResults) -> String {
     match run.experiment.get("seed").and_then(toml::Value::as_integer) {
         // The space does not break: the number stays with its word.
         Some(seed) => format!("One seed\u{a0}({seed})."),
@@ -283,7 +283,7 @@ pub(super) fn seed_words(run: &RunResults) -> String {
 }
 
 /// A measure's name as a reader knows it.
-pub(super) fn measure_name(set: &MatrixSet) -> String {
+pub(crate) fn measure_name(set: &MatrixSet) -> String {
     let (plain, variant) = match set.measure.split_once('-') {
         Some((plain, variant)) => (plain, Some(variant)),
         None => (set.measure.as_str(), None),
@@ -316,7 +316,7 @@ pub(super) fn measure_name(set: &MatrixSet) -> String {
 }
 
 /// Title and caption of the figure of all layers.
-pub(super) fn layers_caption(run: &RunResults, set: &MatrixSet) -> (String, String) {
+pub(crate) fn layers_caption(run: &RunResults, set: &MatrixSet) -> (String, String) {
     let name = measure_name(set);
     let examples = examples(set);
     let title = format!("{name} of every layer with itself over the epochs, {examples}");
@@ -381,12 +381,12 @@ fn marks(run: &RunResults, signs: &str) -> String {
 }
 
 /// An error or similarity with three decimals; "undefined" for NaN.
-pub(super) fn error(value: f64) -> String {
+pub(crate) fn error(value: f64) -> String {
     if value.is_finite() { format!("{value:.3}") } else { "undefined".into() }
 }
 
 /// A number with at most so many decimals.
-pub(super) fn trimmed(value: f64, decimals: usize) -> String {
+pub(crate) fn trimmed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     if !text.contains('.') {
         return text;
@@ -395,7 +395,7 @@ pub(super) fn trimmed(value: f64, decimals: usize) -> String {
 }
 
 /// 1234567 as 1,234,567.
-pub(super) fn thousands(value: i64) -> String {
+pub(crate) fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -408,7 +408,7 @@ pub(super) fn thousands(value: i64) -> String {
 }
 
 /// "a, b and c".
-pub(super) fn join(items: &[String]) -> String {
+pub(crate) fn join(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -417,7 +417,7 @@ pub(super) fn join(items: &[String]) -> String {
 }
 
 /// A name that fits beside a key or a tick.
-pub(super) fn short(name: &str) -> String {
+pub(crate) fn short(name: &str) -> String {
     const MOST: usize = 16;
     if name.chars().count() <= MOST {
         return name.to_owned();
@@ -427,7 +427,7 @@ pub(super) fn short(name: &str) -> String {
 
 /// About how wide a text is in Helvetica, in the unit of `size`: layouts that follow a name
 /// with another need no more than that.
-pub(super) fn text_width(text: &str, size: f64, bold: bool) -> f64 {
+pub(crate) fn text_width(text: &str, size: f64, bold: bool) -> f64 {
     let of = |c: char| match c {
         'i' | 'j' | 'l' | '.' | ',' | ':' | '\'' | '|' | '!' => 0.25,
         'f' | 't' | 'r' | ' ' | '(' | ')' | '-' | '1' => 0.34,

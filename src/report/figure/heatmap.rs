@@ -4,16 +4,16 @@
 use std::fmt::Write;
 
 use super::axes::cell_edges;
-use super::model::{MatrixSet, RunResults};
-use super::panel::{Marks, across, epoch_ticks_below, epoch_ticks_left, upwards};
+use super::curves::{Marks, across, epoch_ticks_below, epoch_ticks_left, upwards};
 use super::svg::{Anchor, Area, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
 use super::viridis;
+use crate::report::model::{MatrixSet, RunResults};
 
 /// Width of the colour bar and its numbers.
 const BAR: f64 = 30.0;
 
 /// A colour's cells as one path: the file stays small, and the picture sharp at any size.
-pub(super) struct Painter {
+pub(crate) struct Painter {
     levels: Vec<String>,
     undefined: String,
 }
@@ -26,7 +26,7 @@ impl Default for Painter {
 
 impl Painter {
     /// Adds the rectangle between two corners (left, top), (right, bottom).
-    pub(super) fn cell(
+    pub(crate) fn cell(
         &mut self,
         value: f64,
         (x0, y0): (f64, f64),
@@ -41,7 +41,7 @@ impl Painter {
         let _ = write!(data, "M{x0} {y0}H{x1}V{y1}H{x0}z");
     }
 
-    pub(super) fn finish(self, svg: &mut Svg, hatch: &str) {
+    pub(crate) fn finish(self, svg: &mut Svg, hatch: &str) {
         svg.raw("<g shape-rendering=\"crispEdges\">");
         for (level, data) in self.levels.iter().enumerate() {
             if !data.is_empty() {
@@ -59,7 +59,7 @@ impl Painter {
 }
 
 /// The hatching of undefined cells; `id` is unique in the page.
-pub(super) fn define_hatch(svg: &mut Svg, id: &str) {
+pub(crate) fn define_hatch(svg: &mut Svg, id: &str) {
     svg.raw(format_args!(
         "<defs><pattern id=\"{id}\" width=\"3\" height=\"3\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><path d=\"M0 0V3\" stroke=\"#6a707b\" stroke-width=\"1.4\"/></pattern></defs>"
     ));
@@ -68,7 +68,7 @@ pub(super) fn define_hatch(svg: &mut Svg, id: &str) {
 /// Fills an area with the cells of a matrix. `value(i, j)` is the similarity of the
 /// checkpoints i (across) and j (upwards); NaN is drawn hatched. Neighbours of one colour in
 /// a row are one rectangle.
-pub(super) fn cells(
+pub(crate) fn cells(
     svg: &mut Svg,
     run: &RunResults,
     area: Area,
@@ -99,7 +99,7 @@ pub(super) fn cells(
 
 /// Perfect fit as dashed lines in both directions, readable on every colour: dark dashes on
 /// a white line.
-pub(super) fn fit_lines(svg: &mut Svg, run: &RunResults, area: Area) {
+pub(crate) fn fit_lines(svg: &mut Svg, run: &RunResults, area: Area) {
     let Some(epoch) = Marks::of(run).perfect_fit else { return };
     let (x, y) = (across(run, area).at(epoch), upwards(run, area).at(epoch));
     let white = Stroke { class: "fit-pale", colour: "#ffffff", width: 0.9, dash: "" };
@@ -111,7 +111,7 @@ pub(super) fn fit_lines(svg: &mut Svg, run: &RunResults, area: Area) {
 }
 
 /// Small triangles outside the upper and the right edge at minimum, peak and second minimum.
-pub(super) fn turn_ticks(svg: &mut Svg, run: &RunResults, area: Area) {
+pub(crate) fn turn_ticks(svg: &mut Svg, run: &RunResults, area: Area) {
     let (x, y) = (across(run, area), upwards(run, area));
     let mut data = String::new();
     for epoch in Marks::of(run).turns.into_iter().flatten() {
@@ -125,13 +125,13 @@ pub(super) fn turn_ticks(svg: &mut Svg, run: &RunResults, area: Area) {
 }
 
 /// The colour bar of the similarities, at the left edge of an area of its own.
-pub(super) fn colour_bar(svg: &mut Svg, left: f64, top: f64, height: f64) {
+pub(crate) fn colour_bar(svg: &mut Svg, left: f64, top: f64, height: f64) {
     colour_bar_of(svg, (left, top), height, (0.0, 1.0));
     svg.text_upwards((left + 25.0, top + height / 2.0), "similarity");
 }
 
 /// A colour bar whose ends stand for the values `low` and `high`, without a name.
-pub(super) fn colour_bar_of(
+pub(crate) fn colour_bar_of(
     svg: &mut Svg,
     (left, top): (f64, f64),
     height: f64,
@@ -201,12 +201,12 @@ pub fn layers_figure(run: &RunResults, set: &MatrixSet) -> String {
     let bar_left = left + columns as f64 * (side + gap) + 2.0;
     colour_bar(&mut svg, bar_left, top, side);
     let size = (bar_left + BAR, top + rows as f64 * row_height);
-    let (title, caption) = super::words::layers_caption(run, set);
+    let (title, caption) = crate::report::words::layers_caption(run, set);
     svg.finish(size, &title, &caption)
 }
 
 /// A name as part of a file name or identifier: letters, digits, dots and dashes stay.
-pub(super) fn slug(name: &str) -> String {
+pub(crate) fn slug(name: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).collect();
     text.trim_start_matches('.').to_owned()

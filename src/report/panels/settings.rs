@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::model::RunResults;
-use super::svg::Escaped;
+use crate::report::figure::svg::Escaped;
+use crate::report::model::RunResults;
 
 /// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
 /// and status differ between them, and the page is to have the same bytes.
@@ -28,7 +28,7 @@ const SHOWN: [&str; 13] = [
 ];
 
 /// One line below the title: run, seed, version.
-pub(super) fn origin(run: &RunResults) -> String {
+pub(crate) fn origin(run: &RunResults) -> String {
     let mut parts = vec![run.name.clone()];
     if let Some(seed) = run.experiment.get("seed").and_then(toml::Value::as_integer) {
         parts.push(format!("seed {seed}"));
@@ -44,7 +44,7 @@ fn version(run: &RunResults) -> &str {
 }
 
 /// The section's HTML.
-pub(super) fn section(run: &RunResults) -> String {
+pub(crate) fn section(run: &RunResults) -> String {
     let mut html = String::from("<div class=\"columns\">\n");
     let experiment = experiment_rows(&run.experiment);
     html += &table("Experiment", "experiment.toml", &experiment);

@@ -5,46 +5,46 @@
 
 /// The colour of a similarity: viridis over 0..1, ends held beyond. Values outside are shown
 /// at the end of the scale only here, in the picture; every number stays what it is.
-pub(super) fn colour(value: f64) -> u32 {
+pub(crate) fn colour(value: f64) -> u32 {
     VIRIDIS[level(value)]
 }
 
 /// The position of a value among the 256 colours.
-pub(super) fn level(value: f64) -> usize {
+pub(crate) fn level(value: f64) -> usize {
     (value.clamp(0.0, 1.0) * 255.0).round() as usize
 }
 
 /// `#rrggbb`.
-pub(super) fn hex(colour: u32) -> String {
+pub(crate) fn hex(colour: u32) -> String {
     format!("#{colour:06x}")
 }
 
 /// The 256 colours as one string of 6 hexadecimal digits each, for the page's script.
-pub(super) fn digits() -> String {
+pub(crate) fn digits() -> String {
     VIRIDIS.iter().map(|colour| format!("{colour:06x}")).collect()
 }
 
 /// The colour of a line for item `index` of `count` along an ordered scale (depth, time):
 /// viridis without its lightest part, which is too pale on white.
-pub(super) fn ordered(index: usize, count: usize) -> u32 {
+pub(crate) fn ordered(index: usize, count: usize) -> u32 {
     let last = count.saturating_sub(1).max(1);
     colour(0.82 * index as f64 / last as f64)
 }
 
 /// Whether dark text reads better than white on this colour (relative luminance).
-pub(super) fn is_light(colour: u32) -> bool {
+pub(crate) fn is_light(colour: u32) -> bool {
     let [red, green, blue] = channels(colour).map(f64::from);
     0.2126 * red + 0.7152 * green + 0.0722 * blue > 140.0
 }
 
 /// Red, green and blue.
-pub(super) fn channels(colour: u32) -> [u8; 3] {
+pub(crate) fn channels(colour: u32) -> [u8; 3] {
     [(colour >> 16) as u8, (colour >> 8) as u8, colour as u8]
 }
 
 /// The colour of a class: ten hues that stay apart with colour vision deficiencies
 /// (M. A. Petroff 2021, arXiv:2107.02270), then the same ten darkened.
-pub(super) fn class(index: usize) -> u32 {
+pub(crate) fn class(index: usize) -> u32 {
     let darker = (index / CLASSES.len()).min(3) as u32;
     let scale = |channel: u8| u32::from(channel) * (4 - darker) / 4;
     let [red, green, blue] = channels(CLASSES[index % CLASSES.len()]).map(scale);

@@ -9,13 +9,13 @@ use std::fmt::{self, Display, Write};
 
 /// A drawing under construction. Lengths are points (1/72 inch), y runs downwards.
 #[derive(Debug, Default)]
-pub(super) struct Svg {
+pub(crate) struct Svg {
     body: String,
 }
 
 /// How text is placed against its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -23,34 +23,34 @@ pub(super) enum Anchor {
 
 /// A text's look: class, size in points and weight.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TextStyle {
-    pub(super) class: &'static str,
-    pub(super) size: f64,
-    pub(super) bold: bool,
+pub(crate) struct TextStyle {
+    pub(crate) class: &'static str,
+    pub(crate) size: f64,
+    pub(crate) bold: bool,
 }
 
 /// Text of panel titles.
-pub(super) const TITLE: TextStyle = TextStyle { class: "ink", size: 7.5, bold: true };
+pub(crate) const TITLE: TextStyle = TextStyle { class: "ink", size: 7.5, bold: true };
 /// Text of axis names and keys.
-pub(super) const LABEL: TextStyle = TextStyle { class: "ink", size: 7.0, bold: false };
+pub(crate) const LABEL: TextStyle = TextStyle { class: "ink", size: 7.0, bold: false };
 /// Numbers at ticks.
-pub(super) const TICK: TextStyle = TextStyle { class: "soft", size: 6.0, bold: false };
+pub(crate) const TICK: TextStyle = TextStyle { class: "soft", size: 6.0, bold: false };
 
 /// A line's look.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stroke<'a> {
-    pub(super) class: &'a str,
-    pub(super) colour: &'a str,
-    pub(super) width: f64,
+pub(crate) struct Stroke<'a> {
+    pub(crate) class: &'a str,
+    pub(crate) colour: &'a str,
+    pub(crate) width: f64,
     /// Lengths of dashes and gaps; empty for a solid line.
-    pub(super) dash: &'a str,
+    pub(crate) dash: &'a str,
 }
 
 /// Frames and ticks.
-pub(super) const FRAME: Stroke =
+pub(crate) const FRAME: Stroke =
     Stroke { class: "frame", colour: "#8a8f98", width: 0.5, dash: "" };
 /// Lines of a grid.
-pub(super) const GRID: Stroke =
+pub(crate) const GRID: Stroke =
     Stroke { class: "grid", colour: "#e6e8eb", width: 0.5, dash: "" };
 
 const FONT: &str = "Helvetica, Arial, 'Liberation Sans', sans-serif";
@@ -59,7 +59,7 @@ const SOFT: &str = "#4d535e";
 
 impl Svg {
     /// Text at a point; y is the baseline.
-    pub(super) fn text(
+    pub(crate) fn text(
         &mut self,
         (x, y): (f64, f64),
         anchor: Anchor,
@@ -95,7 +95,7 @@ impl Svg {
     }
 
     /// Text turned by −90° about its point, centred: the name of a vertical axis.
-    pub(super) fn text_upwards(&mut self, (x, y): (f64, f64), text: &str) {
+    pub(crate) fn text_upwards(&mut self, (x, y): (f64, f64), text: &str) {
         self.raw(format_args!(
             "<text class=\"ink\" transform=\"translate({} {}) rotate(-90)\" font-size=\"{}\" fill=\"{INK}\" text-anchor=\"middle\">{}</text>",
             Px(x),
@@ -106,7 +106,7 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(super) fn line(
+    pub(crate) fn line(
         &mut self,
         (x1, y1): (f64, f64),
         (x2, y2): (f64, f64),
@@ -117,7 +117,7 @@ impl Svg {
     }
 
     /// A path without filling; `data` are SVG path commands.
-    pub(super) fn path(&mut self, data: &str, stroke: Stroke) {
+    pub(crate) fn path(&mut self, data: &str, stroke: Stroke) {
         let dash = if stroke.dash.is_empty() {
             String::new()
         } else {
@@ -133,7 +133,7 @@ impl Svg {
 
     /// A line through points; a point that is not finite breaks it, and a point between two
     /// such gaps is drawn as a dot of no length (round caps make it visible).
-    pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
+    pub(crate) fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
         let mut data = String::new();
         for run in points.split(|(x, y)| !(x.is_finite() && y.is_finite())) {
             for (index, (x, y)) in run.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Svg {
     }
 
     /// A rectangle's outline.
-    pub(super) fn frame(&mut self, area: Area) {
+    pub(crate) fn frame(&mut self, area: Area) {
         let data = format!(
             "M{} {}h{}v{}h{}z",
             Px(area.left),
@@ -168,13 +168,13 @@ impl Svg {
     }
 
     /// Anything else, already valid SVG.
-    pub(super) fn raw(&mut self, text: impl Display) {
+    pub(crate) fn raw(&mut self, text: impl Display) {
         let _ = writeln!(self.body, "{text}");
     }
 
     /// The whole drawing. `description` is its caption: shown by viewers, read by screen
     /// readers.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         self,
         (width, height): (f64, f64),
         title: &str,
@@ -195,28 +195,28 @@ impl Svg {
 
 /// A rectangle of the drawing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Area {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub(crate) struct Area {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 impl Area {
     /// x of the right edge.
-    pub(super) fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.left + self.width
     }
 
     /// y of the lower edge.
-    pub(super) fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.top + self.height
     }
 }
 
 /// A length with at most two decimals and no trailing zeros.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Px(pub(super) f64);
+pub(crate) struct Px(pub(crate) f64);
 
 impl Display for Px {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,7 +229,7 @@ impl Display for Px {
 /// Text for XML and HTML, in content and in quoted attributes. Characters that XML forbids
 /// are replaced, so that no name can make a figure unreadable.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

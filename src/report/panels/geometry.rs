@@ -1,13 +1,13 @@
 //! The shape of decision regions over the epochs: one panel a quantity, one curve a layer.
 
-use super::axes::{LinearAxis, ceiling};
-use super::model::{GeometryRow, RunResults};
-use super::panel::{
+use super::probes::{layer_key, ordered};
+use crate::report::figure::axes::{LinearAxis, ceiling};
+use crate::report::figure::curves::{
     Marks, across, curve, epoch_ticks_below, mark_lines, sensitive, value_ticks,
 };
-use super::probes::{layer_key, ordered};
-use super::svg::{Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TITLE};
-use super::words;
+use crate::report::figure::svg::{Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TITLE};
+use crate::report::model::{GeometryRow, RunResults};
+use crate::report::words;
 
 /// A panel: the quantity's name in `geometry.csv`, title and second line.
 const PANELS: [(&str, &str, &str); 4] = [
@@ -60,7 +60,7 @@ pub fn geometry_figure(run: &RunResults) -> Option<String> {
 }
 
 /// The caption of the figure.
-pub(super) fn geometry_caption(run: &RunResults) -> String {
+pub(crate) fn geometry_caption(run: &RunResults) -> String {
     format!("{CAPTION} {}", words::seed_words(run))
 }
 

@@ -2,15 +2,20 @@
 //! the same axis, epoch × epoch maps of the first, a middle and the last layer, with CKA
 //! above the diagonal and the similarity of decision regions (DRS) below it.
 
-use super::axes::{LinearAxis, ceiling};
-use super::heatmap::{cells, colour_bar, define_hatch, fit_lines, turn_ticks};
-use super::model::{EpochMatrix, HistoryRow, RunResults, Statistics};
-use super::panel::{
+use crate::report::figure::axes::{LinearAxis, ceiling};
+use crate::report::figure::curves::{
     Marks, across, curve, epoch_ticks_below, epoch_ticks_left, mark_lines, sensitive,
     upwards, value_ticks,
 };
-use super::svg::{Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TITLE, TextStyle};
-use super::{viridis, words};
+use crate::report::figure::heatmap::{
+    cells, colour_bar, define_hatch, fit_lines, turn_ticks,
+};
+use crate::report::figure::svg::{
+    Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TITLE, TextStyle,
+};
+use crate::report::figure::viridis;
+use crate::report::model::{EpochMatrix, HistoryRow, RunResults, Statistics};
+use crate::report::words;
 
 /// How the headline is arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,7 +281,7 @@ impl Key<'_> {
 fn fit_label(
     svg: &mut Svg,
     (test, train): (Area, Area),
-    x: super::axes::EpochAxis,
+    x: crate::report::figure::axes::EpochAxis,
     marks: Marks,
     first: bool,
 ) {
@@ -297,7 +302,7 @@ fn fit_label(
 fn turns(
     svg: &mut Svg,
     run: &RunResults,
-    (x, y): (super::axes::EpochAxis, LinearAxis),
+    (x, y): (crate::report::figure::axes::EpochAxis, LinearAxis),
     named: bool,
 ) {
     let names = ["min", "peak", "2nd min"];

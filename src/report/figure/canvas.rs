@@ -5,9 +5,9 @@ const GLYPH: (usize, usize) = (5, 9);
 /// Pixels of a dot.
 const DOT: usize = 2;
 /// Pixels from one character to the next.
-pub(super) const ADVANCE: usize = (GLYPH.0 + 1) * DOT;
+pub(crate) const ADVANCE: usize = (GLYPH.0 + 1) * DOT;
 /// Pixels that a capital letter is high.
-pub(super) const TEXT: usize = (GLYPH.1 - 2) * DOT;
+pub(crate) const TEXT: usize = (GLYPH.1 - 2) * DOT;
 
 /// The characters from `!` to `~`: nine rows of five dots, the first row in the highest bits.
 const FONT: [u64; 94] = [
@@ -108,14 +108,14 @@ const FONT: [u64; 94] = [
 ];
 
 /// A picture in RGB, white at first.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     size: (usize, usize),
     rgb: Vec<u8>,
 }
 
 /// Where a text reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     /// To the right, from its upper left corner.
     Right,
     /// Upwards, from its lower left corner.
@@ -123,12 +123,12 @@ pub(super) enum Direction {
 }
 
 impl Canvas {
-    pub(super) fn new(width: usize, height: usize) -> Self {
+    pub(crate) fn new(width: usize, height: usize) -> Self {
         Self { size: (width, height), rgb: vec![0xff; 3 * width * height] }
     }
 
     /// Fills a rectangle; what is beyond the picture is left out.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &mut self,
         (left, top): (usize, usize),
         (width, height): (usize, usize),
@@ -143,7 +143,7 @@ impl Canvas {
     }
 
     /// The frame of a rectangle, a pixel outside of it.
-    pub(super) fn frame(&mut self, (left, top): (usize, usize), size: (usize, usize)) {
+    pub(crate) fn frame(&mut self, (left, top): (usize, usize), size: (usize, usize)) {
         let (width, height) = size;
         let line = |_, _| [0x55; 3];
         self.fill((left - 1, top - 1), (width + 2, 1), line);
@@ -153,7 +153,7 @@ impl Canvas {
     }
 
     /// Writes a text; characters beyond ASCII become boxes.
-    pub(super) fn text(
+    pub(crate) fn text(
         &mut self,
         (x, y): (usize, usize),
         direction: Direction,
@@ -183,7 +183,7 @@ impl Canvas {
     }
 
     /// The picture as a PNG file.
-    pub(super) fn to_png(&self) -> Vec<u8> {
-        super::regions::png(self.size, &self.rgb)
+    pub(crate) fn to_png(&self) -> Vec<u8> {
+        crate::report::panels::regions::png(self.size, &self.rgb)
     }
 }

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::axes::epoch_label;
-use super::model::{EpochMatrix, GeometryRow, ProbeRow, RunResults};
-use super::svg::Escaped;
+use crate::report::figure::axes::epoch_label;
+use crate::report::figure::svg::Escaped;
+use crate::report::model::{EpochMatrix, GeometryRow, ProbeRow, RunResults};
 
 /// The values of all layers at all λ.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,7 +190,7 @@ impl Penalties {
     }
 
     /// The table of the page.
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let mut html = format!(
             "<h3>The same at other penalties</h3>\n<p class=\"lede\">{} In each cell λ = {}, at \
              epoch {}.</p>\n<div class=\"table\"><table class=\"penalties\">\n<tr><th>layer</th>",

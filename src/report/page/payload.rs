@@ -7,15 +7,16 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::axes::cell_edges;
-use super::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults, Statistics};
-use super::{viridis, words};
+use crate::report::figure::axes::cell_edges;
+use crate::report::figure::viridis;
+use crate::report::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults, Statistics};
+use crate::report::words;
 
 /// Units of one in the page's numbers.
 const UNITS: f64 = 10_000.0;
 
 /// The JSON text, escaped so that no name in it can end the element that holds it.
-pub(super) fn payload(run: &RunResults) -> String {
+pub(crate) fn payload(run: &RunResults) -> String {
     // A run without matrices still has an epoch cursor: that of its history.
     let epochs: Vec<f64> = if run.epochs.is_empty() {
         run.history.iter().map(|row| row.epoch).collect()
@@ -97,7 +98,7 @@ fn rounded(value: f64, units: f64) -> Value {
 
 /// JSON that is safe inside a `<script>` element of any kind: the characters by which HTML
 /// and old JavaScript parsers leave a string are written as `\u` and four digits.
-pub(super) fn escape(json: &str) -> String {
+pub(crate) fn escape(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {

@@ -1,13 +1,13 @@
 //! Prediction depth: from which layer on the neighbours of a training image say what the net
 //! says, for images with a right and with a wrong label.
 
-use super::axes::LinearAxis;
-use super::model::{DepthRow, RunResults};
-use super::panel::{
+use crate::report::figure::axes::LinearAxis;
+use crate::report::figure::curves::{
     Marks, across, curve, epoch_ticks_below, mark_lines, sensitive, value_ticks,
 };
-use super::svg::{Anchor, Area, LABEL, Stroke, Svg, TICK, TITLE};
-use super::words;
+use crate::report::figure::svg::{Anchor, Area, LABEL, Stroke, Svg, TICK, TITLE};
+use crate::report::model::{DepthRow, RunResults};
+use crate::report::words;
 
 /// Group, name in the key, colour and dash.
 const GROUPS: [(&str, &str, &str, &str); 2] = [
@@ -55,7 +55,7 @@ pub fn depth_figure(run: &RunResults) -> Option<String> {
 }
 
 /// The caption of the figure.
-pub(super) fn depth_caption(run: &RunResults) -> String {
+pub(crate) fn depth_caption(run: &RunResults) -> String {
     let n = |group: &str| {
         let row = run.depths.iter().find(|row| row.group == group);
         row.map_or(0.0, |row| row.n)

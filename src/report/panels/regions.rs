@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 
-use super::axes::epoch_label;
-use super::model::{Regions, RunResults};
-use super::svg::{Anchor, LABEL, Px, Svg, TICK, TITLE, TextStyle};
-use super::{viridis, words};
+use crate::report::figure::axes::epoch_label;
+use crate::report::figure::svg::{Anchor, LABEL, Px, Svg, TICK, TITLE, TextStyle};
+use crate::report::figure::viridis;
+use crate::report::model::{Regions, RunResults};
+use crate::report::words;
 
 /// More epochs than this do not fit in a row.
 const MOST_EPOCHS: usize = 8;
@@ -19,7 +20,7 @@ const MOST_PLANES: usize = 4;
 const CONFIDENCE_STEPS: f32 = 31.0;
 
 /// The pictures of the net's own decisions, all planes; every layer's are in the strips.
-pub(super) fn of_output(run: &RunResults) -> Option<&Regions> {
+pub(crate) fn of_output(run: &RunResults) -> Option<&Regions> {
     run.regions.iter().find(|regions| regions.layer == "output")
 }
 
@@ -64,7 +65,7 @@ pub fn regions_figure(run: &RunResults, regions: &Regions) -> String {
 }
 
 /// The caption of the figure.
-pub(super) fn regions_caption(run: &RunResults, regions: &Regions) -> String {
+pub(crate) fn regions_caption(run: &RunResults, regions: &Regions) -> String {
     let what = if regions.layer == "output" {
         "the net itself".to_owned()
     } else {
@@ -81,7 +82,7 @@ pub(super) fn regions_caption(run: &RunResults, regions: &Regions) -> String {
 }
 
 /// A row's name, upwards.
-pub(super) fn row_name(svg: &mut Svg, (x, middle): (f64, f64), name: &str) {
+pub(crate) fn row_name(svg: &mut Svg, (x, middle): (f64, f64), name: &str) {
     svg.raw(format_args!(
         "<g transform=\"translate({} {}) rotate(-90)\">",
         Px(x),
@@ -92,7 +93,7 @@ pub(super) fn row_name(svg: &mut Svg, (x, middle): (f64, f64), name: &str) {
 }
 
 /// "triplet 3 (corrupted)".
-pub(super) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
+pub(crate) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
     let (position, source) = regions.positions[p];
     match run.triplet_sources().get(source) {
         Some(source) => format!("triplet {position} ({source})"),
@@ -109,7 +110,7 @@ fn layer_title(regions: &Regions) -> String {
 }
 
 /// What a ring means, where there is one on these planes.
-pub(super) fn ringed(
+pub(crate) fn ringed(
     regions: &Regions,
     mut planes: std::ops::Range<usize>,
 ) -> &'static str {
@@ -120,7 +121,7 @@ pub(super) fn ringed(
     }
 }
 
-pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
+pub(crate) fn epoch_name(run: &RunResults, epoch: f64) -> String {
     let phases = &run.phases;
     let names = [
         (phases.min, "min"),
@@ -139,7 +140,7 @@ pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
 
 /// Indices of the epochs to show: all, or the first, the last, those nearest to the marks,
 /// and others spread evenly between.
-pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
+pub(crate) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
     let count = regions.epochs.len();
     if count <= MOST_EPOCHS {
         return (0..count).collect();
@@ -161,7 +162,7 @@ pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
 }
 
 /// Width and height of a plane's picture, the longer one 1.
-pub(super) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
+pub(crate) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
     let [from_a, to_a, from_b, to_b] = regions.corners[p];
     let (a, b) = (to_a - from_a, to_b - from_b);
     let longer = a.max(b);
@@ -172,7 +173,7 @@ pub(super) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
 
 /// One picture below its upper edge's middle, with the true proportions of the plane, and
 /// the three images.
-pub(super) fn picture(
+pub(crate) fn picture(
     svg: &mut Svg,
     regions: &Regions,
     (k, p): (usize, usize),
@@ -222,7 +223,7 @@ fn pixels(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
 }
 
 /// A picture: b⊥ upwards, a to the right; colour mixed with white by confidence.
-pub(super) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
+pub(crate) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
     let side = regions.side;
     let offset = regions.offset(k, p);
     let mut rgb = Vec::with_capacity(3 * side * side);
@@ -243,7 +244,7 @@ pub(super) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
 
 /// A picture in RGB as a PNG file. Compression is fixed, so that a run gives the same bytes
 /// every time.
-pub(super) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
+pub(crate) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
     let mut file = vec![];
     let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
@@ -256,7 +257,7 @@ pub(super) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
 }
 
 /// The classes that occur, each a swatch with its number.
-pub(super) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, f64)) {
+pub(crate) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, f64)) {
     svg.text((left, y), Anchor::Start, LABEL, "class");
     let mut x = left + 22.0;
     let mut swatches = String::new();
@@ -276,7 +277,7 @@ pub(super) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, 
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(in crate::report) fn two_by_two() -> Regions {

@@ -2,35 +2,38 @@
 //! page's own script and style, by their hashes; data is JSON in an element of its own, and
 //! every name is escaped.
 
+mod payload;
+
 use std::fmt::Write;
 
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
-use super::depth::{depth_caption, depth_figure};
-use super::geometry::{geometry_caption, geometry_figure};
-use super::headline::{Layout, headline_figure};
-use super::model::{MatrixSet, RunResults};
-use super::payload::payload;
-use super::penalty::Penalties;
-use super::probes::{probes_caption, probes_figure};
-use super::regions::{of_output, regions_caption, regions_figure};
-use super::strip::{strip_caption, strip_figure};
-use super::svg::Escaped;
-use super::{settings, words};
+use crate::report::figure::svg::Escaped;
+use crate::report::model::{MatrixSet, RunResults};
+use crate::report::panels::depth::{depth_caption, depth_figure};
+use crate::report::panels::geometry::{geometry_caption, geometry_figure};
+use crate::report::panels::headline::{Layout, headline_figure};
+use crate::report::panels::penalty::Penalties;
+use crate::report::panels::probes::{probes_caption, probes_figure};
+use crate::report::panels::regions::{of_output, regions_caption, regions_figure};
+use crate::report::panels::settings;
+use crate::report::panels::strips::{strip_caption, strip_figure};
+use crate::report::words;
+use payload::payload;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// What wrote a page, in its head.
-pub(super) const GENERATOR: &str = concat!(
+pub(crate) const GENERATOR: &str = concat!(
     "<meta name=\"generator\" content=\"stratagram ",
     env!("CARGO_PKG_VERSION"),
     "\">"
 );
 
 /// The whole page.
-pub(super) fn page(run: &RunResults) -> String {
+pub(crate) fn page(run: &RunResults) -> String {
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
         hash(SCRIPT),
@@ -127,7 +130,7 @@ fn headline(run: &RunResults) -> String {
     if run.history.is_empty() {
         html += &absence("history.csv is absent or empty: there are no error curves.");
     }
-    if super::headline_layers(run).is_empty() {
+    if crate::report::headline_layers(run).is_empty() {
         html += &absence(
             "There are no matrices yet, so only the errors are shown; `stratagram analyze` \
              writes them.",
@@ -195,7 +198,7 @@ fn maps(id: &str, title: &str, run: &RunResults, sets: &[(usize, &MatrixSet)]) -
     for (order, (index, set)) in sets.iter().enumerate() {
         let hidden = if order == 0 { "" } else { " hidden" };
         let (_, caption) = words::layers_caption(run, set);
-        let file = format!("figures/{}", super::matrix_file(set));
+        let file = format!("figures/{}", crate::report::matrix_file(set));
         let _ = writeln!(
             html,
             "<p class=\"caption\" data-set=\"{index}\"{hidden}>{} <span class=\"file\"><code>{}</code></span></p>",
@@ -248,9 +251,9 @@ fn regions(run: &RunResults) -> String {
         let file = "figures/regions-output.svg";
         html += &figure("scroll", &drawing, &regions_caption(run, regions), &[file]);
     }
-    for (p, layers) in super::strips(run) {
+    for (p, layers) in crate::report::strips(run) {
         let drawing = inline(&strip_figure(run, &layers, p), "Decision regions by layer");
-        let file = format!("figures/{}", super::strip_file(p));
+        let file = format!("figures/{}", crate::report::strip_file(p));
         html += &figure("scroll", &drawing, &strip_caption(run, layers[0], p), &[&file]);
     }
     html

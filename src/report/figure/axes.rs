@@ -7,35 +7,35 @@ use super::svg::Area;
 /// `start`, the last epoch at `start + length` (`length` is negative for an axis that runs
 /// upwards).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EpochAxis {
+pub(crate) struct EpochAxis {
     /// ln(1 + last epoch), at least ln 2 so that the axis has a length.
-    pub(super) end: f64,
+    pub(crate) end: f64,
     /// Position of epoch 0.
-    pub(super) start: f64,
+    pub(crate) start: f64,
     /// Signed distance from epoch 0 to the last epoch.
-    pub(super) length: f64,
+    pub(crate) length: f64,
 }
 
 impl EpochAxis {
     /// The axis that ends at `last` epochs.
-    pub(super) fn new(last: f64, start: f64, length: f64) -> Self {
+    pub(crate) fn new(last: f64, start: f64, length: f64) -> Self {
         Self { end: last.max(1.0).ln_1p(), start, length }
     }
 
     /// Where an epoch lies.
-    pub(super) fn at(&self, epoch: f64) -> f64 {
+    pub(crate) fn at(&self, epoch: f64) -> f64 {
         self.at_log(epoch.ln_1p())
     }
 
     /// Where u = ln(1 + epoch) lies.
-    pub(super) fn at_log(&self, u: f64) -> f64 {
+    pub(crate) fn at_log(&self, u: f64) -> f64 {
         self.start + self.length * u / self.end
     }
 
     /// The epochs 0, 1, 2, 5, 10, … that fit with at least `gap` between neighbours, and
     /// half of `digit` more for each digit of either. Powers of ten come first, then fives,
     /// then twos, so that what stays is regular.
-    pub(super) fn ticks(&self, gap: f64, digit: f64) -> Vec<f64> {
+    pub(crate) fn ticks(&self, gap: f64, digit: f64) -> Vec<f64> {
         let apart = |a: f64, b: f64| {
             let digits = epoch_label(a).len() + epoch_label(b).len();
             (self.at(a) - self.at(b)).abs() >= gap + digit * digits as f64 / 2.0
@@ -59,7 +59,7 @@ impl EpochAxis {
 /// neighbouring checkpoints, the outer ones at the first and the last checkpoint, so that
 /// checkpoint i covers `[edges[i], edges[i + 1]]`. A single checkpoint covers a quarter on
 /// either side.
-pub(super) fn cell_edges(epochs: &[f64]) -> Vec<f64> {
+pub(crate) fn cell_edges(epochs: &[f64]) -> Vec<f64> {
     let places: Vec<f64> = epochs.iter().map(|epoch| epoch.ln_1p()).collect();
     let (Some(&first), Some(&last)) = (places.first(), places.last()) else {
         return vec![];
@@ -73,30 +73,30 @@ pub(super) fn cell_edges(epochs: &[f64]) -> Vec<f64> {
 
 /// A linear axis from the value `from` at `start` to `end` at `start + length`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LinearAxis {
+pub(crate) struct LinearAxis {
     /// The value at the start.
-    pub(super) from: f64,
+    pub(crate) from: f64,
     /// The value at the end.
-    pub(super) end: f64,
+    pub(crate) end: f64,
     /// Position of `from`.
-    pub(super) start: f64,
+    pub(crate) start: f64,
     /// Signed distance from there to `end`.
-    pub(super) length: f64,
+    pub(crate) length: f64,
 }
 
 impl LinearAxis {
     /// The axis that stands at the left of an area, upwards.
-    pub(super) fn up(area: Area, from: f64, end: f64) -> Self {
+    pub(crate) fn up(area: Area, from: f64, end: f64) -> Self {
         Self { from, end, start: area.bottom(), length: -area.height }
     }
 
     /// Where a value lies.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         self.start + self.length * (value - self.from) / (self.end - self.from)
     }
 
     /// Multiples of 1, 2 or 5 times a power of ten: at most `most` steps on the axis.
-    pub(super) fn ticks(&self, most: usize) -> Vec<f64> {
+    pub(crate) fn ticks(&self, most: usize) -> Vec<f64> {
         let step = nice_step((self.end - self.from) / most.max(1) as f64);
         let first = (self.from / step - 1e-9).ceil() as i64;
         let last = (self.end / step + 1e-9).floor() as i64;
@@ -114,7 +114,7 @@ fn nice_step(least: f64) -> f64 {
 
 /// An upper end for an axis that shall hold `largest` with some room: a multiple of a tenth
 /// of the next power of ten, at least 0.01 and at most 1.
-pub(super) fn ceiling(largest: f64) -> f64 {
+pub(crate) fn ceiling(largest: f64) -> f64 {
     if !largest.is_finite() || largest >= 0.9 {
         return 1.0;
     }
@@ -124,7 +124,7 @@ pub(super) fn ceiling(largest: f64) -> f64 {
 }
 
 /// An epoch as text: whole numbers plainly, fractions to two decimals.
-pub(super) fn epoch_label(epoch: f64) -> String {
+pub(crate) fn epoch_label(epoch: f64) -> String {
     if (epoch - epoch.round()).abs() < 1e-6 {
         return format!("{epoch:.0}");
     }
@@ -132,7 +132,7 @@ pub(super) fn epoch_label(epoch: f64) -> String {
 }
 
 /// A tick value as text, with no more decimals than it has (at most 3).
-pub(super) fn tick_label(value: f64) -> String {
+pub(crate) fn tick_label(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text.is_empty() { "0".into() } else { text.into() }

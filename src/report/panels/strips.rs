@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Regions, RunResults};
 use super::regions::{
     chosen, class_key, epoch_name, picture, plane_name, png, proportions, rgb, ringed,
     row_name,
 };
-use super::svg::{Anchor, Svg, TICK, TITLE};
-use super::{viridis, words};
+use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
+use crate::report::figure::viridis;
+use crate::report::model::{Regions, RunResults};
+use crate::report::words;
 
 /// White pixels between pictures.
 const GAP: usize = 6;
@@ -53,7 +54,7 @@ pub fn strip_figure(run: &RunResults, layers: &[&Regions], plane: usize) -> Stri
 }
 
 /// The caption of the figure.
-pub(super) fn strip_caption(run: &RunResults, first: &Regions, plane: usize) -> String {
+pub(crate) fn strip_caption(run: &RunResults, first: &Regions, plane: usize) -> String {
     format!(
         "Predictions of linear probes on each layer, and of the net itself (output), on one \
          plane through three images, {}, over the epochs. Colour is the predicted class, \
@@ -115,7 +116,7 @@ fn mark_images(pixels: &mut [u8], regions: &Regions, p: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::regions::tests::two_by_two;
+    use crate::report::panels::regions::tests::two_by_two;
 
     #[test]
     fn pictures_stand_in_rows_and_columns() {

@@ -1,12 +1,15 @@
 //! Linear probes: accuracy by layer over the epochs, and by depth at a few epochs.
 
-use super::axes::{LinearAxis, epoch_label};
-use super::model::{ProbeRow, RunResults};
-use super::panel::{
+use crate::report::figure::axes::{LinearAxis, epoch_label};
+use crate::report::figure::curves::{
     Marks, across, curve, epoch_ticks_below, mark_lines, sensitive, value_ticks,
 };
-use super::svg::{Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE};
-use super::{viridis, words};
+use crate::report::figure::svg::{
+    Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE,
+};
+use crate::report::figure::viridis;
+use crate::report::model::{ProbeRow, RunResults};
+use crate::report::words;
 
 /// What a panel shows: its title, a second line, the column, and of which probes.
 struct Quantity {
@@ -97,7 +100,7 @@ pub fn probes_figure(run: &RunResults) -> Option<String> {
 }
 
 /// The caption of the figure.
-pub(super) fn probes_caption(run: &RunResults) -> String {
+pub(crate) fn probes_caption(run: &RunResults) -> String {
     let trained = run.probes.first().map_or("", |row| trained(&row.labels));
     let pixels =
         if run.pixels.is_empty() { "" } else { " Dotted: the same probe on the pixels." };
@@ -147,7 +150,7 @@ fn value_axis(run: &RunResults, area: Area, quantity: &Quantity) -> LinearAxis {
 
 /// Colour and class of item `index` of `count` on an ordered scale. The class is one of
 /// d0 … d11, by which the page recolours the line for dark screens.
-pub(super) fn ordered(index: usize, count: usize) -> (String, String) {
+pub(crate) fn ordered(index: usize, count: usize) -> (String, String) {
     let last = count.saturating_sub(1).max(1);
     let class = format!("d{}", (index * 11 + last / 2) / last);
     (viridis::hex(viridis::ordered(index, count)), class)
@@ -204,7 +207,7 @@ fn absent(svg: &mut Svg, run: &RunResults, area: Area, quantity: &Quantity) {
 }
 
 /// The epochs of the lower row: initialization, the turns of the test error, the end.
-pub(super) fn chosen_epochs(run: &RunResults) -> Vec<(f64, String)> {
+pub(crate) fn chosen_epochs(run: &RunResults) -> Vec<(f64, String)> {
     let phases = &run.phases;
     let recorded: Vec<f64> = {
         let mut epochs: Vec<f64> = run.probes.iter().map(|row| row.epoch).collect();
@@ -309,7 +312,7 @@ fn marker(svg: &mut Svg, (x, y): (f64, f64), index: usize, look: &(String, Strin
 }
 
 /// Names of the layers beside their colours, the deepest on top.
-pub(super) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, top: f64) {
+pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, top: f64) {
     svg.text((left, top - 5.0), Anchor::Start, LABEL, "layer");
     let step = (HEIGHT / layers.len() as f64).min(9.0);
     for (row, index) in (0..layers.len()).rev().enumerate() {

@@ -2,8 +2,8 @@
 //! curves cut at the panel's edge.
 
 use super::axes::{EpochAxis, LinearAxis, epoch_label, tick_label};
-use super::model::RunResults;
 use super::svg::{Anchor, Area, Escaped, FRAME, GRID, Px, Stroke, Svg, TICK};
+use crate::report::model::RunResults;
 
 /// Length of a tick.
 const TICK_LENGTH: f64 = 2.5;
@@ -11,19 +11,19 @@ const TICK_LENGTH: f64 = 2.5;
 const DIGIT: f64 = 3.4;
 
 /// The perfect-fit line over curves.
-pub(super) const FIT: Stroke =
+pub(crate) const FIT: Stroke =
     Stroke { class: "fit", colour: "#16181d", width: 0.8, dash: "3 2" };
 
 /// The epochs that every panel marks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Marks {
-    pub(super) perfect_fit: Option<f64>,
+pub(crate) struct Marks {
+    pub(crate) perfect_fit: Option<f64>,
     /// Minimum, peak and second minimum of the test error.
-    pub(super) turns: [Option<f64>; 3],
+    pub(crate) turns: [Option<f64>; 3],
 }
 
 impl Marks {
-    pub(super) fn of(run: &RunResults) -> Self {
+    pub(crate) fn of(run: &RunResults) -> Self {
         let phases = &run.phases;
         Self {
             perfect_fit: phases.perfect_fit,
@@ -33,17 +33,17 @@ impl Marks {
 }
 
 /// The horizontal axis of an area.
-pub(super) fn across(run: &RunResults, area: Area) -> EpochAxis {
+pub(crate) fn across(run: &RunResults, area: Area) -> EpochAxis {
     EpochAxis::new(run.last_epoch(), area.left, area.width)
 }
 
 /// The vertical epoch axis of an area, upwards.
-pub(super) fn upwards(run: &RunResults, area: Area) -> EpochAxis {
+pub(crate) fn upwards(run: &RunResults, area: Area) -> EpochAxis {
     EpochAxis::new(run.last_epoch(), area.bottom(), -area.height)
 }
 
 /// Ticks below an area at epochs 0, 1, 2, 5, …, with or without their numbers.
-pub(super) fn epoch_ticks_below(
+pub(crate) fn epoch_ticks_below(
     svg: &mut Svg,
     area: Area,
     axis: EpochAxis,
@@ -61,7 +61,7 @@ pub(super) fn epoch_ticks_below(
 }
 
 /// Ticks left of an area at epochs 0, 1, 2, 5, ….
-pub(super) fn epoch_ticks_left(svg: &mut Svg, area: Area, axis: EpochAxis, labels: bool) {
+pub(crate) fn epoch_ticks_left(svg: &mut Svg, area: Area, axis: EpochAxis, labels: bool) {
     for epoch in axis.ticks(7.5, 0.0) {
         let y = axis.at(epoch);
         svg.line((area.left - TICK_LENGTH, y), (area.left, y), FRAME);
@@ -73,7 +73,7 @@ pub(super) fn epoch_ticks_left(svg: &mut Svg, area: Area, axis: EpochAxis, label
 }
 
 /// Grid lines and ticks of a vertical linear axis.
-pub(super) fn value_ticks(
+pub(crate) fn value_ticks(
     svg: &mut Svg,
     area: Area,
     axis: LinearAxis,
@@ -93,7 +93,7 @@ pub(super) fn value_ticks(
 }
 
 /// Hairlines at the turns and the dashed line of perfect fit, over the height of an area.
-pub(super) fn mark_lines(svg: &mut Svg, area: Area, axis: EpochAxis, marks: Marks) {
+pub(crate) fn mark_lines(svg: &mut Svg, area: Area, axis: EpochAxis, marks: Marks) {
     let hair = Stroke { class: "hair", colour: "#b9bec6", width: 0.5, dash: "" };
     for epoch in marks.turns.into_iter().flatten() {
         let x = axis.at(epoch);
@@ -107,7 +107,7 @@ pub(super) fn mark_lines(svg: &mut Svg, area: Area, axis: EpochAxis, marks: Mark
 
 /// The invisible rectangle by which the page's script knows a panel and places the epoch
 /// cursor there. A map of the headline names its layer, for the values under the pointer.
-pub(super) fn sensitive(svg: &mut Svg, area: Area, axis: EpochAxis, map: Option<&str>) {
+pub(crate) fn sensitive(svg: &mut Svg, area: Area, axis: EpochAxis, map: Option<&str>) {
     let layer =
         map.map_or_else(String::new, |name| format!(" data-layer=\"{}\"", Escaped(name)));
     svg.raw(format_args!(
@@ -121,7 +121,7 @@ pub(super) fn sensitive(svg: &mut Svg, area: Area, axis: EpochAxis, map: Option<
 }
 
 /// A curve in drawing coordinates, cut where it leaves the top of the axis.
-pub(super) fn curve(
+pub(crate) fn curve(
     points: impl Iterator<Item = (f64, f64)>,
     x: EpochAxis,
     y: LinearAxis,
