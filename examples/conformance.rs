@@ -1,6 +1,6 @@
 //! Writes docs/CONFORMANCE.md: `cargo run --release --example conformance`.
 
-#[path = "../tests/conformance/table.rs"]
+#[path = "../tests/it/conformance/table.rs"]
 mod table;
 
 fn main() -> std::io::Result<()> {

@@ -61,13 +61,13 @@ pub struct RunDir {
     /// None in a recording.
     experiment: Option<Experiment>,
     /// Held as long as the value lives; the system releases it when the process ends.
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 /// The right to analyse a run.
 #[derive(Debug)]
 pub struct AnalysisLock {
-    _file: File,
+    _lock: Lock,
 }
 
 /// A checkpoint of a run.
@@ -151,7 +151,7 @@ impl RunDir {
     /// # Errors
     /// If another process has it.
     pub fn lock_analysis(&self) -> Result<AnalysisLock> {
-        Ok(AnalysisLock { _file: take_lock(&self.root, ANALYSIS_LOCK)? })
+        Ok(AnalysisLock { _lock: take_lock(&self.root, ANALYSIS_LOCK)? })
     }
 
     /// Whether the directory was opened to write.
@@ -363,8 +363,19 @@ fn remove_temporaries(root: &Path) {
     }
 }
 
+/// A lock on a file. A process that is just being started holds a copy of every open file, so
+/// closing it would not always release the lock at once.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes a lock, or names the process that holds it.
-fn take_lock(root: &Path, name: &str) -> Result<File> {
+fn take_lock(root: &Path, name: &str) -> Result<Lock> {
     let path = root.join(name);
     let cannot = |error| Error::io(&path, "cannot be locked", error);
     let mut file = OpenOptions::new()
@@ -392,7 +403,7 @@ fn take_lock(root: &Path, name: &str) -> Result<File> {
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(holder.as_bytes()));
     written.map_err(|error| atomic::write_error(&path, error))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn host() -> String {

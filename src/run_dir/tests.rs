@@ -160,3 +160,15 @@ fn unfinished_files_are_removed_on_opening() {
     RunDir::open_to_write(directory.path()).unwrap();
     assert!(!stale.exists());
 }
+
+#[test]
+fn a_copy_of_the_open_file_does_not_hold_a_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = super::take_lock(folder.path(), super::LOCK).unwrap();
+    let copy = lock.0.try_clone().unwrap();
+    let error = super::take_lock(folder.path(), super::LOCK).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    drop(lock);
+    super::take_lock(folder.path(), super::LOCK).unwrap();
+    drop(copy);
+}

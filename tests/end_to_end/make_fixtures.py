@@ -1,4 +1,4 @@
-"""Makes the fixtures of tests/end_to_end.rs.
+"""Makes the fixtures of tests/it/analysis/end_to_end.rs.
 
     cargo build --release
     python make_fixtures.py ../../target/release/stratagram

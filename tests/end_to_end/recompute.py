@@ -2,7 +2,7 @@
 
     python recompute.py RUN                        # compare; exit code 1 where they differ
     python recompute.py RUN --fault train-mode     # must differ: a planted fault
-    python recompute.py RUN --write expected.json  # what tests/end_to_end.rs compares with
+    python recompute.py RUN --write expected.json  # what tests/it/analysis/end_to_end.rs compares with
 
 Needs numpy, scikit-learn and safetensors (../reference/requirements.txt), nothing of
 stratagram. From a run directory it reads experiment.toml, labels.npz and checkpoints; the

@@ -1,4 +1,4 @@
-"""Makes the fixtures of tests/engine_reference.rs: what PyTorch computes, in float64.
+"""Makes the fixtures of tests/it/training/engine_reference.rs: what PyTorch computes, in float64.
 
     python -m pip install -r requirements.txt
     python make_engine_fixtures.py            # writes engine/*.safetensors and *.json

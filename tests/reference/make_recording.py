@@ -1,5 +1,5 @@
 """Writes tests/reference/recording: a run directory recorded by the Python package, and the
-activations that it was recorded from, for tests/recordings.rs.
+activations that it was recorded from, for tests/it/outside/recordings.rs.
 
     PYTHONPATH=python python tests/reference/make_recording.py
 

@@ -1,4 +1,4 @@
-"""Makes schedules.json, the learning rates of tests/schedules.rs: those of PyTorch's own
+"""Makes schedules.json, the learning rates of tests/it/training/schedules.rs: those of PyTorch's own
 schedulers, one rate a step.
 
     python -m pip install -r requirements.txt

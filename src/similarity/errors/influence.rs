@@ -4,7 +4,7 @@
 //! of θ by the example's weight. Influences of all examples come from one singular value
 //! decomposition, where the delete-one jackknife takes n of them; and they stay right where
 //! there are not many more examples than features, where the jackknife of canonical
-//! correlations is several times too large (`tests/measure_errors.rs`).
+//! correlations is several times too large (`tests/it/measures/errors.rs`).
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};

@@ -1,4 +1,4 @@
-"""Fixtures of tests/probe_cases.rs: probes by scikit-learn and PyTorch, in float64.
+"""Fixtures of tests/it/analysis/probe_cases.rs: probes by scikit-learn and PyTorch, in float64.
 
     pip install numpy==2.4.6 scikit-learn==1.9.1 torch==2.15.0
     python tests/oracles/probe-cases/make.py

@@ -1,0 +1,13 @@
+//! From a trained run to its matrices, regions, phases and page.
+
+mod analysis_measures;
+mod end_to_end;
+mod phases;
+mod planes;
+mod probe;
+mod probe_analysis;
+mod probe_cases;
+mod regions;
+mod regions_of_runs;
+mod report;
+mod similarity_of_runs;

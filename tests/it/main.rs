@@ -1,0 +1,10 @@
+//! The integration tests: one program, so that shared code is compiled and shared runs are
+//! trained once.
+
+mod analysis;
+mod architecture;
+mod conformance;
+mod measures;
+mod outside;
+mod support;
+mod training;

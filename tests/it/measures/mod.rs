@@ -1,0 +1,9 @@
+//! Measures of similarity: plain arrays in, values by definition out.
+
+mod errors;
+mod invariances;
+mod limits;
+mod routes;
+mod scales;
+mod similarity;
+mod values;

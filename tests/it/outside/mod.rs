@@ -1,0 +1,11 @@
+//! What comes from outside: data sets, arrays, checkpoints, recordings, wrong input.
+
+mod bad_input;
+mod cli_similarity;
+mod cli_similarity_routes;
+mod data_sets;
+mod hostile_arrays;
+mod hostile_checkpoints;
+mod import;
+mod real_data;
+mod recordings;

@@ -1,0 +1,6 @@
+//! What several tests share.
+
+pub(crate) mod fixture;
+pub(crate) mod layers;
+pub(crate) mod runs;
+pub(crate) mod similarity;

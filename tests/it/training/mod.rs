@@ -1,0 +1,11 @@
+//! Nets, the engine and training: values, determinism, continuation, forks, seeds.
+
+mod continuation;
+mod determinism;
+mod engine_reference;
+mod experiments;
+mod follow;
+mod forks;
+mod schedules;
+mod seeds;
+mod sweep;
