@@ -1,12 +1,16 @@
 //! The run directory: where its files are, how they are written whole, who holds it, and
 //! whether it holds the experiment at hand. `docs/FORMAT.md` describes its files.
 
+mod arrays;
 mod atomic;
 mod csv_log;
 mod curves;
+mod files;
 mod manifest;
 mod paths;
 mod recording;
+mod table_file;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -17,42 +21,26 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::Experiment;
 
+pub use arrays::{Labels, MatrixFile, Place};
 pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
 pub use csv_log::CsvLog;
 pub use curves::read_curves;
+pub use files::{About, Found, Mark, RunFile, Writer};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
+pub use table_file::{
+    Cell, Column, Fixed, Kind, Maybe, MaybeStep, Number, Quoted, Row, TableAbout,
+    read_rows, write_rows,
+};
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
 const LOCK: &str = "lock";
 /// The file whose lock is the right to analyse: to write signatures, probes, matrices, their
 /// tables, regions and phases. It may be held while another process trains.
 const ANALYSIS_LOCK: &str = "analysis.lock";
-
-/// Everything that a run writes, for `--fresh`: nothing else is ever removed.
-const OURS: [&str; 18] = [
-    "checkpoints",
-    "state",
-    "history.csv",
-    "timing.csv",
-    "labels.npz",
-    "signatures",
-    "probes",
-    "probes.csv",
-    "prediction_depth.csv",
-    "regions",
-    "matrices",
-    "matrices.csv",
-    "representations.csv",
-    "noise.csv",
-    "phases.json",
-    "report",
-    "findings.json",
-    "experiment.toml",
-];
 
 /// A run directory; `docs/FORMAT.md` describes its files.
 #[derive(Debug)]
@@ -240,6 +228,33 @@ impl RunDir {
         steps_in(&self.checkpoint_dir(), ".safetensors")
     }
 
+    /// The rows of a table; none where it is absent.
+    ///
+    /// # Errors
+    /// As [`read_rows`].
+    pub fn rows<R: Row>(&self) -> Result<Vec<R>> {
+        read_rows(&self.root)
+    }
+
+    /// Writes a table whole.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn write_rows<R: Row>(&self, rows: &[R]) -> Result<()> {
+        write_rows(&self.root, rows)
+    }
+
+    /// Removes everything that the analysis wrote; the sign that it is complete goes first.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn remove_analysis(&self) -> Result<()> {
+        let is_removed = |file: &RunFile| {
+            file.about().writer == Writer::Analysis && !file.is(Mark::Kept)
+        };
+        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed))
+    }
+
     fn write_experiment(&self) -> Result<()> {
         write_atomic(&self.experiment_toml(), self.experiment().to_toml().as_bytes())
     }
@@ -281,16 +296,9 @@ impl RunDir {
         let _analysis = self.lock_analysis()?;
         manifest.status = Status::Emptying;
         manifest.write(&self.run_json())?;
-        for name in OURS {
-            let path = self.root.join(name);
-            let is_directory = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
-            if is_directory {
-                fs::remove_dir_all(&path)
-                    .map_err(|error| Error::io(&path, "cannot be removed", error))?;
-            } else {
-                remove_file(&path)?;
-            }
-        }
+        let is_removed =
+            |file: &RunFile| !file.is(Mark::Kept) && *file != RunFile::Manifest;
+        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed))?;
         remove_file(&self.run_json())
     }
 }

@@ -2,33 +2,33 @@
 
 use std::path::PathBuf;
 
-use super::RunDir;
+use super::{RunDir, RunFile};
 use crate::error::{Error, Result};
 
 impl RunDir {
     /// The experiment, resolved and complete.
     pub fn experiment_toml(&self) -> PathBuf {
-        self.root.join("experiment.toml")
+        RunFile::Experiment.path(&self.root)
     }
 
     /// The manifest.
     pub fn run_json(&self) -> PathBuf {
-        self.root.join("run.json")
+        RunFile::Manifest.path(&self.root)
     }
 
     /// Losses and errors over training.
     pub fn history(&self) -> PathBuf {
-        self.root.join("history.csv")
+        RunFile::History.path(&self.root)
     }
 
     /// Seconds and examples a second over training.
     pub fn timing(&self) -> PathBuf {
-        self.root.join("timing.csv")
+        RunFile::Timing.path(&self.root)
     }
 
     /// Labels, the corrupted ones, and the indices of analysis examples and triplets.
     pub fn labels(&self) -> PathBuf {
-        self.root.join("labels.npz")
+        RunFile::Labels.path(&self.root)
     }
 
     /// The directory of checkpoints.
@@ -38,17 +38,17 @@ impl RunDir {
 
     /// The checkpoint after `step`.
     pub fn checkpoint(&self, step: u64) -> PathBuf {
-        self.checkpoint_dir().join(format!("{}.safetensors", step_name(step)))
+        self.file(RunFile::Checkpoint, &[("step", &step_name(step))])
     }
 
     /// Weights, optimizer and position: what exact continuation needs.
     pub fn state(&self) -> PathBuf {
-        self.root.join("state/last.safetensors")
+        RunFile::State.path(&self.root)
     }
 
     /// The optimizer's buffers after `step`: what a fork needs besides the checkpoint.
     pub fn optimizer_state(&self, step: u64) -> PathBuf {
-        self.root.join("state").join(format!("{}.safetensors", step_name(step)))
+        self.file(RunFile::OptimizerState, &[("step", &step_name(step))])
     }
 
     /// The signatures of one layer at all checkpoints, `[E, S]`.
@@ -56,12 +56,12 @@ impl RunDir {
     /// # Panics
     /// If a name fails [`check_name`].
     pub fn signatures(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
-        self.layer_file("signatures", measure, group, layer)
+        self.layer_file(RunFile::Signatures, measure, group, layer)
     }
 
     /// The signatures of all layers at one checkpoint, kept until they are joined.
     pub fn part(&self, step: u64) -> PathBuf {
-        self.parts_dir().join(format!("{}.npz", step_name(step)))
+        self.file(RunFile::Part, &[("step", &step_name(step))])
     }
 
     /// The directory of the parts.
@@ -74,42 +74,42 @@ impl RunDir {
     /// # Panics
     /// If a name fails [`check_name`].
     pub fn matrix(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
-        self.layer_file("matrices", measure, group, layer)
+        self.layer_file(RunFile::Matrix, measure, group, layer)
     }
 
     /// Step and epoch of each row and column of the matrices.
     pub fn axis_table(&self) -> PathBuf {
-        self.root.join("matrices/axis.csv")
+        RunFile::Axis.path(&self.root)
     }
 
     /// All matrices as one table.
     pub fn matrices_table(&self) -> PathBuf {
-        self.root.join("matrices.csv")
+        RunFile::Matrices.path(&self.root)
     }
 
     /// Label alignment and dimensions of every representation.
     pub fn representations_table(&self) -> PathBuf {
-        self.root.join("representations.csv")
+        RunFile::Representations.path(&self.root)
     }
 
     /// The noise floors of the matrices.
     pub fn noise_table(&self) -> PathBuf {
-        self.root.join("noise.csv")
+        RunFile::Noise.path(&self.root)
     }
 
     /// The shapes of decision regions.
     pub fn geometry_table(&self) -> PathBuf {
-        self.root.join("geometry.csv")
+        RunFile::Geometry.path(&self.root)
     }
 
     /// Agreement of the layers' decision regions with each other.
     pub fn layers_table(&self) -> PathBuf {
-        self.root.join("layers.csv")
+        RunFile::Layers.path(&self.root)
     }
 
     /// Agreement of probes of one representation on two bootstrap samples.
     pub fn floor_table(&self) -> PathBuf {
-        self.root.join("floor.csv")
+        RunFile::Floor.path(&self.root)
     }
 
     /// Intersection over union of each class's region, `[C, E, E]`.
@@ -117,8 +117,7 @@ impl RunDir {
     /// # Panics
     /// If a name fails [`check_name`].
     pub fn class_iou(&self, group: &str, layer: &str) -> PathBuf {
-        let directory = self.root.join("iou").join(checked(group));
-        directory.join(format!("{}.npy", checked(layer)))
+        self.file(RunFile::ClassIou, &[("group", group), ("layer", layer)])
     }
 
     /// The linear probe of a layer at a checkpoint.
@@ -126,8 +125,7 @@ impl RunDir {
     /// # Panics
     /// If the layer's name fails [`check_name`].
     pub fn probe(&self, layer: &str, step: u64) -> PathBuf {
-        let file = format!("{}.safetensors", step_name(step));
-        self.root.join("probes").join(checked(layer)).join(file)
+        self.file(RunFile::Probe, &[("layer", layer), ("step", &step_name(step))])
     }
 
     /// The probes' rows and votes of one layer at one checkpoint, kept until the checkpoint
@@ -136,7 +134,7 @@ impl RunDir {
     /// # Panics
     /// If the layer's name fails [`check_name`].
     pub fn layer_part(&self, layer: &str, step: u64) -> PathBuf {
-        self.layer_parts(step).join(format!("{}.npz", checked(layer)))
+        self.file(RunFile::LayerPart, &[("layer", layer), ("step", &step_name(step))])
     }
 
     /// The directory of these.
@@ -146,12 +144,12 @@ impl RunDir {
 
     /// The prediction depth of training images.
     pub fn prediction_depth_table(&self) -> PathBuf {
-        self.root.join("prediction_depth.csv")
+        RunFile::PredictionDepth.path(&self.root)
     }
 
     /// Accuracies of all probes.
     pub fn probes_table(&self) -> PathBuf {
-        self.root.join("probes.csv")
+        RunFile::Probes.path(&self.root)
     }
 
     /// Pictures of a layer's decision regions.
@@ -159,17 +157,26 @@ impl RunDir {
     /// # Panics
     /// If the layer's name fails [`check_name`].
     pub fn regions(&self, layer: &str) -> PathBuf {
-        self.root.join("regions").join(format!("{}.npz", checked(layer)))
+        self.file(RunFile::Regions, &[("layer", layer)])
     }
 
     /// The phases of the run.
     pub fn phases(&self) -> PathBuf {
-        self.root.join("phases.json")
+        RunFile::Phases.path(&self.root)
     }
 
-    fn layer_file(&self, kind: &str, measure: &str, group: &str, layer: &str) -> PathBuf {
-        let directory = self.root.join(kind).join(checked(measure)).join(checked(group));
-        directory.join(format!("{}.npy", checked(layer)))
+    fn layer_file(
+        &self,
+        kind: RunFile,
+        measure: &str,
+        group: &str,
+        layer: &str,
+    ) -> PathBuf {
+        self.file(kind, &[("measure", measure), ("group", group), ("layer", layer)])
+    }
+
+    fn file(&self, kind: RunFile, names: &[(&str, &str)]) -> PathBuf {
+        kind.path_of(&self.root, names)
     }
 }
 
@@ -182,11 +189,6 @@ pub(super) fn step_name(step: u64) -> String {
 pub(super) fn parse_step_name(name: &str) -> Option<u64> {
     let step = name.strip_prefix("step-")?.parse().ok()?;
     (step_name(step) == name).then_some(step)
-}
-
-fn checked(name: &str) -> &str {
-    check_name(name).unwrap_or_else(|error| panic!("{error}"));
-    name
 }
 
 /// Checks that `name` may be a part of a path: 1 to 80 of the characters A-Z a-z 0-9 . _ -,
@@ -203,15 +205,19 @@ fn checked(name: &str) -> &str {
 /// assert!(check_name("../../home").is_err());
 /// ```
 pub fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let fits = (1..=80).contains(&name.len()) && name.chars().all(plain);
-    if fits && !name.starts_with('.') && !is_reserved(name) {
+    if is_plain(name) && name.len() <= 80 && !is_reserved(name) {
         return Ok(());
     }
     let shown: String = name.chars().take(80).flat_map(char::escape_default).collect();
     Err(Error::usage(format!("the name `{shown}`"), "cannot be a file name").expected(
         "1 to 80 of the characters A-Z a-z 0-9 . _ - (not beginning with a dot)",
     ))
+}
+
+/// Whether a name has the characters of [`check_name`].
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// Names that stand for devices on Windows, with any extension.
@@ -241,7 +247,7 @@ mod tests {
     #[test]
     fn names_cannot_leave_the_directory() {
         for name in ["layer3.1.conv2", "fc", "cka-biased", "A_b-9", "conv", "com"] {
-            assert_eq!(checked(name), name);
+            assert!(check_name(name).is_ok(), "{name}");
         }
         let long = "x".repeat(81);
         for name in [

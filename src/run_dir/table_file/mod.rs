@@ -1,0 +1,8 @@
+//! CSV tables as rows of structs: read and written whole, or grown row by row.
+
+mod cell;
+mod row;
+
+pub use cell::{Cell, Fixed, Kind, Maybe, MaybeStep, Number, Quoted};
+pub(crate) use row::row;
+pub use row::{Column, Row, TableAbout, read_rows, write_rows};
