@@ -151,8 +151,8 @@ impl EvaluationBatches<'_> {
 /// The `BatchNorm` statistics that evaluation uses: the running ones, or those recomputed
 /// over `train`, the un-augmented training images.
 ///
-/// Running statistics lag the weights when an epoch has few steps; recomputed ones are those
-/// of `torch.optim.swa_utils.update_bn`. A net without `BatchNorm` has none of either.
+/// Running statistics lag the weights when an epoch has few steps; recomputed ones do not
+/// ([`Engine::recompute_statistics`]). A net without `BatchNorm` has none of either.
 pub fn evaluation_statistics(
     engine: &mut Engine,
     train: &EvaluationBatches<'_>,

@@ -315,21 +315,29 @@ class Recorder:
             _restore_generators(generators)
 
     def _recompute_statistics(self):
-        """Averages of the batches' statistics, as ``torch.optim.swa_utils.update_bn``."""
+        """Averages of the batches' statistics, weighted by batch size.
+
+        ``torch.optim.swa_utils.update_bn`` weights all batches equally, so that the examples
+        of a short last batch count more than others.
+        """
         modules = [m for m in self.model.modules()
                    if _is_batchnorm(m) and m.track_running_stats]
         if not modules:
             return
         for module in modules:
             module.reset_running_stats()
-            module.momentum = None
             module.training = True
         images = self._batchnorm
         if isinstance(images, (torch.Tensor, np.ndarray)):
             images = batches(torch.as_tensor(images), BATCHNORM_BATCH, least=2)
+        seen = 0
         with _alone(modules):
             for batch in images:
-                self._forward(batch[0] if isinstance(batch, list) else batch)
+                batch = batch[0] if isinstance(batch, list) else batch
+                seen += length(batch)
+                for module in modules:
+                    module.momentum = length(batch) / seen
+                self._forward(batch)
         for module in modules:
             module.training = False
 

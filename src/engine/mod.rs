@@ -258,8 +258,13 @@ impl Engine {
         )
     }
 
-    /// Statistics recomputed over `batches` of images with a cumulative average, as
-    /// `torch.optim.swa_utils.update_bn` does; the running statistics stay as they are.
+    /// Statistics recomputed over `batches` of images; the running statistics stay as they
+    /// are.
+    ///
+    /// μ = Σ n_b·μ_b / Σ n_b and σ² = Σ n_b·σ²_b / Σ n_b, with n_b the number of images in
+    /// batch b and σ²_b its unbiased variance. `torch.optim.swa_utils.update_bn` gives every
+    /// batch the same weight, so that the images of a short last batch count more than
+    /// others; on batches of equal size the two agree.
     ///
     /// # Panics
     /// If there is no batch, or one is empty or not whole images.
@@ -269,7 +274,7 @@ impl Engine {
     ) -> BatchNormStatistics {
         let size = self.net().input().size();
         let mut total: Vec<Vec<[f64; 2]>> = vec![];
-        let mut n_batches = 0.0;
+        let mut n_images = 0.0;
         for images in batches {
             let images = images.as_ref();
             assert!(
@@ -279,20 +284,21 @@ impl Engine {
             );
             let network = &mut self.network;
             let found = rayon::scope(|_| network.moments(images));
-            n_batches += 1.0;
+            let weight = (images.len() / size) as f64;
+            n_images += weight;
             total.resize_with(found.len(), Vec::new);
             for (total, (moments, count)) in total.iter_mut().zip(found) {
                 total.resize(moments.len(), [0.0; 2]);
                 let unbiased = count as f64 / (count as f64 - 1.0);
                 for ([mean, var], new) in total.iter_mut().zip(moments) {
-                    *mean += new[0];
-                    *var += new[1] * unbiased;
+                    *mean += weight * new[0];
+                    *var += weight * new[1] * unbiased;
                 }
             }
         }
-        assert!(n_batches > 0.0, "statistics need at least one batch");
+        assert!(n_images > 0.0, "statistics need at least one batch");
         let average = |channels: &Vec<[f64; 2]>, which: usize| {
-            channels.iter().map(|sums| (sums[which] / n_batches) as f32).collect()
+            channels.iter().map(|sums| (sums[which] / n_images) as f32).collect()
         };
         let channels = total.iter().map(|channels| ChannelStatistics {
             mean: average(channels, 0),

@@ -428,17 +428,17 @@ fn biases_before_batchnorm_have_no_gradient() {
 }
 
 #[test]
-fn running_and_recomputed_statistics_are_those_of_pytorch() {
+fn recomputed_statistics_weight_batches_by_size_and_running_ones_are_those_of_pytorch() {
     let net = Chain::new(1, 2, 2).same("bn1", Op::BatchNorm).end(2);
     let weights = initial_weights(&net, 0);
     let batches: [Vec<f32>; 2] =
         [(1..=8).map(|x| x as f32).collect(), vec![0.0, 0.0, 0.0, 4.0]];
-    // Means 4.5 and 1, unbiased variances 6 and 4.
+    // Two images with mean 4.5 and unbiased variance 6, one with 1 and 4.
     on_every_isa(|isa| {
         let mut engine = Engine::with_isa(isa, &net, &weights).unwrap();
         let found = engine.recompute_statistics(batches.iter().map(|b| &b[..]));
-        assert_eq!(found.0[0].mean, [2.75]);
-        assert_eq!(found.0[0].var, [5.0]);
+        assert_eq!(found.0[0].mean, [(10.0 / 3.0) as f32]);
+        assert_eq!(found.0[0].var, [(16.0 / 3.0) as f32]);
         let before = engine.running_statistics();
         assert_eq!((before.0[0].mean[0], before.0[0].var[0]), (0.0, 1.0));
         engine.gradients(&batches[0], &[0, 1]);

@@ -125,12 +125,14 @@ def running_statistics(state):
 
 
 def recomputed_statistics(kind, state, x, batch=1000):
-    """What torch.optim.swa_utils.update_bn gives over `x` in batches in index order: the
-    plain average over batches of their means and unbiased variances."""
+    """The batches' means and unbiased variances over `x` in index order, averaged with
+    weights in proportion to the batches' sizes (on equal sizes what
+    torch.optim.swa_utils.update_bn gives)."""
     starts = list(range(0, len(x), batch))
     if len(x) % batch == 1 and len(starts) > 1:
         starts.pop()  # one example has no variance: it joins the batch before
     ends = [*starts[1:], len(x)]
     passes = [forward(kind, state, x[a:b], None).moments for a, b in zip(starts, ends)]
-    average = lambda name, i: np.mean([moments[name][i] for moments in passes], axis=0)
+    sizes = [b - a for a, b in zip(starts, ends)]
+    average = lambda name, i: np.average([m[name][i] for m in passes], axis=0, weights=sizes)
     return {name: (average(name, 0), average(name, 1)) for name in passes[0]}

@@ -257,10 +257,24 @@ class RecorderTest(unittest.TestCase):
         self.assertEqual(torch.get_float32_matmul_precision(), "highest")
 
     def test_batchnorm_statistics_are_those_of_update_bn(self):
-        row = self.row(self.model, batchnorm=[self.x[:25], self.x[25:]])
-        torch.optim.swa_utils.update_bn([self.x[:25], self.x[25:]], self.model)
+        row = self.row(self.model, batchnorm=[self.x[:20], self.x[20:]])
+        torch.optim.swa_utils.update_bn([self.x[:20], self.x[20:]], self.model)
         self.model.eval()
         self.assert_same(row, "bn", self.model.bn(self.model.conv(self.x)))
+
+    def test_batchnorm_statistics_weight_batches_by_size(self):
+        row = self.row(self.model, batchnorm=[self.x[:25], self.x[25:37], self.x[37:]],
+                       name="unequal")
+        maps = self.model.conv(self.x).detach().double()
+        parts = [maps[:25], maps[25:37], maps[37:]]
+        weights = torch.tensor([25, 12, 3]).double() / 40
+        moments = [torch.stack([f(part) for part in parts]) for f in
+                   (lambda m: m.mean((0, 2, 3)), lambda m: m.var((0, 2, 3)))]
+        mean, var = (torch.tensordot(weights, m, 1).view(1, -1, 1, 1) for m in moments)
+        bn = self.model.bn
+        scale, shift = (p.detach().double().view(1, -1, 1, 1) for p in (bn.weight, bn.bias))
+        expected = (maps - mean) / torch.sqrt(var + bn.eps) * scale + shift
+        self.assert_same(row, "bn", expected.float())
 
     def test_decisions_are_those_of_the_model(self):
         planes = stratagram.Planes.through(

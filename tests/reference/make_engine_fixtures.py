@@ -16,7 +16,7 @@ Weights, images and statistics are float32 values read into float64. Every case 
     gradient/NAME         its gradient with respect to every trained parameter
     after/NAME            running statistics after that pass
     running/NODE          eval-mode output of every node with those running statistics
-    recomputed/NAME       statistics after torch.optim.swa_utils.update_bn over `batches`
+    recomputed/NAME       statistics over `batches`, weighted by their sizes
     evaluated/NODE        eval-mode output of the representations with the recomputed ones
     OPTIMIZER/losses      ten train-mode losses, before each update
     OPTIMIZER/norms       total norms of the gradients before they are clipped, where they are
@@ -42,7 +42,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional
-from torch.optim import swa_utils
 
 from nets import build
 
@@ -256,7 +255,7 @@ def record(case, dtype):
     with torch.no_grad():
         nodes = net(images.to(dtype))[1]
         out |= {f"running/{k}": v for k, v in flat(nodes).items()}
-        swa_utils.update_bn([b.to(dtype) for b in stat_batches], net)
+        recompute_statistics(net, [b.to(dtype) for b in stat_batches])
         out |= {f"recomputed/{k}": v for k, v in statistics_of(net).items()}
         net.eval()
         nodes = net(images.to(dtype))[1]
@@ -269,6 +268,20 @@ def record(case, dtype):
     out |= {f"trajectory/images/{i}": b[0] for i, b in enumerate(trajectory)}
     out |= {f"trajectory/labels/{i}": b[1] for i, b in enumerate(trajectory)}
     return out, distance
+
+
+def recompute_statistics(net, batches):
+    """As torch.optim.swa_utils.update_bn, but with batches weighted by their sizes."""
+    modules = [m for m in net.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for module in modules:
+        module.reset_running_stats()
+    net.train()
+    seen = 0
+    for batch in batches:
+        seen += len(batch)
+        for module in modules:
+            module.momentum = len(batch) / seen
+        net(batch)
 
 
 def freeze(net, names):

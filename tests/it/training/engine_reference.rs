@@ -145,7 +145,7 @@ fn check_statistics(
 }
 
 #[test]
-fn recomputed_statistics_are_those_of_update_bn() {
+fn recomputed_statistics_are_those_of_pytorch_weighted_by_size() {
     for fixture in fixtures() {
         let mut report = fixture.report();
         let mut engine = fixture.engine();
