@@ -30,6 +30,7 @@
 //! | or another program's checkpoints | [`import`] |
 //! | checkpoints → signatures → matrices | [`analyze`] with [`represent`], [`probe`], [`planes`], [`similarity`] |
 //! | perfect fit, double descent | [`phases`] |
+//! | what the matrices say, and how surely | [`findings`] |
 //! | figures and the page | [`report`] |
 //! | files for other tools | [`export`] |
 //!
@@ -48,6 +49,7 @@ pub mod engine;
 mod error;
 pub mod experiment;
 pub mod export;
+pub mod findings;
 pub mod import;
 pub mod net;
 mod observer;

@@ -122,7 +122,10 @@ impl fmt::Display for DoubleDescent {
 
 /// Serializes a number, whole ones without a fraction: epoch 4 is `4`, not `4.0`.
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn whole<S: Serializer>(
+    value: &f64,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         serializer.serialize_i64(*value as i64)
     } else {
@@ -132,7 +135,7 @@ fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
 
 /// [`whole`], with null for none.
 #[allow(clippy::ref_option)] // serde's signature
-fn whole_or_null<S: Serializer>(
+pub(crate) fn whole_or_null<S: Serializer>(
     value: &Option<f64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

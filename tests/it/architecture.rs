@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["error", "seed", "observer"],
     &["array_file"],
-    &["similarity", "phases"],
+    &["similarity", "phases", "findings"],
     &["net"],
     &["data", "experiment"],
     &["engine"],

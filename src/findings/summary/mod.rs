@@ -1,0 +1,13 @@
+//! All that is found in one layer and in a run, in the order of `findings.json`
+//! (section 8.2).
+
+mod errors;
+mod layer;
+mod path;
+mod run;
+mod weights;
+
+pub use layer::{LayerFindings, LayerInput, Movement, RunContext, SettledAt};
+pub use path::{Geometry, LayerCurves};
+pub use run::{Checkpoints, RunFindings, Synchrony, share_of_layers};
+pub use weights::{LayerWeights, WeightsControl};
