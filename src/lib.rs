@@ -33,12 +33,15 @@
 //! | what the matrices say, and how surely | [`findings`] |
 //! | figures and the page | [`report`] |
 //! | files for other tools | [`export`] |
+//! | saved activations of any program → matrices | [`activations`] |
+//! | many runs; what they would cost | [`sweep`], [`estimate`] |
 //!
 //! # Features
 //! `cli` (default): the command-line program. Without it the crate parses no arguments and
-//! prints nothing.
+//! prints nothing. `fetch` (part of `cli`): downloads of data sets.
 #![deny(unsafe_code)]
 
+pub mod activations;
 pub mod analyze;
 pub mod array_file;
 #[cfg(feature = "cli")]
@@ -47,6 +50,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod estimate;
 pub mod experiment;
 pub mod export;
 pub mod findings;
@@ -61,6 +65,7 @@ pub mod represent;
 pub mod run_dir;
 mod seed;
 pub mod similarity;
+pub mod sweep;
 pub mod train;
 
 pub use error::{Error, ErrorKind};

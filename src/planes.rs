@@ -5,12 +5,14 @@
 //! planes live in the space of normalized pixels, because the features of two epochs are not
 //! comparable. Triplets, basis and grid are those of that paper's public code.
 
+mod files;
 mod python_random;
 
 use crate::data::{Data, ImageSet};
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, TripletSampling, TripletSource};
 
+pub use files::{PlaneFiles, write_planes};
 pub use python_random::PythonRandom;
 
 /// A component of x₃ − x₁ perpendicular to x₂ − x₁ shorter than this fraction of it is

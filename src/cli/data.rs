@@ -1,10 +1,10 @@
 //! `stratagram data`: the data sets.
 
-use super::download::{Outcome, download};
 use super::print_result;
 use super::progress::Terminal;
 use crate::data::{
-    DataSet, Verified, data_directories, data_sets, fetch_directory, verify,
+    DataSet, Download, Verified, data_directories, data_sets, download, fetch_directory,
+    verify,
 };
 use crate::error::{Error, Result};
 
@@ -120,8 +120,8 @@ fn fetch(name: &str, from: Option<&str>) -> Result<()> {
         let path = folder.join(file.name);
         let outcome = download(file, &url, &path, &terminal)?;
         let done = match outcome {
-            Outcome::There => "was there",
-            Outcome::Got => "downloaded",
+            Download::There => "was there",
+            Download::Got => "downloaded",
         };
         print_result(&format!("{} {done}, SHA-256 as published\n", path.display()))?;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::sweep::Seeds;
 use crate::train::Fork;
 
 /// The experiment that runs without a file.
@@ -28,38 +29,25 @@ pub(super) struct ExperimentArguments {
     /// as many as threads, each thread works on a run of its own.
     #[arg(long, value_name = "FIRST..LAST", value_parser = parse_seeds)]
     seeds: Option<RangeInclusive<u64>>,
-    /// Start anew, emptying the run directory first.
+    /// Delete the existing run and start over.
     #[arg(long)]
-    pub(super) fresh: bool,
+    fresh: bool,
     /// Threads [default: all cores]; the results do not depend on it.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
 }
 
-/// The runs that a command line asks for; they differ in nothing but the seed.
-pub(super) struct Planned {
-    /// Each with its directory.
-    pub(super) runs: Vec<(PathBuf, Experiment)>,
-    /// Where they start, if not at the first step.
-    pub(super) fork: Option<Fork>,
-}
-
 impl ExperimentArguments {
     /// Reads and checks everything that the arguments name.
-    pub(super) fn plan(&self) -> Result<Planned> {
+    pub(super) fn plan(&self) -> Result<Seeds> {
         let fork = self.from.as_deref().map(Fork::open).transpose()?;
         let mut experiment = self.read(fork.as_ref())?;
         if let Some(fork) = &fork {
             experiment = fork.adapt(experiment);
         }
         let out = self.out(fork.as_ref());
-        let runs = match &self.seeds {
-            None => vec![(out, experiment)],
-            Some(seeds) => {
-                seeds.clone().map(|seed| one_of(&out, &experiment, seed)).collect()
-            }
-        };
-        Ok(Planned { runs, fork })
+        let seeds = Seeds::new(out, experiment, self.seeds.clone());
+        Ok(Seeds { fork, fresh: self.fresh, ..seeds })
     }
 
     /// The experiment file, if one is named.
@@ -138,11 +126,6 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The run of one seed, in its own folder.
-fn one_of(out: &Path, experiment: &Experiment, seed: u64) -> (PathBuf, Experiment) {
-    (out.join(format!("seed-{seed}")), Experiment { seed, ..experiment.clone() })
 }
 
 fn parse_seeds(text: &str) -> std::result::Result<RangeInclusive<u64>, String> {

@@ -1,5 +1,8 @@
-//! The command line: one file a verb, each an argument struct and a `run` that calls the
-//! library. Results go to stdout, progress and errors to stderr.
+//! The command line: one file per verb, each an argument struct and a `run` that calls the
+//! library and prints. Results go to stdout, progress and errors to stderr.
+//!
+//! What verbs share: [`experiment_arguments`] (the verbs that train), [`choices`] (closed sets
+//! as values of flags), [`progress`] (bars and Ctrl-C), [`many`], [`quantities`].
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -10,22 +13,21 @@ use crate::error::{Error, Result};
 
 mod against;
 mod analyze;
+mod choices;
 mod data;
 mod doctor;
-mod download;
 mod draw;
 mod dry_run;
 mod experiment_arguments;
 mod export;
 mod import;
-mod import_activations;
-mod import_checkpoints;
 mod many;
 mod phases;
 mod picture;
 mod planes;
 mod probe;
 mod progress;
+mod quantities;
 mod report;
 mod run;
 mod show;

@@ -20,6 +20,8 @@ mod cifar;
 mod classes;
 mod digits;
 mod directories;
+#[cfg(feature = "fetch")]
+mod download;
 mod folder;
 mod groups;
 mod idx;
@@ -41,6 +43,8 @@ pub(crate) use digits::DIGITS_COUNT;
 pub use directories::{
     chosen_data_directory, data_directories, fetch_directory, use_data_directory,
 };
+#[cfg(feature = "fetch")]
+pub use download::{Download, download};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;

@@ -1,10 +1,12 @@
-//! Other programs' checkpoints: a folder of a run's weights becomes a run directory.
+//! What other programs have saved becomes a run directory: checkpoints, or activations.
 //!
 //! Files of `torch.save` are read by an interpreter of our own that yields tensors and cannot run
 //! anything (`pickle.rs`); names of other codes are mapped onto ours by `names.toml`; whatever
 //! does not fit the net exactly is an error that lists it. Every file is read and checked once
 //! before anything is written.
 
+mod activations;
+mod checkpoints;
 mod names;
 mod pickle;
 mod time;
@@ -21,6 +23,8 @@ use crate::array_file::{NamedArrays, open, printable, read_safetensors};
 use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig};
 
+pub use activations::{ActivationOptions, ImportedActivations, import_activations};
+pub use checkpoints::{CheckpointOptions, Checkpoints, Import, Timed};
 pub use names::NameMap;
 pub use time::Time;
 

@@ -8,6 +8,7 @@
 
 mod design;
 pub mod features;
+mod file;
 mod metric;
 pub mod neighbours;
 mod product;
@@ -21,6 +22,7 @@ use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use design::Design;
+pub use file::{FileFit, FileOptions};
 pub use product::Scalar;
 pub use recipe::Recipe;
 

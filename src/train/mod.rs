@@ -16,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -257,11 +258,28 @@ fn check_beginning(
     check_no_fork(experiment)
 }
 
-/// That the experiment asks for nothing that only a fork can do.
+/// Checks that a run in `out` can begin where it is to: at the fork, or at the first step.
 ///
 /// # Errors
-/// A usage error if `train.reinit` names layers.
-pub fn check_no_fork(experiment: &Experiment) -> Result<()> {
+/// As [`Fork::check`]; a usage error if `train.freeze` or `train.reinit` name no layer, or
+/// layers are to be re-initialized without a fork.
+pub fn check_start(
+    fork: Option<&Fork>,
+    out: &Path,
+    experiment: &Experiment,
+    data: &Data,
+) -> Result<()> {
+    check_nodes(experiment, data)?;
+    match fork {
+        Some(fork) => fork.check(experiment, data, out),
+        // A fork that is there continues without its parent.
+        None if out.join("run.json").exists() => Ok(()),
+        None => check_no_fork(experiment),
+    }
+}
+
+/// That the experiment asks for nothing that only a fork can do.
+fn check_no_fork(experiment: &Experiment) -> Result<()> {
     if experiment.train.reinit.is_empty() {
         return Ok(());
     }

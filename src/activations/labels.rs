@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::inputs::Origin;
+use super::examples::Origin;
 
 /// File stems; with the parent directory where stems repeat, whole paths where those do.
-pub(super) fn labels(origins: &[Origin]) -> Vec<String> {
+pub(super) fn labels(origins: &[&Origin]) -> Vec<String> {
     let stem =
         |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let with_parent = |path: &Path| match path.parent().and_then(Path::file_name) {
@@ -25,7 +25,7 @@ pub(super) fn labels(origins: &[Origin]) -> Vec<String> {
     let files = shortest(&stem)
         .or_else(|| shortest(&with_parent))
         .unwrap_or_else(|| origins.iter().map(|item| whole(&item.file)).collect());
-    let join = |(file, item): (String, &Origin)| match &item.member {
+    let join = |(file, item): (String, &&Origin)| match &item.member {
         Some(member) => format!("{file}:{member}"),
         None => file,
     };
@@ -42,9 +42,9 @@ mod tests {
             let item = |&(path, member): &(&str, Option<&str>)| Origin {
                 file: path.into(),
                 member: member.map(Into::into),
-                n: 0,
             };
-            labels(&paths.iter().map(item).collect::<Vec<_>>())
+            let origins: Vec<Origin> = paths.iter().map(item).collect();
+            labels(&origins.iter().collect::<Vec<_>>())
         };
         assert_eq!(labels(&[("r/a.npy", None), ("s/b.npy", None)]), ["a", "b"]);
         assert_eq!(labels(&[("r/a.npy", None), ("s/a.npy", None)]), ["r/a", "s/a"]);

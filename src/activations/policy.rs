@@ -6,9 +6,10 @@ use crate::net::Shape;
 use crate::probe::features::adaptive_average_pool;
 
 /// What is made of maps `[n, channels, height, width]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum Maps {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Maps {
     /// Every number is a feature.
+    #[default]
     Flatten,
     /// The mean of each channel.
     Average,
@@ -17,9 +18,10 @@ pub(in crate::cli) enum Maps {
 }
 
 /// What is made of tokens `[n, tokens, features]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum Tokens {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tokens {
     /// Every number is a feature.
+    #[default]
     All,
     /// The first token.
     Cls,
@@ -27,26 +29,80 @@ pub(in crate::cli) enum Tokens {
     Mean,
 }
 
-/// Both.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Policy {
-    pub(in crate::cli) maps: Maps,
-    pub(in crate::cli) side: usize,
-    pub(in crate::cli) tokens: Tokens,
+/// Both; by default every number is a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// What maps become.
+    pub maps: Maps,
+    /// Side of the grid of [`Maps::Grid`].
+    pub side: usize,
+    /// What tokens become.
+    pub tokens: Tokens,
+}
+
+impl Maps {
+    /// All of them, in the order in which they are listed to users.
+    pub const ALL: [Self; 3] = [Self::Flatten, Self::Average, Self::Grid];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flatten => "flatten",
+            Self::Average => "average",
+            Self::Grid => "grid",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Flatten => "Every number is a feature",
+            Self::Average => "The mean of each channel",
+            Self::Grid => "The means of a grid of s×s windows of each channel",
+        }
+    }
+}
+
+impl Tokens {
+    /// All of them, in the order in which they are listed to users.
+    pub const ALL: [Self; 3] = [Self::All, Self::Cls, Self::Mean];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Cls => "cls",
+            Self::Mean => "mean",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::All => "Every number is a feature",
+            Self::Cls => "The first token",
+            Self::Mean => "The mean of the tokens after the first",
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { maps: Maps::default(), side: 2, tokens: Tokens::default() }
+    }
 }
 
 impl Policy {
     /// Whether arrays stay as they are.
-    pub(in crate::cli) fn is_flat(self) -> bool {
+    pub(super) fn is_flat(self) -> bool {
         self.maps == Maps::Flatten && self.tokens == Tokens::All
     }
 
     /// The name that is recorded.
-    pub(in crate::cli) fn name(self) -> String {
+    pub fn name(self) -> String {
         let maps = match self.maps {
-            Maps::Flatten => "flatten".to_string(),
-            Maps::Average => "average".to_string(),
             Maps::Grid => format!("grid {0}x{0}", self.side),
+            other => other.name().to_owned(),
         };
         match self.tokens {
             Tokens::All => maps,
@@ -59,18 +115,10 @@ impl Policy {
     ///
     /// # Errors
     /// If a grid is finer than the maps, or tokens are missing.
-    pub(in crate::cli) fn apply(self, place: &str, array: Array) -> Result<Array> {
+    pub(super) fn apply(self, place: &str, array: Array) -> Result<Array> {
         match *array.shape.as_slice() {
             [n, channels, height, width] if self.maps != Maps::Flatten => {
-                let side = if self.maps == Maps::Average { 1 } else { self.side };
-                if side > height || side > width {
-                    let found = format!("has maps of {height}×{width}");
-                    return Err(Error::new(ErrorKind::Data, place, found)
-                        .expected(format!("at least {side}×{side}, the grid")));
-                }
-                let shape = Shape { channels, height, width };
-                let pooled = adaptive_average_pool(&array.to_f32(), shape, side);
-                Ok(Array::f32(&[n, channels * side * side], pooled))
+                self.pooled(place, &array, n, Shape { channels, height, width })
             }
             [n, tokens, features] if self.tokens != Tokens::All => {
                 if tokens < 2 {
@@ -91,6 +139,19 @@ impl Policy {
             }
             _ => Ok(array),
         }
+    }
+
+    /// The means of windows of `n` examples' maps.
+    fn pooled(self, place: &str, array: &Array, n: usize, shape: Shape) -> Result<Array> {
+        let Shape { channels, height, width } = shape;
+        let side = if self.maps == Maps::Average { 1 } else { self.side };
+        if side > height || side > width {
+            let found = format!("has maps of {height}×{width}");
+            return Err(Error::new(ErrorKind::Data, place, found)
+                .expected(format!("at least {side}×{side}, the grid")));
+        }
+        let pooled = adaptive_average_pool(&array.to_f32(), shape, side);
+        Ok(Array::f32(&[n, channels * side * side], pooled))
     }
 
     /// The features of one example's tokens.

@@ -1,39 +1,46 @@
-//! A matrix of similarities for people and programs: table, JSON, CSV, npy, SVG, PNG.
+//! A matrix of similarities for people and programs: table, JSON, CSV, npy.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::array_file::{Array, npy_bytes};
-use crate::report::LabelledMatrix;
 use crate::similarity::{Measure, Settings};
 
-/// A matrix with its names and what it was made with.
-pub(super) struct Outcome {
+/// A matrix of similarities with its names and what it was made with.
+#[derive(Debug, Clone)]
+pub struct Comparison {
     /// The layer, where several were asked for.
-    pub(super) layer: Option<String>,
-    pub(super) measure: Measure,
-    pub(super) settings: Settings,
-    pub(super) n_examples: usize,
-    /// What maps and tokens became.
-    pub(super) features: String,
+    pub layer: Option<String>,
+    /// The measure.
+    pub measure: Measure,
+    /// Its settings.
+    pub settings: Settings,
+    /// Examples compared.
+    pub n_examples: usize,
+    /// What maps and tokens became, such as `average, cls token`.
+    pub features: String,
     /// What the representations are compared without.
-    pub(super) confounder: Option<String>,
+    pub confounder: Option<String>,
     /// Examples of largest norm that were left out.
-    pub(super) n_dropped: usize,
-    pub(super) rows: Vec<String>,
+    pub n_dropped: usize,
+    /// Names of the rows.
+    pub rows: Vec<String>,
     /// Names of the columns, where they are not those of the rows.
-    pub(super) columns: Option<Vec<String>>,
-    /// `[rows, columns]` each.
-    pub(super) values: Vec<f64>,
-    pub(super) se: Option<Vec<f64>>,
-    pub(super) reasons: Vec<Option<String>>,
+    pub columns: Option<Vec<String>>,
+    /// `[rows, columns]`; NaN where undefined.
+    pub values: Vec<f64>,
+    /// Their standard errors, where they were computed.
+    pub se: Option<Vec<f64>>,
+    /// Why a value is undefined.
+    pub reasons: Vec<Option<String>>,
     /// Spread of a cell under another draw of examples, from two halves of them.
-    pub(super) noise_floor: Option<f64>,
+    pub noise_floor: Option<f64>,
 }
 
-impl Outcome {
-    fn columns(&self) -> &[String] {
+impl Comparison {
+    /// Names of the columns.
+    pub fn columns(&self) -> &[String] {
         self.columns.as_deref().unwrap_or(&self.rows)
     }
 
@@ -42,7 +49,8 @@ impl Outcome {
         self.measure.has_estimator().then(|| self.settings.estimator.name().to_string())
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// All of it as JSON; undefined values are null, with their reasons.
+    pub fn to_json(&self) -> Value {
         let k = self.columns().len();
         let rows = |cell: &dyn Fn(usize) -> Value| -> Value {
             let row = |i| (0..k).map(|j| cell(i * k + j)).collect::<Value>();
@@ -79,7 +87,7 @@ impl Outcome {
     }
 
     /// Rows and columns of labels, and below the table why values are missing.
-    pub(super) fn to_table(&self) -> String {
+    pub fn to_table(&self) -> String {
         let columns = self.columns();
         let length = |label: &String| label.chars().count();
         let side = self.rows.iter().map(length).max().unwrap_or(0);
@@ -131,7 +139,7 @@ impl Outcome {
     }
 
     /// One row a cell: `row,column,value,se,reason`, before them the layer if there is one.
-    pub(super) fn to_csv(&self, with_header: bool) -> String {
+    pub fn to_csv(&self, with_header: bool) -> String {
         let mut writer = csv::Writer::from_writer(vec![]);
         let layer = self.layer.as_deref();
         let number = |x: f64| if x.is_nan() { String::new() } else { x.to_string() };
@@ -162,13 +170,13 @@ impl Outcome {
     }
 
     /// The values, f64 `[rows, columns]`.
-    pub(super) fn to_npy(&self) -> Vec<u8> {
+    pub fn to_npy(&self) -> Vec<u8> {
         let shape = [self.rows.len(), self.columns().len()];
         npy_bytes(&Array::f64(&shape, self.values.clone()))
     }
 
-    /// The heatmap's SVG and PNG.
-    pub(super) fn figures(&self) -> (String, Vec<u8>) {
+    /// The title of a figure of it.
+    pub fn title(&self) -> String {
         let estimator = self.estimator().map_or_else(String::new, |e| format!(", {e}"));
         let layer = self.layer.as_ref().map_or_else(String::new, |l| format!("{l}: "));
         let name = self.measure.name();
@@ -177,17 +185,71 @@ impl Outcome {
             format!(", without {}", stem.to_string_lossy())
         };
         let without = self.confounder.as_ref().map_or_else(String::new, name_of);
-        let title =
-            format!("{layer}{name}{estimator}{without}, {} examples", self.n_examples);
+        format!("{layer}{name}{estimator}{without}, {} examples", self.n_examples)
+    }
+
+    /// The value at the upper end of a color scale that begins at 0: 1, or the largest
+    /// distance.
+    pub fn top(&self) -> f64 {
         let largest = self.values.iter().copied().fold(0.0, f64::max);
-        let top = if self.measure.is_distance() && largest > 0.0 { largest } else { 1.0 };
-        let figure = LabelledMatrix {
-            title: &title,
-            rows: &self.rows,
-            columns: self.columns(),
-            values: &self.values,
-            range: (0.0, top),
+        if self.measure.is_distance() && largest > 0.0 { largest } else { 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison() -> Comparison {
+        Comparison {
+            layer: None,
+            measure: Measure::Cka,
+            settings: Settings::default(),
+            n_examples: 9,
+            features: "flatten".into(),
+            confounder: Some("saved/pixels.npy".into()),
+            n_dropped: 0,
+            rows: vec!["a".into(), "b".into()],
+            columns: None,
+            values: vec![1.0, 0.25, 0.25, f64::NAN],
+            se: Some(vec![0.0, 0.5, 0.5, f64::NAN]),
+            reasons: vec![None, None, None, Some("it is constant".into())],
+            noise_floor: Some(0.125),
+        }
+    }
+
+    #[test]
+    fn undefined_values_have_their_reason_in_every_form() {
+        let comparison = comparison();
+        let table = "   a        b\na   1.0000   0.2500\nb   0.2500        –\n\
+            b is undefined: it is constant\n\
+            noise floor 0.1250, from two halves of the examples\n";
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(squeezed(&comparison.to_table()), squeezed(table));
+        let json = comparison.to_json();
+        assert!(json["values"][1][1].is_null());
+        assert_eq!(json["reasons"][1][1], "it is constant");
+        let csv = comparison.to_csv(true);
+        assert_eq!(csv.lines().next(), Some("row,column,value,se,reason"));
+        assert_eq!(csv.lines().last(), Some("b,b,,,it is constant"));
+    }
+
+    #[test]
+    fn the_layer_is_a_column_of_the_table_of_several() {
+        let of_layer = Comparison { layer: Some("fc".into()), ..comparison() };
+        let csv = of_layer.to_csv(true) + &of_layer.to_csv(false);
+        assert_eq!(csv.lines().filter(|line| line.starts_with("layer,")).count(), 1);
+        assert_eq!(csv.lines().nth(2), Some("fc,a,b,0.25,0.5,"));
+        assert_eq!(of_layer.title(), "fc: cka, debiased, without pixels, 9 examples");
+    }
+
+    #[test]
+    fn distances_reach_up_to_the_largest() {
+        let distance = Comparison {
+            measure: Measure::Shape,
+            values: vec![0.0, 3.0, 3.0, 0.0],
+            ..comparison()
         };
-        (figure.to_svg(), figure.to_png())
+        assert_eq!([comparison().top(), distance.top()], [1.0, 3.0]);
     }
 }

@@ -1,10 +1,13 @@
 //! `stratagram import`: what other programs have saved, as a run directory.
 
+mod activations;
+mod checkpoints;
+
 use std::path::{Path, PathBuf};
 
-use super::import_activations::{Activations, import_activations};
-use super::import_checkpoints::{Checkpoints, import_checkpoints};
 use crate::error::Result;
+use activations::Activations;
+use checkpoints::Checkpoints;
 
 /// Make a run of what another program has saved: checkpoints or activations.
 #[derive(Debug, clap::Args)]
@@ -37,10 +40,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let out = |path: &Path| arguments.out.clone().unwrap_or_else(|| default_out(path));
     match (&arguments.activations, &arguments.path) {
-        (Some(path), _) => import_activations(path, &out(path), &arguments.options),
-        (None, Some(path)) => {
-            import_checkpoints(path, &out(path), &arguments.checkpoints)
-        }
+        (Some(path), _) => activations::run(path, &out(path), &arguments.options),
+        (None, Some(path)) => checkpoints::run(path, &out(path), &arguments.checkpoints),
         (None, None) => unreachable!("the parser asks for one of the two"),
     }
 }

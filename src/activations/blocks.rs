@@ -2,10 +2,10 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
 
-use super::compare::Compared;
-use super::inputs::{self, Features, Reading};
+use super::compare::{Compared, Lists};
+use super::examples::{Examples, check_examples};
+use super::inputs::{Features, Reading, read};
 use crate::array_file::NpyColumns;
 use crate::error::{Error, Result};
 use crate::similarity::{Columns, Settings, blocked_matrix};
@@ -39,16 +39,19 @@ impl Columns for Source {
 }
 
 /// The matrix over all files, `rows` examples of every Gram matrix at a time.
+///
+/// # Errors
+/// If a file cannot be read or is not float32, or the examples are not the same.
 pub(super) fn compare(
-    (files, n_first): (&[&PathBuf], usize),
+    lists: &Lists<'_>,
     reading: Reading,
     settings: &Settings,
     rows: usize,
 ) -> Result<Compared> {
     let (mut sources, mut examples, mut n_rows) = (vec![], vec![], 0);
-    for (at, file) in files.iter().enumerate() {
-        for item in inputs::read(file, reading)? {
-            let (n, p) = (item.origin.n, item.p);
+    for (at, file) in lists.all.iter().enumerate() {
+        for item in read(file, reading)? {
+            let (n, p) = (item.examples.n, item.p);
             sources.push(match item.features {
                 Features::F32(values) => Source::Memory { values, n, p },
                 Features::Stream(columns) => Source::Disk(columns),
@@ -57,17 +60,16 @@ pub(super) fn compare(
                         .expected("float32 activations with --block"));
                 }
             });
-            examples.push((item.origin, item.ids));
-            n_rows += usize::from(at < n_first);
+            examples.push(item.examples);
+            n_rows += usize::from(at < lists.n_first);
         }
     }
-    inputs::check_examples(&examples)?;
+    check_examples(&examples.iter().collect::<Vec<&Examples>>())?;
     let mut matrix =
         blocked_matrix(&mut sources, settings.estimator, rows).map_err(|error| {
-            Error::io(files[0], "or a file after it cannot be read", error)
+            Error::io(lists.all[0], "or a file after it cannot be read", error)
         })?;
     // Errors cost nothing on this route.
     matrix.se = matrix.se.filter(|_| settings.errors);
-    let origins = examples.into_iter().map(|(origin, _)| origin).collect();
-    Ok(Compared { origins, n_rows, matrix, floor: None })
+    Ok(Compared { examples, n_rows, matrix, floor: None })
 }

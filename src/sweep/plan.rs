@@ -16,42 +16,44 @@ const LONGEST_NAME: usize = 80;
 
 /// One run of a sweep.
 #[derive(Debug, Clone)]
-pub(super) struct Planned {
+pub struct Planned {
     /// Its folder: the settings in which the runs differ. It does not depend on what else
     /// the sweep holds.
-    pub(super) name: String,
+    pub name: String,
     /// The `a.b=value` changes to the experiment file.
-    pub(super) overrides: Vec<String>,
+    pub overrides: Vec<String>,
     /// The checked experiment.
-    pub(super) experiment: Experiment,
+    pub experiment: Experiment,
 }
 
 /// The runs of a sweep file.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     /// The experiment file that all runs start from.
-    pub(super) file: PathBuf,
-    pub(super) runs: Vec<Planned>,
+    pub file: PathBuf,
+    /// The last axis turns fastest.
+    pub runs: Vec<Planned>,
 }
 
-/// What one axis does to a run: a part of its name, and changes.
-type Choice = (String, Vec<String>);
+/// What one value of an axis does to a run.
+#[derive(Debug, Clone, Default)]
+struct Choice {
+    /// Its part of the run's name.
+    parts: Vec<String>,
+    /// The `a.b=value` changes.
+    changes: Vec<String>,
+}
 
 impl Plan {
     /// Reads a sweep file and checks every run of it; `changes` apply to all of them.
-    pub(super) fn read(path: &Path, changes: &[String]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If a file cannot be read, a key is unknown or has no runs, or a run is no experiment.
+    pub fn read(path: &Path, changes: &[String]) -> Result<Self> {
         let place = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::io(path, "cannot be read", error))?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let found = format!("is not TOML: {}", error.message().replace('\n', ", "));
-            Error::usage(&place, found)
-        })?;
-        let known = ["experiment", "set", "axes"];
-        if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(Error::usage(format!("{place}: `{key}`"), "is not a known key")
-                .expected("`experiment`, `set` or `axes`"));
-        }
+        let table = parse(&place, &text)?;
         let file = table.get("experiment").and_then(Value::as_str).ok_or_else(|| {
             Error::usage(format!("{place}: `experiment`"), "is missing")
                 .expected("the path of an experiment file")
@@ -61,47 +63,67 @@ impl Plan {
             None => vec![],
             Some(Value::Table(table)) => settings(table),
             Some(_) => {
-                return Err(Error::usage(format!("{place}: `set`"), "is no table")
+                return Err(Error::usage(format!("{place}: `set`"), "is not a table")
                     .expected("keys and values, such as \"train.epochs\" = 100"));
             }
         };
-        let axes =
-            table.get("axes").and_then(Value::as_table).filter(|axes| !axes.is_empty());
-        let axes = axes.ok_or_else(|| {
-            Error::usage(format!("{place}: `axes`"), "is missing")
-                .expected("keys with lists of values, such as \"net.width\" = [4, 8]")
-        })?;
-        let axes: Vec<Vec<Choice>> = axes
-            .iter()
-            .map(|(name, values)| {
-                axis(name, values).map_err(|expected| {
-                    Error::usage(format!("{place}: `axes.\"{name}\"`"), "has no runs")
-                        .expected(expected)
-                })
-            })
-            .collect::<Result<_>>()?;
-        let count = axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.len()));
-        if count.is_none_or(|count| count > MOST_RUNS) {
-            return Err(Error::usage(&place, "asks for too many runs")
-                .expected(format!("at most {MOST_RUNS}")));
-        }
-        let runs = combinations(&axes)
-            .into_iter()
-            .map(|(parts, own)| {
-                // The command line has the last word.
-                let overrides = [&common[..], &own, changes].concat();
-                let experiment = Experiment::read(&file, &overrides)?;
-                Ok(Planned { name: folder_name(&parts), overrides, experiment })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let mut names = BTreeSet::new();
-        match runs.iter().find(|run| !names.insert(run.name.to_ascii_lowercase())) {
-            Some(run) => {
-                Err(Error::usage(&place, format!("has two runs `{}`", run.name))
-                    .expected("every value of an axis once"))
-            }
-            None => Ok(Self { file, runs }),
-        }
+        let run = |choice: Choice| {
+            // The command line has the last word.
+            let overrides = [&common[..], &choice.changes, changes].concat();
+            let experiment = Experiment::read(&file, &overrides)?;
+            Ok(Planned { name: folder_name(&choice.parts), overrides, experiment })
+        };
+        let choices = combinations(&axes(&place, &table)?);
+        let runs = choices.into_iter().map(run).collect::<Result<Vec<_>>>()?;
+        check_names(&place, &runs)?;
+        Ok(Self { file, runs })
+    }
+}
+
+/// The keys of a sweep file.
+fn parse(place: &str, text: &str) -> Result<Table> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let found = format!("is not TOML: {}", error.message().replace('\n', ", "));
+        Error::usage(place, found)
+    })?;
+    let known = ["experiment", "set", "axes"];
+    match table.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(table),
+        Some(key) => Err(Error::usage(format!("{place}: `{key}`"), "is not a known key")
+            .expected("`experiment`, `set` or `axes`")),
+    }
+}
+
+/// The choices of every axis.
+fn axes(place: &str, table: &Table) -> Result<Vec<Vec<Choice>>> {
+    let axes =
+        table.get("axes").and_then(Value::as_table).filter(|axes| !axes.is_empty());
+    let axes = axes.ok_or_else(|| {
+        Error::usage(format!("{place}: `axes`"), "is missing")
+            .expected("keys with lists of values, such as \"net.width\" = [4, 8]")
+    })?;
+    let choices = |(name, values): (&String, &Value)| {
+        axis(name, values).map_err(|expected| {
+            Error::usage(format!("{place}: `axes.\"{name}\"`"), "has no runs")
+                .expected(expected)
+        })
+    };
+    let axes = axes.iter().map(choices).collect::<Result<Vec<_>>>()?;
+    let count = axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.len()));
+    if count.is_none_or(|count| count > MOST_RUNS) {
+        return Err(Error::usage(place, "asks for too many runs")
+            .expected(format!("at most {MOST_RUNS}")));
+    }
+    Ok(axes)
+}
+
+/// Refuses two runs of one folder, also where a file system ignores the case of letters.
+fn check_names(place: &str, runs: &[Planned]) -> Result<()> {
+    let mut names = BTreeSet::new();
+    match runs.iter().find(|run| !names.insert(run.name.to_ascii_lowercase())) {
+        None => Ok(()),
+        Some(run) => Err(Error::usage(place, format!("has two runs `{}`", run.name))
+            .expected("every value of an axis once")),
     }
 }
 
@@ -113,7 +135,10 @@ fn axis(name: &str, values: &Value) -> std::result::Result<Vec<Choice>, &'static
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        (format!("{name}-{text}"), vec![format!("{name}={value}")])
+        Choice {
+            parts: vec![format!("{name}-{text}")],
+            changes: vec![format!("{name}={value}")],
+        }
     };
     let choices: Vec<Choice> = match values {
         Value::Array(values) => values.iter().map(of_value).collect(),
@@ -130,7 +155,10 @@ fn axis(name: &str, values: &Value) -> std::result::Result<Vec<Choice>, &'static
         Value::Table(named) => named
             .iter()
             .map(|(label, table)| match table {
-                Value::Table(table) => Ok((format!("{name}-{label}"), settings(table))),
+                Value::Table(table) => Ok(Choice {
+                    parts: vec![format!("{name}-{label}")],
+                    changes: settings(table),
+                }),
                 _ => Err("a table of settings for every name"),
             })
             .collect::<std::result::Result<_, _>>()?,
@@ -158,21 +186,15 @@ fn settings(table: &Table) -> Vec<String> {
     settings
 }
 
-/// One choice of every axis; the last axis turns fastest.
-fn combinations(axes: &[Vec<Choice>]) -> Vec<(Vec<String>, Vec<String>)> {
-    let mut all = vec![(Vec::new(), Vec::new())];
-    for axis in axes {
-        all = all
-            .iter()
-            .flat_map(|(parts, changes): &(Vec<String>, Vec<String>)| {
-                axis.iter().map(move |(part, more)| {
-                    let parts = parts.iter().chain([part]).cloned().collect();
-                    (parts, changes.iter().chain(more).cloned().collect())
-                })
-            })
-            .collect();
-    }
-    all
+/// One choice of every axis, put together; the last axis turns fastest.
+fn combinations(axes: &[Vec<Choice>]) -> Vec<Choice> {
+    let with = |one: &Choice, more: &Choice| Choice {
+        parts: [&one.parts[..], &more.parts].concat(),
+        changes: [&one.changes[..], &more.changes].concat(),
+    };
+    axes.iter().fold(vec![Choice::default()], |all, axis| {
+        all.iter().flat_map(|one| axis.iter().map(move |more| with(one, more))).collect()
+    })
 }
 
 /// The parts joined; where they hold what a folder name should not, or are long, with a

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::data::RemoteFile;
+use super::RemoteFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 
@@ -19,9 +19,10 @@ const BLOCK: usize = 1 << 16;
 
 /// What was necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Download {
     /// The file was there.
     There,
+    /// The file came from the network.
     Got,
 }
 
@@ -32,15 +33,15 @@ pub(super) enum Outcome {
 /// If the server cannot be reached, says something else than the file, or the file's length
 /// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
 /// stop; if the operating system refuses.
-pub(super) fn download(
+pub fn download(
     file: &RemoteFile,
     url: &str,
     path: &Path,
     observer: &dyn Observer,
-) -> Result<Outcome> {
+) -> Result<Download> {
     if path.exists() {
         if sha256(path)? == file.sha256 {
-            return Ok(Outcome::There);
+            return Ok(Download::There);
         }
         return Err(Error::data(path, "is there, but not as published")
             .expected(format!("SHA-256 {}", file.sha256))
@@ -50,11 +51,31 @@ pub(super) fn download(
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(folder, "cannot be made", error))?;
     let part = part_of(path);
+    fill(file, url, &part, observer)?;
+    let found = sha256(&part)?;
+    if found != file.sha256 {
+        let _ = fs::remove_file(&part);
+        return Err(Error::new(ErrorKind::Data, url, format!("has SHA-256 {found}"))
+            .expected(file.sha256)
+            .fix("the file there is another one; it was removed here"));
+    }
+    fs::rename(&part, path)
+        .map_err(|error| Error::io(path, "cannot be written", error))?;
+    Ok(Download::Got)
+}
+
+/// Connects again and again until `part` has the file's length.
+fn fill(
+    file: &RemoteFile,
+    url: &str,
+    part: &Path,
+    observer: &dyn Observer,
+) -> Result<()> {
     let mut fruitless = 0;
-    let mut had = length(&part);
+    let mut had = length(part);
     while had < file.bytes {
-        let outcome = transfer(file, url, &part, observer);
-        let has = length(&part);
+        let outcome = transfer(file, url, part, observer);
+        let has = length(part);
         fruitless = if has > had { 0 } else { fruitless + 1 };
         had = has;
         match outcome {
@@ -66,26 +87,14 @@ pub(super) fn download(
             Ok(()) if had < file.bytes => {
                 observer.note(&format!("{url} broke off at byte {had}; going on there"));
                 if fruitless >= FRUITLESS {
-                    return Err(Error::io(
-                        &part,
-                        "gets no more",
-                        std::io::ErrorKind::UnexpectedEof.into(),
-                    ));
+                    let end = std::io::ErrorKind::UnexpectedEof.into();
+                    return Err(Error::io(part, "gets no more", end));
                 }
             }
             Ok(()) => {}
         }
     }
-    let found = sha256(&part)?;
-    if found != file.sha256 {
-        let _ = fs::remove_file(&part);
-        return Err(Error::new(ErrorKind::Data, url, format!("has SHA-256 {found}"))
-            .expected(file.sha256)
-            .fix("the file there is another one; it was removed here"));
-    }
-    fs::rename(&part, path)
-        .map_err(|error| Error::io(path, "cannot be written", error))?;
-    Ok(Outcome::Got)
+    Ok(())
 }
 
 fn part_of(path: &Path) -> PathBuf {
@@ -112,23 +121,8 @@ fn transfer(
             part.with_extension("").display()
         ))
     };
-    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
-    let tls = ureq::tls::TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(cryptography)
-        .build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .tls_config(tls)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(CONNECT))
-        .http_status_as_error(false)
-        .build()
-        .into();
     let had = length(part);
-    let mut request = agent.get(url);
-    if had > 0 {
-        request = request.header("Range", format!("bytes={had}-"));
-    }
-    let response = request.call().map_err(|error| failed(error.to_string()))?;
+    let response = ask(url, had).map_err(|error| failed(error.to_string()))?;
     let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
     let goes_on = range.is_some_and(|range| range.starts_with(&format!("bytes {had}-")));
     let start = match response.status().as_u16() {
@@ -145,33 +139,70 @@ fn transfer(
                 .fix(format!("get {} by other means", file.name)));
         }
     };
-    let mut output = OpenOptions::new()
-        .create(true)
-        .append(start > 0)
-        .write(true)
-        .truncate(start == 0)
-        .open(part)
-        .map_err(|error| Error::io(part, "cannot be written", error))?;
+    let mut output = open_at(part, start)?;
     let mut body = response.into_body().into_reader().take(file.bytes - start + 1);
     copy(&mut body, &mut output, file, start, observer).map_err(|error| match error {
         Failure::Read(error) => failed(error.to_string()),
-        Failure::Write(error) => Error::io(part, "cannot be written", error),
-        Failure::Stopped => {
-            Error::new(ErrorKind::Interrupted, "the download", "stopped; its part stays")
-        }
-        Failure::TooLong => {
-            let _ = fs::remove_file(part);
-            Error::new(ErrorKind::Data, url, format!("is longer than {}", file.bytes))
-                .expected(format!("the published file of {} bytes", file.bytes))
-        }
+        other => other.of(file, url, part),
     })
 }
 
+/// Asks for the bytes of `url` from `from` on.
+fn ask(
+    url: &str,
+    from: u64,
+) -> std::result::Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
+    let tls = ureq::tls::TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(cryptography)
+        .build();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(CONNECT))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut request = agent.get(url);
+    if from > 0 {
+        request = request.header("Range", format!("bytes={from}-"));
+    }
+    request.call()
+}
+
+/// Opens the part to write from `start` on.
+fn open_at(part: &Path, start: u64) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(start > 0).write(true).truncate(start == 0);
+    options.open(part).map_err(|error| Error::io(part, "cannot be written", error))
+}
+
+/// Why a connection brought less than the file.
 enum Failure {
     Read(std::io::Error),
     Write(std::io::Error),
     Stopped,
     TooLong,
+}
+
+impl Failure {
+    fn of(self, file: &RemoteFile, url: &str, part: &Path) -> Error {
+        match self {
+            Self::Read(error) => Error::io(Path::new(url), "cannot be fetched", error),
+            Self::Write(error) => Error::io(part, "cannot be written", error),
+            Self::Stopped => Error::new(
+                ErrorKind::Interrupted,
+                "the download",
+                "stopped; its part stays",
+            ),
+            Self::TooLong => {
+                let _ = fs::remove_file(part);
+                let found = format!("is longer than {}", file.bytes);
+                Error::new(ErrorKind::Data, url, found)
+                    .expected(format!("the published file of {} bytes", file.bytes))
+            }
+        }
+    }
 }
 
 fn copy(
@@ -330,17 +361,17 @@ mod tests {
         let (url, starts) =
             serve(&[Answer::Range(100_000), Answer::Range(50_000), Answer::Range(N)]);
         let (_folder, path) = target();
-        assert_eq!(download(&remote(), &url, &path, &Silent).unwrap(), Outcome::Got);
+        assert_eq!(download(&remote(), &url, &path, &Silent).unwrap(), Download::Got);
         assert_eq!(fs::read(&path).unwrap(), content());
         assert_eq!(*starts.lock().unwrap(), [0, 100_000, 150_000]);
         assert!(!part_of(&path).exists());
         // A second call asks nobody.
         let again = download(&remote(), "http://127.0.0.1:9/", &path, &Silent);
-        assert_eq!(again.unwrap(), Outcome::There);
+        assert_eq!(again.unwrap(), Download::There);
     }
 
     #[test]
-    fn a_part_of_an_earlier_process_is_used_and_a_server_without_ranges_starts_anew() {
+    fn a_part_of_an_earlier_process_is_used_and_a_server_without_ranges_starts_over() {
         let (url, starts) = serve(&[Answer::Range(N), Answer::Whole]);
         for _ in 0..2 {
             let (_folder, path) = target();

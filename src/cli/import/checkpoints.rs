@@ -1,0 +1,79 @@
+//! `stratagram import DIR --net KIND`.
+
+use std::path::{Path, PathBuf};
+
+use super::super::progress::Terminal;
+use super::super::{print_result, use_threads};
+use crate::error::Result;
+use crate::import::{self, CheckpointOptions, Import};
+use crate::observer::Observer;
+
+/// How checkpoints become a run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Checkpoints {
+    /// Settings of the run, such as `data.kind=cifar10` and `net.width=64`.
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<String>,
+    /// The net that the weights are of: `net.kind`.
+    #[arg(long, value_name = "KIND")]
+    net: Option<String>,
+    /// A table of names, lines of `"theirs.*" = "ours.*"`.
+    #[arg(long, value_name = "FILE.toml")]
+    names: Option<PathBuf>,
+    /// The dictionary of tensors, where a checkpoint has several.
+    #[arg(long)]
+    key: Option<String>,
+    /// The epoch of a single file.
+    #[arg(long)]
+    epoch: Option<f64>,
+    /// Show what would be imported, and stop.
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete the existing run and start over.
+    #[arg(long)]
+    fresh: bool,
+    /// Threads [default: all cores]; the results do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(super) fn run(path: &Path, out: &Path, arguments: &Checkpoints) -> Result<()> {
+    use_threads(arguments.threads)?;
+    let net = arguments.net.iter().map(|kind| format!("net.kind={kind}"));
+    let checkpoints = import::Checkpoints::find(CheckpointOptions {
+        path: path.to_owned(),
+        settings: net.chain(arguments.words.iter().cloned()).collect(),
+        names: arguments.names.clone(),
+        key: arguments.key.clone(),
+        epoch: arguments.epoch,
+    })?;
+    print_result(&describe(&checkpoints))?;
+    if arguments.dry_run {
+        return Ok(());
+    }
+    let terminal = Terminal::new("stratagram import");
+    let done = checkpoints.import(out, arguments.fresh, &terminal)?;
+    let out = out.display();
+    match done {
+        Import::There => eprintln!("{out} holds these checkpoints already"),
+        Import::Made => terminal
+            .note(&format!("next: stratagram analyze {out} && stratagram report {out}")),
+    }
+    Ok(())
+}
+
+/// A line for each file, and what was done to names.
+fn describe(checkpoints: &import::Checkpoints) -> String {
+    let mut text = format!("{:>10} {:>9}  file\n", "epoch", "step");
+    let mut notes: Vec<&str> = vec![];
+    for one in &checkpoints.found {
+        let (epoch, step) = (one.epoch(checkpoints.per_epoch), one.step);
+        text += &format!("{epoch:>10} {step:>9}  {}\n", one.fitting.path.display());
+        for note in &one.fitting.notes {
+            if !notes.contains(&note.as_str()) {
+                notes.push(note);
+            }
+        }
+    }
+    text + &notes.iter().map(|note| format!("note: {note}\n")).collect::<String>()
+}

@@ -1,0 +1,122 @@
+//! `stratagram sweep`: many runs from one file.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::print_result;
+use super::progress::Terminal;
+use super::quantities::{counted, rounded};
+use crate::error::{Error, Result};
+use crate::sweep::{Plan, Report, Slots, Target, gather, run as run_jobs};
+
+/// Run every combination in a sweep: train, analyze and report each; re-run the same command to
+/// resume.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "A sweep file:\n  \
+    experiment = \"base.toml\"\n  \
+    set = { \"train.epochs\" = 300 }      changes for all runs\n  \
+    [axes]                              one run for every combination\n  \
+    \"net.width\" = [4, 8, 16]\n  \
+    seed = \"0..2\"\n  \
+    [axes.optimizer]                    named settings of several keys\n  \
+    sgd = { \"optimizer.kind\" = \"sgd\", \"optimizer.lr\" = 0.05 }\n  \
+    adam = { \"optimizer.kind\" = \"adam\", \"optimizer.lr\" = 1e-3 }\n\n\
+    Examples:\n  \
+    stratagram sweep widths.toml --dry-run\n  \
+    stratagram sweep widths.toml --jobs 2 --out runs/widths")]
+pub(super) struct Arguments {
+    /// Sweep file, and changes to all its runs such as `train.epochs=10`.
+    #[arg(value_name = "SWEEP.toml|KEY=VALUE", required = true)]
+    words: Vec<String>,
+    /// Directory of the runs [default: `runs/` and the stem of the file].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Number of parallel runs [default: number of cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Print the runs with estimates of their time, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete the existing runs and start over.
+    #[arg(long)]
+    fresh: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let file = Path::new(&arguments.words[0]);
+    let plan = Plan::read(file, &arguments.words[1..])?;
+    let slots = Slots::new(arguments.jobs.map(usize::from), plan.runs.len());
+    if arguments.dry_run {
+        return print_result(&estimate(&plan, slots)?);
+    }
+    let stem = file.file_stem().unwrap_or("sweep".as_ref());
+    let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
+    let Slots { at_once, threads } = slots;
+    let jobs = plan.jobs(Target { out: &out, threads, fresh: arguments.fresh })?;
+    let program = std::env::current_exe()
+        .map_err(|error| Error::io("this program".as_ref(), "cannot be found", error))?;
+    let terminal = Terminal::new(&continuation(arguments));
+    let reports = run_jobs(&program, &jobs, at_once, &terminal);
+    drop(terminal);
+    gather(&out, &reports)?;
+    if arguments.json {
+        let text =
+            serde_json::to_string_pretty(&reports).expect("reports have a JSON form");
+        print_result(&(text + "\n"))?;
+    } else {
+        print_result(&table(&reports))?;
+    }
+    Report::verdict(&reports, &out)
+}
+
+fn continuation(arguments: &Arguments) -> String {
+    let mut words = vec!["stratagram sweep".to_owned()];
+    words.extend(arguments.words.iter().cloned());
+    if let Some(out) = &arguments.out {
+        words.push(format!("--out {}", out.display()));
+    }
+    if let Some(jobs) = arguments.jobs {
+        words.push(format!("--jobs {jobs}"));
+    }
+    words.join(" ")
+}
+
+/// The runs with their estimated times.
+fn estimate(plan: &Plan, slots: Slots) -> Result<String> {
+    let times = slots.times(&plan.runs)?;
+    let width = plan.runs.iter().map(|run| run.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (run, time) in plan.runs.iter().zip(times.runs) {
+        let _ = writeln!(text, "{:<width$}  {}", run.name, rounded(time));
+    }
+    let _ = writeln!(
+        text,
+        "{} runs, {} at a time on {} each: about {}",
+        plan.runs.len(),
+        slots.at_once,
+        counted(slots.threads),
+        rounded(times.all)
+    );
+    Ok(text)
+}
+
+/// One run per line: name, state, time, error.
+fn table(reports: &[Report]) -> String {
+    let width = reports.iter().map(|report| report.name.len()).max().unwrap_or(0).max(3);
+    let mut text = format!("{:<width$}  STATE    TIME\n", "RUN");
+    for Report { name, state, seconds, error } in reports {
+        let time = match seconds {
+            0.0 => "-".to_owned(),
+            seconds => rounded(Duration::from_secs_f64(*seconds)),
+        };
+        let error = error.as_deref().unwrap_or_default();
+        let line = format!("{name:<width$}  {:<7}  {time:<7}  {error}", state.name());
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,208 @@
+//! Saved activations → a recorded run: `LAYER/epoch-N.npy`, or `epoch-N.npz` with an array per
+//! layer.
+
+mod layout;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::activations::{Examples, Features, Item, Policy, Reading, check_examples};
+use crate::array_file::{Array, NamedArrays, Values, npz_bytes};
+use crate::error::{Error, Result};
+use crate::observer::{Observer, Progress};
+use crate::run_dir::{
+    Recorded, RecordedGroup, Recording, check_name, read_curves, write_atomic,
+};
+use crate::similarity::{Estimator, Measure, Settings};
+use layout::{Epoch, Layout, Saved};
+
+/// How saved activations become a run.
+#[derive(Debug, Clone)]
+pub struct ActivationOptions {
+    /// Error curves: `epoch,train_error,test_error`, and what else `history.csv` may hold.
+    pub history: Option<PathBuf>,
+    /// Names of the examples, one per line, in the order of the rows.
+    pub ids: Option<PathBuf>,
+    /// What the examples are called, such as `test`.
+    pub group: String,
+    /// The estimator of CKA.
+    pub estimator: Estimator,
+    /// What maps and tokens become.
+    pub policy: Policy,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedActivations {
+    /// Epochs, a row each.
+    pub n_epochs: usize,
+    /// Layers.
+    pub n_layers: usize,
+    /// Examples.
+    pub n_examples: usize,
+}
+
+/// Makes the run directory `out` of the activations in `directory`: a new one, or that of the
+/// same import, which is done again. The rows of all arrays are the same examples.
+///
+/// # Errors
+/// If the files are not as above, hold other examples or layers than the first epoch, or `out`
+/// holds something else.
+pub fn import_activations(
+    directory: &Path,
+    out: &Path,
+    options: &ActivationOptions,
+    observer: &dyn Observer,
+) -> Result<ImportedActivations> {
+    check_name(&options.group)?;
+    let layout = Layout::find(directory)?;
+    let Layout { layers, epochs } = &layout;
+    let reading = Reading { stacked: false, policy: options.policy, may_stream: false };
+    let given = options.ids.as_deref().map(lines).transpose()?;
+    let mut recording: Option<Recording> = None;
+    let mut first: Option<Vec<String>> = None;
+    let is_whole = epochs.iter().all(|one| one.epoch.fract() == 0.0);
+    for (at, one) in epochs.iter().enumerate() {
+        observer.progress(&Progress {
+            stage: "import",
+            done: at as u64,
+            total: epochs.len() as u64,
+            detail: format!("epoch {}", one.epoch),
+        });
+        let saved = layout.read(one, reading)?;
+        let ids = ids(&saved, given.as_deref())?;
+        check_same(first.get_or_insert_with(|| ids.clone()), &ids, one)?;
+        let target = match &recording {
+            Some(recording) => recording,
+            None => recording.insert(begin(out, options, layers, &ids)?),
+        };
+        let part = reduce(one.epoch, &saved, options);
+        let step = if is_whole { one.epoch as u64 } else { at as u64 };
+        write_atomic(&target.row(step), &npz_bytes(&part))?;
+    }
+    Ok(ImportedActivations {
+        n_epochs: epochs.len(),
+        n_layers: layers.len(),
+        n_examples: first.map_or(0, |ids| ids.len()),
+    })
+}
+
+/// A recording with its history and the names of the examples.
+fn begin(
+    out: &Path,
+    options: &ActivationOptions,
+    layers: &[String],
+    ids: &[String],
+) -> Result<Recording> {
+    let history = options.history.as_deref().map(history).transpose()?;
+    let recorded = Recorded {
+        probes: None,
+        estimator: options.estimator,
+        layers: layers.to_vec(),
+        groups: vec![RecordedGroup {
+            name: options.group.clone(),
+            n_examples: ids.len(),
+            ids_sha256: sha256(ids),
+        }],
+        decisions: None,
+    };
+    let recording = Recording::begin(out, &recorded, &[("model", "Activations")])?;
+    let history = history.unwrap_or_else(|| "step,epoch\n".into());
+    write_atomic(&recording.run().history(), history.as_bytes())?;
+    write_ids(&out.join("sample_ids.csv"), &options.group, ids)?;
+    Ok(recording)
+}
+
+fn write_ids(path: &Path, group: &str, ids: &[String]) -> Result<()> {
+    let mut table = csv::Writer::from_writer(vec![]);
+    let header = ["group", "row", "id"].map(str::to_owned);
+    let rows = ids.iter().enumerate();
+    let rows = rows.map(|(row, id)| [group.to_owned(), row.to_string(), id.clone()]);
+    for row in std::iter::once(header).chain(rows) {
+        table.write_record(&row).expect("memory can be written");
+    }
+    write_atomic(path, &table.into_inner().expect("memory can be written"))
+}
+
+/// The ids of the examples, checked between the layers.
+fn ids(layers: &[Saved], given: Option<&[String]>) -> Result<Vec<String>> {
+    let with_given = |saved: &Saved| {
+        let own = saved.item.examples.clone();
+        let ids = given.map_or(own.ids, |ids| Some(ids.to_vec()));
+        Examples { ids, ..own }
+    };
+    let all: Vec<Examples> = layers.iter().map(with_given).collect();
+    check_examples(&all.iter().collect::<Vec<_>>())?;
+    let Examples { n, ids, .. } = &all[0];
+    Ok(ids.clone().unwrap_or_else(|| (0..*n).map(|row| row.to_string()).collect()))
+}
+
+fn check_same(first: &[String], ids: &[String], epoch: &Epoch) -> Result<()> {
+    if first == ids {
+        return Ok(());
+    }
+    let found = if first.len() == ids.len() {
+        "has other sample ids".into()
+    } else {
+        format!("holds {} examples", ids.len())
+    };
+    Err(Error::data(&epoch.files[0], found)
+        .expected(format!("the {} examples of the first epoch", first.len()))
+        .fix("the rows of all arrays are the same examples in the same order"))
+}
+
+/// The row of one epoch.
+fn reduce(epoch: f64, layers: &[Saved], options: &ActivationOptions) -> NamedArrays {
+    let settings = Settings { estimator: options.estimator, ..Settings::default() };
+    let mut part = NamedArrays::default();
+    part.push("epoch", Array::f64(&[1], vec![epoch]));
+    for Saved { layer, item: Item { examples, features, p } } in layers {
+        let (n, p) = (examples.n, *p);
+        let signature = match features {
+            Features::F32(x) => Measure::Cka.signature(x, n, p, &settings),
+            Features::F64(x) => Measure::Cka.signature(x, n, p, &settings),
+            Features::Stream(_) => unreachable!("files are read whole"),
+        };
+        let place = format!("cka/{}/{layer}", options.group);
+        let row = signature.unwrap_or_else(|reason| {
+            let reason = reason.to_string().into_bytes();
+            part.push(format!("reason/{place}"), Array::u8(&[reason.len()], reason));
+            vec![f32::NAN; Measure::Cka.signature_len(n, p, &settings)]
+        });
+        part.push(place, Array::new(&[row.len()], Values::F32(row)));
+    }
+    part
+}
+
+/// A table of errors in the form of history.csv.
+fn history(path: &Path) -> Result<String> {
+    let curves = read_curves(path)?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::io(path, "cannot be read", error))?;
+    let header = text.lines().next().unwrap_or_default();
+    let has = |name: &str| header.split(',').any(|column| column.trim() == name);
+    if has("train_error") && has("test_error") {
+        return Ok(text);
+    }
+    // Accuracies: the page shows errors.
+    let number =
+        |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
+    let rows = curves.epoch().iter().zip(curves.train_error()).zip(curves.test_error());
+    let rows = rows.map(|((epoch, train), test)| {
+        format!("{epoch},{},{}\n", number(*train), number(*test))
+    });
+    Ok("epoch,train_error,test_error\n".to_owned() + &rows.collect::<String>())
+}
+
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::io(path, "cannot be read", error))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn sha256(ids: &[String]) -> String {
+    let digest = Sha256::digest(ids.join("\n").as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
