@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::analyze;
 use crate::data::Data;
 use crate::error::Result;
 use crate::experiment::Experiment;
 use crate::observer::Observer;
 use crate::planes::image_planes;
+use crate::report;
+use crate::represent;
 use crate::run_dir::RunDir;
-use crate::train::{Fork, check_start};
-use crate::{analyze, report, represent, train};
+use crate::train::{self, Fork, check_start};
 
 /// One run to work on.
 #[derive(Debug, Clone, Copy)]

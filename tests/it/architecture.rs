@@ -14,9 +14,11 @@ const LEVELS: &[&[&str]] = &[
     &["engine"],
     &["run_dir"],
     &["represent", "probe", "planes", "train"],
-    &["analyze", "import"],
+    &["analyze", "import", "activations"],
+    &["estimate"],
     &["report"],
     &["export"],
+    &["sweep"],
     &["cli"],
 ];
 
