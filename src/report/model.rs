@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::figure::time::Timeline;
+
 /// The results of one run. Whatever the directory lacks is empty here, and the page says so.
 #[derive(Debug, Clone, Default)]
 pub struct RunResults {
@@ -200,6 +202,16 @@ impl RunResults {
         history.chain(self.epochs.iter().copied()).fold(0.0, f64::max)
     }
 
+    /// Its time axis, and the epochs that every panel marks on it.
+    pub(crate) fn timeline(&self) -> Timeline {
+        let phases = &self.phases;
+        Timeline {
+            last: self.last_epoch(),
+            perfect_fit: phases.perfect_fit,
+            turns: [phases.min, phases.peak, phases.second_min],
+        }
+    }
+
     /// The set of a measure on a group.
     pub fn matrix_set(&self, measure: &str, group: &str) -> Option<&MatrixSet> {
         self.matrices.iter().find(|set| set.measure == measure && set.group == group)
@@ -299,7 +311,7 @@ impl EpochMatrix {
 
 impl Regions {
     /// The classes of epoch index `k` and plane `p`.
-    pub(super) fn map(&self, (k, p): (usize, usize)) -> &[u8] {
+    pub(super) fn map(&self, k: usize, p: usize) -> &[u8] {
         let start = self.offset(k, p);
         &self.classes[start..start + self.side * self.side]
     }

@@ -184,6 +184,20 @@ impl Canvas {
 
     /// The picture as a PNG file.
     pub(crate) fn to_png(&self) -> Vec<u8> {
-        crate::report::panels::regions::png(self.size, &self.rgb)
+        png(self.size, &self.rgb)
     }
+}
+
+/// A picture in RGB as a PNG file. Compression is fixed, so that a run gives the same bytes
+/// every time.
+pub(crate) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
+    let mut file = vec![];
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header().expect("a header for memory cannot fail");
+    writer.write_image_data(rgb).expect("the picture has width × height pixels");
+    writer.finish().expect("writing to memory cannot fail");
+    file
 }

@@ -1,74 +1,66 @@
-//! What panels over time share: frames, epoch axes, the marks of the training's phases, and
-//! curves cut at the panel's edge.
+//! Curves over the epochs of a run: the panel that they lie in, the curve cut at its edge,
+//! and the key of layers beside it.
 
-use super::axes::{EpochAxis, LinearAxis, epoch_label, tick_label};
-use super::svg::{Anchor, Area, Escaped, FRAME, GRID, Px, Stroke, Svg, TICK};
-use crate::report::model::RunResults;
+use super::axes::{EpochAxis, LinearAxis, tick_label};
+use super::svg::{Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK};
+use super::text;
+use super::time::{TICK_LENGTH, Timeline, name_below};
+use super::viridis;
 
-/// Length of a tick.
-const TICK_LENGTH: f64 = 2.5;
-/// Width of a digit at a tick.
-const DIGIT: f64 = 3.4;
-
-/// The perfect-fit line over curves.
-pub(crate) const FIT: Stroke =
-    Stroke { class: "fit", colour: "#16181d", width: 0.8, dash: "3 2" };
-
-/// The epochs that every panel marks.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks {
-    pub(crate) perfect_fit: Option<f64>,
-    /// Minimum, peak and second minimum of the test error.
-    pub(crate) turns: [Option<f64>; 3],
+/// A panel of curves over the epochs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CurvePanel {
+    /// The run's time.
+    pub(crate) timeline: Timeline,
+    /// Where it lies.
+    pub(crate) area: Area,
+    /// Its vertical axis.
+    pub(crate) values: LinearAxis,
 }
 
-impl Marks {
-    pub(crate) fn of(run: &RunResults) -> Self {
-        let phases = &run.phases;
-        Self {
-            perfect_fit: phases.perfect_fit,
-            turns: [phases.min, phases.peak, phases.second_min],
-        }
+impl CurvePanel {
+    /// What lies below the curves: a grid of at most `most` steps, the run's marks.
+    pub(crate) fn open(&self, svg: &mut Svg, most: usize) {
+        value_ticks(svg, self.area, self.values, most, true);
+        self.timeline.mark_lines(svg, self.area);
     }
-}
 
-/// The horizontal axis of an area.
-pub(crate) fn across(run: &RunResults, area: Area) -> EpochAxis {
-    EpochAxis::new(run.last_epoch(), area.left, area.width)
-}
-
-/// The vertical epoch axis of an area, upwards.
-pub(crate) fn upwards(run: &RunResults, area: Area) -> EpochAxis {
-    EpochAxis::new(run.last_epoch(), area.bottom(), -area.height)
-}
-
-/// Ticks below an area at epochs 0, 1, 2, 5, …, with or without their numbers.
-pub(crate) fn epoch_ticks_below(
-    svg: &mut Svg,
-    area: Area,
-    axis: EpochAxis,
-    labels: bool,
-) {
-    let bottom = area.bottom();
-    for epoch in axis.ticks(3.0, DIGIT) {
-        let x = axis.at(epoch);
-        svg.line((x, bottom), (x, bottom + TICK_LENGTH), FRAME);
-        if labels {
-            let place = (x, bottom + TICK_LENGTH + 6.0);
-            svg.text(place, Anchor::Middle, TICK, &epoch_label(epoch));
-        }
+    /// A curve through points (epoch, value).
+    pub(crate) fn curve(
+        &self,
+        svg: &mut Svg,
+        points: impl Iterator<Item = (f64, f64)>,
+        stroke: Stroke,
+    ) {
+        let line = curve(points, self.timeline.across(self.area), self.values);
+        svg.polyline(&line, stroke);
     }
-}
 
-/// Ticks left of an area at epochs 0, 1, 2, 5, ….
-pub(crate) fn epoch_ticks_left(svg: &mut Svg, area: Area, axis: EpochAxis, labels: bool) {
-    for epoch in axis.ticks(7.5, 0.0) {
-        let y = axis.at(epoch);
-        svg.line((area.left - TICK_LENGTH, y), (area.left, y), FRAME);
-        if labels {
-            let place = (area.left - TICK_LENGTH - 1.5, y + 2.1);
-            svg.text(place, Anchor::End, TICK, &epoch_label(epoch));
+    /// A band between two curves through points (epoch, lower, upper), held at the axis' ends.
+    pub(crate) fn band(&self, svg: &mut Svg, points: &[(f64, f64, f64)], colour: &str) {
+        if points.len() < 2 {
+            return;
         }
+        let (x, values) = (self.timeline.across(self.area), self.values);
+        let place = |epoch: f64, value: f64| {
+            let value = value.clamp(values.from, values.end);
+            format!("{} {}", Px(x.at(epoch)), Px(values.at(value)))
+        };
+        let above = points.iter().map(|&(epoch, _, upper)| place(epoch, upper));
+        let below = points.iter().rev().map(|&(epoch, lower, _)| place(epoch, lower));
+        let band: Vec<String> = above.chain(below).collect();
+        let band = band.join("L");
+        svg.raw(format_args!(
+            "<path d=\"M{band}z\" fill=\"{colour}\" fill-opacity=\"0.1\"/>"
+        ));
+    }
+
+    /// What lies over the curves: the frame, the axis of epochs, the page's epoch cursor.
+    pub(crate) fn close(&self, svg: &mut Svg) {
+        svg.frame(self.area);
+        self.timeline.ticks_below(svg, self.area, true);
+        name_below(svg, self.area);
+        self.timeline.cursor(svg, self.area, None);
     }
 }
 
@@ -77,7 +69,8 @@ pub(crate) fn value_ticks(
     svg: &mut Svg,
     area: Area,
     axis: LinearAxis,
-    (most, labels): (usize, bool),
+    most: usize,
+    labels: bool,
 ) {
     for value in axis.ticks(most) {
         let y = axis.at(value);
@@ -90,34 +83,6 @@ pub(crate) fn value_ticks(
             svg.text(place, Anchor::End, TICK, &tick_label(value));
         }
     }
-}
-
-/// Hairlines at the turns and the dashed line of perfect fit, over the height of an area.
-pub(crate) fn mark_lines(svg: &mut Svg, area: Area, axis: EpochAxis, marks: Marks) {
-    let hair = Stroke { class: "hair", colour: "#b9bec6", width: 0.5, dash: "" };
-    for epoch in marks.turns.into_iter().flatten() {
-        let x = axis.at(epoch);
-        svg.line((x, area.top), (x, area.bottom()), hair);
-    }
-    if let Some(epoch) = marks.perfect_fit {
-        let x = axis.at(epoch);
-        svg.line((x, area.top), (x, area.bottom()), FIT);
-    }
-}
-
-/// The invisible rectangle by which the page's script knows a panel and places the epoch
-/// cursor there. A map of the headline names its layer, for the values under the pointer.
-pub(crate) fn sensitive(svg: &mut Svg, area: Area, axis: EpochAxis, map: Option<&str>) {
-    let layer =
-        map.map_or_else(String::new, |name| format!(" data-layer=\"{}\"", Escaped(name)));
-    svg.raw(format_args!(
-        "<rect class=\"panel\" data-end=\"{:.6}\"{layer} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" pointer-events=\"all\"/>",
-        axis.end,
-        Px(area.left),
-        Px(area.top),
-        Px(area.width),
-        Px(area.height)
-    ));
 }
 
 /// A curve in drawing coordinates, cut where it leaves the top of the axis.
@@ -143,6 +108,49 @@ pub(crate) fn curve(
         previous = value.is_finite().then_some(here);
     }
     drawn
+}
+
+/// Colour and class of item `index` of `count` on an ordered scale (depth, time). The class is
+/// one of d0 … d11, by which the page recolours the line for dark screens.
+#[derive(Debug, Clone)]
+pub(crate) struct Shade {
+    /// `#rrggbb`.
+    pub(crate) colour: String,
+    /// The class.
+    pub(crate) class: String,
+}
+
+impl Shade {
+    /// That of an item among `count`.
+    pub(crate) fn of(index: usize, count: usize) -> Self {
+        let last = count.saturating_sub(1).max(1);
+        let class = format!("d{}", (index * 11 + last / 2) / last);
+        Self { colour: viridis::hex(viridis::ordered(index, count)), class }
+    }
+
+    /// A solid line of this shade.
+    pub(crate) fn stroke(&self, width: f64) -> Stroke<'_> {
+        Stroke { class: &self.class, colour: &self.colour, width, dash: "" }
+    }
+}
+
+/// Names of layers beside their colours, the deepest on top; `area` is that of the first panel.
+pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) {
+    svg.text((left, area.top - 5.0), Anchor::Start, LABEL, "layer");
+    let step = (area.height / layers.len() as f64).min(9.0);
+    for (row, index) in (0..layers.len()).rev().enumerate() {
+        let y = area.top + 4.0 + row as f64 * step;
+        let shade = Shade::of(index, layers.len());
+        svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
+        svg.text((left + 12.0, y), Anchor::Start, TICK, &text::short(layers[index]));
+    }
+}
+
+/// The names of consecutive rows without repetition: layers, as tables in depth order have them.
+pub(crate) fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct: Vec<&str> = names.collect();
+    distinct.dedup();
+    distinct
 }
 
 #[cfg(test)]

@@ -1,16 +1,12 @@
 //! Epoch × epoch maps: every cell at its true extent in ln(1 + epoch), origin lower left,
-//! viridis 0..1; and the figures that show all layers of one measure.
+//! viridis 0..1.
 
 use std::fmt::Write;
 
-use super::axes::cell_edges;
-use super::curves::{Marks, across, epoch_ticks_below, epoch_ticks_left, upwards};
-use super::svg::{Anchor, Area, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
+use super::axes::{cell_edges, tick_label};
+use super::svg::{Anchor, Area, FRAME, Px, Stroke, Svg, TICK};
+use super::time::Timeline;
 use super::viridis;
-use crate::report::model::{MatrixSet, RunResults};
-
-/// Width of the colour bar and its numbers.
-const BAR: f64 = 30.0;
 
 /// A colour's cells as one path: the file stays small, and the picture sharp at any size.
 pub(crate) struct Painter {
@@ -65,62 +61,83 @@ pub(crate) fn define_hatch(svg: &mut Svg, id: &str) {
     ));
 }
 
-/// Fills an area with the cells of a matrix. `value(i, j)` is the similarity of the
-/// checkpoints i (across) and j (upwards); NaN is drawn hatched. Neighbours of one colour in
-/// a row are one rectangle.
-pub(crate) fn cells(
-    svg: &mut Svg,
-    run: &RunResults,
-    area: Area,
-    hatch: &str,
-    value: impl Fn(usize, usize) -> f64,
-) {
-    let (x, y) = (across(run, area), upwards(run, area));
-    let edges = cell_edges(&run.epochs);
-    let n = run.epochs.len();
-    let mut painter = Painter::default();
-    let look = |i, j| {
-        let value = value(i, j);
-        if value.is_nan() { None } else { Some(viridis::level(value)) }
-    };
-    for j in 0..n {
-        let mut from = 0;
-        for i in 1..=n {
-            if i == n || look(i, j) != look(from, j) {
-                let lower_left = (x.at_log(edges[from]), y.at_log(edges[j + 1]));
-                let upper_right = (x.at_log(edges[i]), y.at_log(edges[j]));
-                painter.cell(value(from, j), lower_left, upper_right);
-                from = i;
+/// An epoch × epoch map of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EpochMap<'a> {
+    /// The run's time.
+    pub(crate) timeline: Timeline,
+    /// The epoch of each row and column.
+    pub(crate) epochs: &'a [f64],
+    /// Where it lies.
+    pub(crate) area: Area,
+    /// The drawing's hatching of undefined cells.
+    pub(crate) hatch: &'a str,
+}
+
+impl EpochMap<'_> {
+    /// Draws the map with its frame and the run's marks. `value(i, j)` is the similarity of
+    /// the checkpoints i (across) and j (upwards); NaN is drawn hatched.
+    pub(crate) fn draw(&self, svg: &mut Svg, value: impl Fn(usize, usize) -> f64) {
+        self.cells(svg, value);
+        self.fit_lines(svg);
+        svg.frame(self.area);
+        self.turn_ticks(svg);
+    }
+
+    /// Fills the area. Neighbours of one colour in a row are one rectangle.
+    fn cells(&self, svg: &mut Svg, value: impl Fn(usize, usize) -> f64) {
+        let (x, y) = (self.timeline.across(self.area), self.timeline.upwards(self.area));
+        let edges = cell_edges(self.epochs);
+        let n = self.epochs.len();
+        let mut painter = Painter::default();
+        let look = |i, j| {
+            let value = value(i, j);
+            if value.is_nan() { None } else { Some(viridis::level(value)) }
+        };
+        for j in 0..n {
+            let mut from = 0;
+            for i in 1..=n {
+                if i == n || look(i, j) != look(from, j) {
+                    let lower_left = (x.at_log(edges[from]), y.at_log(edges[j + 1]));
+                    let upper_right = (x.at_log(edges[i]), y.at_log(edges[j]));
+                    painter.cell(value(from, j), lower_left, upper_right);
+                    from = i;
+                }
             }
         }
+        painter.finish(svg, self.hatch);
     }
-    painter.finish(svg, hatch);
-}
 
-/// Perfect fit as dashed lines in both directions, readable on every colour: dark dashes on
-/// a white line.
-pub(crate) fn fit_lines(svg: &mut Svg, run: &RunResults, area: Area) {
-    let Some(epoch) = Marks::of(run).perfect_fit else { return };
-    let (x, y) = (across(run, area).at(epoch), upwards(run, area).at(epoch));
-    let white = Stroke { class: "fit-pale", colour: "#ffffff", width: 0.9, dash: "" };
-    let dark = Stroke { class: "fit-dark", colour: "#16181d", width: 0.9, dash: "3 2" };
-    for stroke in [white, dark] {
-        svg.line((x, area.top), (x, area.bottom()), stroke);
-        svg.line((area.left, y), (area.right(), y), stroke);
+    /// Perfect fit as dashed lines in both directions, readable on every colour: dark dashes
+    /// on a white line.
+    fn fit_lines(&self, svg: &mut Svg) {
+        let Some(epoch) = self.timeline.perfect_fit else { return };
+        let area = self.area;
+        let x = self.timeline.across(area).at(epoch);
+        let y = self.timeline.upwards(area).at(epoch);
+        let white = Stroke { class: "fit-pale", colour: "#ffffff", width: 0.9, dash: "" };
+        let dark =
+            Stroke { class: "fit-dark", colour: "#16181d", width: 0.9, dash: "3 2" };
+        for stroke in [white, dark] {
+            svg.line((x, area.top), (x, area.bottom()), stroke);
+            svg.line((area.left, y), (area.right(), y), stroke);
+        }
     }
-}
 
-/// Small triangles outside the upper and the right edge at minimum, peak and second minimum.
-pub(crate) fn turn_ticks(svg: &mut Svg, run: &RunResults, area: Area) {
-    let (x, y) = (across(run, area), upwards(run, area));
-    let mut data = String::new();
-    for epoch in Marks::of(run).turns.into_iter().flatten() {
-        let (at_x, at_y) = (Px(x.at(epoch)), Px(y.at(epoch)));
-        let _ = write!(data, "M{at_x} {}l-1.7 -3.2h3.4z", Px(area.top - 0.6));
-        let _ = write!(data, "M{} {at_y}l3.2 -1.7v3.4z", Px(area.right() + 0.6));
-    }
-    if !data.is_empty() {
-        svg.raw(format_args!("<path class=\"turn\" fill=\"#16181d\" d=\"{data}\"/>"));
+    /// Small triangles outside the upper and the right edge at minimum, peak and second
+    /// minimum.
+    fn turn_ticks(&self, svg: &mut Svg) {
+        let area = self.area;
+        let (x, y) = (self.timeline.across(area), self.timeline.upwards(area));
+        let mut data = String::new();
+        for epoch in self.timeline.turns.into_iter().flatten() {
+            let (at_x, at_y) = (Px(x.at(epoch)), Px(y.at(epoch)));
+            let _ = write!(data, "M{at_x} {}l-1.7 -3.2h3.4z", Px(area.top - 0.6));
+            let _ = write!(data, "M{} {at_y}l3.2 -1.7v3.4z", Px(area.right() + 0.6));
+        }
+        if !data.is_empty() {
+            svg.raw(format_args!("<path class=\"turn\" fill=\"#16181d\" d=\"{data}\"/>"));
+        }
     }
 }
 
@@ -158,56 +175,7 @@ pub(crate) fn colour_bar_of(
         svg.line((left + width, y), (left + width + 2.0, y), FRAME);
         let value = low_end + value * (high_end - low_end);
         // Two decimals are enough beside a bar.
-        let text = super::axes::tick_label((value * 100.0).round() / 100.0);
+        let text = tick_label((value * 100.0).round() / 100.0);
         svg.text((left + width + 3.5, y + 2.1), Anchor::Start, TICK, &text);
     }
-}
-
-/// All layers of a measure in depth order, `per_row` maps in a row.
-pub fn layers_figure(run: &RunResults, set: &MatrixSet) -> String {
-    let (per_row, side, gap) = (4usize, 104.0, 12.0);
-    let (left, top) = (30.0, 14.0);
-    let row_height = side + 26.0;
-    let columns = per_row.min(set.layers.len()).max(1);
-    let rows = set.layers.len().div_ceil(per_row);
-    let mut svg = Svg::default();
-    let hatch = format!("hatch-{}-{}", slug(&set.measure), slug(&set.group));
-    define_hatch(&mut svg, &hatch);
-    for (index, matrix) in set.layers.iter().enumerate() {
-        let (column, row) = (index % per_row, index / per_row);
-        let area = Area {
-            left: left + column as f64 * (side + gap),
-            top: top + row as f64 * row_height,
-            width: side,
-            height: side,
-        };
-        // Rows below: only panels with nothing beneath them carry the numbers of the axis.
-        let lowest = index + per_row >= set.layers.len();
-        svg.text((area.left, area.top - 5.0), Anchor::Start, TITLE, &matrix.layer);
-        cells(&mut svg, run, area, &hatch, |i, j| matrix.value(i, j));
-        fit_lines(&mut svg, run, area);
-        svg.frame(area);
-        turn_ticks(&mut svg, run, area);
-        epoch_ticks_below(&mut svg, area, across(run, area), true);
-        epoch_ticks_left(&mut svg, area, upwards(run, area), column == 0);
-        if lowest {
-            let place = (area.left + side / 2.0, area.bottom() + 16.5);
-            svg.text(place, Anchor::Middle, LABEL, "epoch");
-        }
-        if column == 0 {
-            svg.text_upwards((8.0, area.top + side / 2.0), "epoch");
-        }
-    }
-    let bar_left = left + columns as f64 * (side + gap) + 2.0;
-    colour_bar(&mut svg, bar_left, top, side);
-    let size = (bar_left + BAR, top + rows as f64 * row_height);
-    let (title, caption) = crate::report::words::layers_caption(run, set);
-    svg.finish(size, &title, &caption)
-}
-
-/// A name as part of a file name or identifier: letters, digits, dots and dashes stay.
-pub(crate) fn slug(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).collect();
-    text.trim_start_matches('.').to_owned()
 }

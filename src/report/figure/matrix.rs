@@ -1,5 +1,6 @@
 //! One labelled matrix, evenly spaced: the heatmap of `stratagram similarity`.
 
+use super::axes::tick_label;
 use super::canvas::{ADVANCE, Canvas, Direction, TEXT};
 use super::heatmap::{Painter, colour_bar_of, define_hatch};
 use super::svg::{Anchor, Area, LABEL, Px, Svg, TICK, TITLE};
@@ -140,7 +141,7 @@ impl LabelledMatrix<'_> {
         for (share, y) in [(1.0, 0), (0.5, height / 2), (0.0, height)] {
             let (low, high) = self.range;
             let value = low + share * (high - low);
-            let text = super::axes::tick_label((value * 100.0).round() / 100.0);
+            let text = tick_label((value * 100.0).round() / 100.0);
             let y = (top + y).saturating_sub(TEXT / 2);
             canvas.text((left + GAP + GAP / 2, y), Direction::Right, &text);
         }

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::report::figure::axes::cell_edges;
 use crate::report::figure::viridis;
 use crate::report::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults, Statistics};
+use crate::report::panels::leading_matrices;
 use crate::report::words;
 
 /// Units of one in the page's numbers.
 const UNITS: f64 = 10_000.0;
 
 /// The JSON text, escaped so that no name in it can end the element that holds it.
-pub(crate) fn payload(run: &RunResults) -> String {
+pub(super) fn payload(run: &RunResults) -> String {
     // A run without matrices still has an epoch cursor: that of its history.
     let epochs: Vec<f64> = if run.epochs.is_empty() {
         run.history.iter().map(|row| row.epoch).collect()
@@ -27,6 +28,7 @@ pub(crate) fn payload(run: &RunResults) -> String {
         run.history.iter().map(|row| rounded(value(row), 1e5)).collect()
     };
     let phases = &run.phases;
+    let [cka, drs] = leading_matrices(run);
     let value = json!({
         "units": UNITS,
         "colours": viridis::digits(),
@@ -45,10 +47,7 @@ pub(crate) fn payload(run: &RunResults) -> String {
             "corrupted": column(|row| row.train_error_corrupted),
         },
         "sets": run.matrices.iter().map(set).collect::<Vec<Value>>(),
-        "headline": {
-            "cka": position(run, run.leading_set("cka")),
-            "drs": position(run, run.leading_set("drs")),
-        },
+        "headline": { "cka": position(run, cka), "drs": position(run, drs) },
     });
     escape(&value.to_string())
 }
@@ -98,7 +97,7 @@ fn rounded(value: f64, units: f64) -> Value {
 
 /// JSON that is safe inside a `<script>` element of any kind: the characters by which HTML
 /// and old JavaScript parsers leave a string are written as `\u` and four digits.
-pub(crate) fn escape(json: &str) -> String {
+pub(super) fn escape(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {

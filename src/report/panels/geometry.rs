@@ -1,20 +1,59 @@
-//! The shape of decision regions over the epochs: one panel a quantity, one curve a layer.
+//! The shape of decision regions over the epochs: a small panel per quantity, a curve per layer.
 
-use super::probes::{layer_key, ordered};
+use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
-use crate::report::figure::curves::{
-    Marks, across, curve, epoch_ticks_below, mark_lines, sensitive, value_ticks,
-};
-use crate::report::figure::svg::{Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TITLE};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key};
+use crate::report::figure::svg::{Anchor, Area, Svg, TICK, TITLE};
 use crate::report::model::{GeometryRow, RunResults};
 use crate::report::words;
 
-/// A panel: the quantity's name in `geometry.csv`, title and second line.
-const PANELS: [(&str, &str, &str); 4] = [
-    ("fragments", "Fragments", "connected regions of a plane"),
-    ("shares", "Three classes", "area of the images’ labels"),
-    ("region", "Clean images", "area of the region around one"),
-    ("memorized-island", "Memorized islands", "area around wrong labels"),
+/// The panel.
+pub(super) const PANEL: Panel = Panel {
+    id: "geometry",
+    title: "Shape of decision regions",
+    section: Section::Regions,
+    blocks: |run| {
+        let figure = |svg| Figure::new(PANEL.id, svg, caption(run));
+        drawing(run).into_iter().map(|svg| Block::Figure(figure(svg))).collect()
+    },
+};
+
+/// A quantity of `geometry.csv` and what its curves are headed with.
+#[derive(Debug, Clone, Copy)]
+struct Quantity {
+    name: &'static str,
+    title: &'static str,
+    detail: &'static str,
+    /// The most telling group of triplets where the run has it, else the first is shown.
+    group: Option<&'static str>,
+}
+
+const QUANTITIES: [Quantity; 4] = [
+    Quantity {
+        name: "fragments",
+        title: "Fragments",
+        detail: "connected regions of a plane",
+        group: None,
+    },
+    Quantity {
+        name: "shares",
+        title: "Three classes",
+        detail: "area of the images’ labels",
+        group: None,
+    },
+    Quantity {
+        name: "region",
+        title: "Clean images",
+        detail: "area of the region around one",
+        group: None,
+    },
+    Quantity {
+        name: "memorized-island",
+        title: "Memorized islands",
+        detail: "area around wrong labels",
+        // Triplets chosen for a wrong label have one on every plane.
+        group: Some("corrupted"),
+    },
 ];
 
 const LEFT: f64 = 26.0;
@@ -25,42 +64,42 @@ const GAP: f64 = 20.0;
 /// Standard errors to either side of a curve: 95 % of a normal distribution.
 const BAND: f64 = 1.96;
 
-/// One panel's rows.
-struct Panel<'a> {
-    titles: (&'a str, &'a str),
+/// The curves of one quantity.
+struct Curves<'a> {
+    quantity: Quantity,
     group: &'a str,
     rows: Vec<&'a GeometryRow>,
 }
 
-/// Curves of the regions' shapes as an SVG file; nothing where the run has none.
-pub fn geometry_figure(run: &RunResults) -> Option<String> {
-    let panels = panels(run);
-    if panels.is_empty() {
+/// Curves of the regions' shapes; nothing where the run has none.
+fn drawing(run: &RunResults) -> Option<String> {
+    let all = curves(run);
+    if all.is_empty() {
         return None;
     }
-    let mut layers: Vec<&str> = vec![];
-    for row in &run.geometry {
-        if layers.last() != Some(&row.layer.as_str()) {
-            layers.push(&row.layer);
-        }
-    }
+    let layers = distinct(run.geometry.iter().map(|row| row.layer.as_str()));
     let mut svg = Svg::default();
-    for (index, panel) in panels.iter().enumerate() {
+    let place = |index: usize| {
         let left = LEFT + index as f64 * (WIDTH + GAP);
-        let area = Area { left, top: TOP, width: WIDTH, height: HEIGHT };
-        svg.text((left, TOP - 14.0), Anchor::Start, TITLE, panel.titles.0);
-        let detail = format!("{}, {}", panel.titles.1, panel.group);
-        svg.text((left, TOP - 5.0), Anchor::Start, TICK, &detail);
-        draw(&mut svg, run, &layers, (area, panel));
+        Area { left, top: TOP, width: WIDTH, height: HEIGHT }
+    };
+    for (index, curves) in all.iter().enumerate() {
+        let area = place(index);
+        let quantity = curves.quantity;
+        svg.text((area.left, TOP - 14.0), Anchor::Start, TITLE, quantity.title);
+        let detail = format!("{}, {}", quantity.detail, curves.group);
+        svg.text((area.left, TOP - 5.0), Anchor::Start, TICK, &detail);
+        let panel =
+            CurvePanel { timeline: run.timeline(), area, values: curves.axis(area) };
+        curves.draw(&mut svg, &panel, &layers);
     }
-    let key = LEFT + panels.len() as f64 * (WIDTH + GAP) - 6.0;
-    layer_key(&mut svg, &layers, key, TOP);
+    let key = place(all.len()).left - 6.0;
+    layer_key(&mut svg, &layers, key, place(0));
     let size = (key + 66.0, TOP + HEIGHT + 22.0);
-    Some(svg.finish(size, "Shape of decision regions", &geometry_caption(run)))
+    Some(svg.finish(size, PANEL.title, &caption(run)))
 }
 
-/// The caption of the figure.
-pub(crate) fn geometry_caption(run: &RunResults) -> String {
+fn caption(run: &RunResults) -> String {
     format!("{CAPTION} {}", words::seed_words(run))
 }
 
@@ -70,56 +109,45 @@ const CAPTION: &str = "Shape of the decision regions of linear probes on each la
      region of the wrong label around its image, of area 0 where the image is given another \
      class. Areas are fractions of the plane.";
 
-/// Panels that the run has, each on the first group of triplets with the quantity.
-fn panels(run: &RunResults) -> Vec<Panel<'_>> {
-    let mut panels = vec![];
-    for (quantity, title, detail) in PANELS {
-        let of = |row: &&GeometryRow| row.quantity == quantity;
-        // The most telling group: triplets chosen for a wrong label have one on every plane.
-        let named = |name: &str| run.geometry.iter().filter(of).find(|r| r.group == name);
-        let first = || run.geometry.iter().find(of);
-        let is_island = quantity == "memorized-island";
-        let chosen = named("corrupted").filter(|_| is_island).or_else(first);
-        let Some(group) = chosen.map(|row| row.group.as_str()) else { continue };
-        let rows = run.geometry.iter().filter(of).filter(|row| row.group == group);
-        panels.push(Panel { titles: (title, detail), group, rows: rows.collect() });
+/// The quantities that the run has, each of one group of triplets.
+fn curves(run: &RunResults) -> Vec<Curves<'_>> {
+    let mut found = vec![];
+    for quantity in QUANTITIES {
+        let rows =
+            || run.geometry.iter().filter(move |row| row.quantity == quantity.name);
+        let telling = quantity.group.and_then(|name| rows().find(|r| r.group == name));
+        let Some(row) = telling.or_else(|| rows().next()) else { continue };
+        let group = row.group.as_str();
+        let rows = rows().filter(|row| row.group == group).collect();
+        found.push(Curves { quantity, group, rows });
     }
-    panels
+    found
 }
 
-fn draw(svg: &mut Svg, run: &RunResults, layers: &[&str], (area, panel): (Area, &Panel)) {
-    let x = across(run, area);
-    let upper = |row: &&&GeometryRow| row.value + BAND * row.se.max(0.0);
-    let largest = panel.rows.iter().map(|row| upper(&row)).fold(0.0, f64::max);
-    let end = if largest > 1.0 { largest * 1.05 } else { ceiling(largest) };
-    let axis = LinearAxis::up(area, 0.0, end);
-    value_ticks(svg, area, axis, (5, true));
-    mark_lines(svg, area, x, Marks::of(run));
-    for (index, layer) in layers.iter().enumerate() {
-        let rows: Vec<_> = panel.rows.iter().filter(|row| row.layer == *layer).collect();
-        let (colour, class) = ordered(index, layers.len());
-        let edge = |sign: f64, row: &&&GeometryRow| {
-            let value = (row.value + sign * BAND * row.se).clamp(0.0, end);
-            format!("{} {}", Px(x.at(row.epoch)), Px(axis.at(value)))
-        };
-        let known = rows.iter().copied().filter(|row| row.se.is_finite());
-        let above: Vec<String> = known.clone().map(|row| edge(1.0, &row)).collect();
-        let below: Vec<String> = known.rev().map(|row| edge(-1.0, &row)).collect();
-        if above.len() > 1 {
-            let band = [above, below].concat().join("L");
-            svg.raw(format_args!(
-                "<path d=\"M{band}z\" fill=\"{colour}\" fill-opacity=\"0.1\"/>"
-            ));
-        }
-        let points = rows.iter().map(|row| (row.epoch, row.value));
-        let stroke = Stroke { class: &class, colour: &colour, width: 1.1, dash: "" };
-        svg.polyline(&curve(points, x, axis), stroke);
+impl Curves<'_> {
+    /// From 0 to a little more than the largest value's interval.
+    fn axis(&self, area: Area) -> LinearAxis {
+        let upper = |row: &&GeometryRow| row.value + BAND * row.se.max(0.0);
+        let largest = self.rows.iter().map(upper).fold(0.0, f64::max);
+        let end = if largest > 1.0 { largest * 1.05 } else { ceiling(largest) };
+        LinearAxis::up(area, 0.0, end)
     }
-    svg.frame(area);
-    epoch_ticks_below(svg, area, x, true);
-    let place = (area.left + area.width / 2.0, area.bottom() + 17.0);
-    svg.text(place, Anchor::Middle, LABEL, "epoch");
-    sensitive(svg, area, x, None);
+
+    fn draw(&self, svg: &mut Svg, panel: &CurvePanel, layers: &[&str]) {
+        panel.open(svg, 5);
+        for (index, layer) in layers.iter().enumerate() {
+            let rows = || self.rows.iter().filter(|row| row.layer == *layer);
+            let shade = Shade::of(index, layers.len());
+            let interval = |row: &&GeometryRow| {
+                (row.epoch, row.value - BAND * row.se, row.value + BAND * row.se)
+            };
+            let known: Vec<_> =
+                rows().filter(|row| row.se.is_finite()).map(interval).collect();
+            panel.band(svg, &known, &shade.colour);
+            panel.curve(svg, rows().map(|row| (row.epoch, row.value)), shade.stroke(1.1));
+        }
+        panel.close(svg);
+    }
 }
 
 #[cfg(test)]
@@ -140,15 +168,16 @@ mod tests {
     #[test]
     fn islands_are_those_of_corrupted_triplets_and_absent_panels_are_left_out() {
         let mut run = RunResults::default();
-        assert!(geometry_figure(&run).is_none());
+        assert!(drawing(&run).is_none());
         for group in ["train", "corrupted"] {
             for epoch in [0.0, 1.0] {
                 run.geometry.push(row("fc", epoch, group, "fragments"));
                 run.geometry.push(row("fc", epoch, group, "memorized-island"));
             }
         }
-        let found: Vec<_> = panels(&run).iter().map(|p| (p.titles.0, p.group)).collect();
+        let found: Vec<_> =
+            curves(&run).iter().map(|c| (c.quantity.title, c.group)).collect();
         assert_eq!(found, [("Fragments", "train"), ("Memorized islands", "corrupted")]);
-        assert!(geometry_figure(&run).unwrap().matches("fill-opacity").count() == 2);
+        assert!(drawing(&run).unwrap().matches("fill-opacity").count() == 2);
     }
 }

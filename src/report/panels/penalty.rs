@@ -3,9 +3,20 @@
 
 use std::fmt::Write as _;
 
+use super::panel::{Block, Panel, Section};
 use crate::report::figure::axes::epoch_label;
 use crate::report::figure::svg::Escaped;
 use crate::report::model::{EpochMatrix, GeometryRow, ProbeRow, RunResults};
+
+/// The panel.
+pub(super) const PANEL: Panel = Panel {
+    id: "penalties",
+    title: "The same at other penalties",
+    section: Section::Probes,
+    blocks: |run| {
+        Penalties::of(run).map(|all| Block::Html(all.html())).into_iter().collect()
+    },
+};
 
 /// The values of all layers at all λ.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +30,18 @@ pub struct Penalties {
     /// Layers in depth order, each with its values `[quantity][λ]`; NaN where there is none.
     pub rows: Vec<(String, Vec<Vec<f64>>)>,
     /// Of each quantity, what another λ changes most: by how much, in which layer, when.
-    pub largest: Vec<Option<(f64, String, String)>>,
+    pub largest: Vec<Option<Change>>,
+}
+
+/// How much another λ changes a quantity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// By how much.
+    pub change: f64,
+    /// In which layer.
+    pub layer: String,
+    /// At which epochs.
+    pub when: String,
 }
 
 /// The quantities: name and decimals.
@@ -156,7 +178,7 @@ impl Penalties {
             .iter()
             .zip(&self.largest)
             .filter_map(|((name, decimals), largest)| {
-                let (change, layer, when) = largest.as_ref()?;
+                let Change { change, layer, when } = largest.as_ref()?;
                 let name = name.split(',').next().unwrap_or(name);
                 Some(format!("{name} {change:.decimals$} ({layer}, {when})"))
             })
@@ -190,10 +212,11 @@ impl Penalties {
     }
 
     /// The table of the page.
-    pub(crate) fn html(&self) -> String {
+    fn html(&self) -> String {
         let mut html = format!(
-            "<h3>The same at other penalties</h3>\n<p class=\"lede\">{} In each cell λ = {}, at \
+            "<h3>{}</h3>\n<p class=\"lede\">{} In each cell λ = {}, at \
              epoch {}.</p>\n<div class=\"table\"><table class=\"penalties\">\n<tr><th>layer</th>",
+            PANEL.title,
             Escaped(&self.summary()),
             self.order(),
             epoch_label(self.epoch)
@@ -213,15 +236,10 @@ impl Penalties {
     }
 }
 
-fn keep_larger(
-    largest: &mut Option<(f64, String, String)>,
-    change: f64,
-    layer: &str,
-    when: String,
-) {
+fn keep_larger(largest: &mut Option<Change>, change: f64, layer: &str, when: String) {
     // Never of NaN.
-    if change > largest.as_ref().map_or(0.0, |(known, ..)| *known) {
-        *largest = Some((change, layer.to_owned(), when));
+    if change > largest.as_ref().map_or(0.0, |known| known.change) {
+        *largest = Some(Change { change, layer: layer.to_owned(), when });
     }
 }
 

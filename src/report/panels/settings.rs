@@ -6,8 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::panel::{Block, Panel, Section};
 use crate::report::figure::svg::Escaped;
 use crate::report::model::RunResults;
+use crate::report::words;
 
 /// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
 /// and status differ between them, and the page is to have the same bytes.
@@ -27,24 +29,15 @@ const SHOWN: [&str; 13] = [
     "steps_per_epoch",
 ];
 
-/// One line below the title: run, seed, version.
-pub(crate) fn origin(run: &RunResults) -> String {
-    let mut parts = vec![run.name.clone()];
-    if let Some(seed) = run.experiment.get("seed").and_then(toml::Value::as_integer) {
-        parts.push(format!("seed {seed}"));
-    }
-    parts.push(format!("stratagram {}", version(run)));
-    parts.join(" · ")
-}
+/// The panel.
+pub(super) const PANEL: Panel = Panel {
+    id: "settings",
+    title: "Settings and provenance",
+    section: Section::Settings,
+    blocks: |run| vec![Block::Html(html(run))],
+};
 
-fn version(run: &RunResults) -> &str {
-    let recorded =
-        ["version", "stratagram"].iter().find_map(|key| run.manifest[key].as_str());
-    recorded.unwrap_or(env!("CARGO_PKG_VERSION"))
-}
-
-/// The section's HTML.
-pub(crate) fn section(run: &RunResults) -> String {
+fn html(run: &RunResults) -> String {
     let mut html = String::from("<div class=\"columns\">\n");
     let experiment = experiment_rows(&run.experiment);
     html += &table("Experiment", "experiment.toml", &experiment);
@@ -147,7 +140,7 @@ fn citation(run: &RunResults) -> String {
          Implements the method named in the abstract of arXiv:2405.17377 (Y. Sharon, \
          Y. Dar); settings the abstract does not name are this program’s and are listed \
          above.",
-        version(run)
+        words::version(run)
     );
     format!("<h3>How to cite</h3>\n<p>{}</p>\n", Escaped(&text))
 }

@@ -3,14 +3,49 @@
 
 use std::collections::BTreeSet;
 
-use super::regions::{
-    chosen, class_key, epoch_name, picture, plane_name, png, proportions, rgb, ringed,
-    row_name,
+use super::panel::{Block, Figure, Panel, Section};
+use super::regions::{chosen, epoch_name, plane_name, ringed};
+use crate::report::figure::canvas::png;
+use crate::report::figure::plane::{
+    Place, class_key, picture, proportions, rgb, row_name,
 };
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
-use crate::report::figure::viridis;
+use crate::report::figure::{text, viridis};
 use crate::report::model::{Regions, RunResults};
 use crate::report::words;
+
+/// The panel.
+pub(super) const PANEL: Panel = Panel {
+    id: "strip",
+    title: "Decision regions by layer",
+    section: Section::Regions,
+    blocks: |run| {
+        let layers = layers(run);
+        let figure = |plane: usize| {
+            let svg = strip_figure(run, &layers, plane);
+            let caption = caption(run, layers[0], plane);
+            Block::Figure(Figure::new(format!("{}-{plane}", PANEL.id), svg, caption))
+        };
+        planes(&layers).into_iter().map(figure).collect()
+    },
+};
+
+/// The layers that have the epochs and planes of the first.
+fn layers(run: &RunResults) -> Vec<&Regions> {
+    let alike = |regions: &&Regions| {
+        let first = &run.regions[0];
+        regions.epochs == first.epochs && regions.positions == first.positions
+    };
+    run.regions.iter().filter(alike).collect()
+}
+
+/// The planes that are shown: the first of each source of triplets.
+fn planes(layers: &[&Regions]) -> Vec<usize> {
+    let Some(first) = layers.first() else { return vec![] };
+    let source = |p: usize| first.positions[p].1;
+    let is_first = |p: &usize| (0..*p).all(|earlier| source(earlier) != source(*p));
+    (0..first.n_planes).filter(is_first).collect()
+}
 
 /// White pixels between pictures.
 const GAP: usize = 6;
@@ -39,22 +74,22 @@ pub fn strip_figure(run: &RunResults, layers: &[&Regions], plane: usize) -> Stri
         svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
         for (row, regions) in layers.iter().enumerate() {
             let y = top + row as f64 * step;
-            picture(&mut svg, regions, (k, plane), ((centre, y), side));
-            classes.extend(regions.map((k, plane)));
+            let place = Place { centre, top: y, side };
+            picture(&mut svg, regions, (k, plane), place);
+            classes.extend(regions.map(k, plane));
         }
     }
     for (row, regions) in layers.iter().enumerate() {
         let middle = top + row as f64 * step + (step - gap) / 2.0;
-        row_name(&mut svg, (7.0, middle), &words::short(&regions.layer));
+        row_name(&mut svg, (7.0, middle), &text::short(&regions.layer));
     }
     let bottom = top + layers.len() as f64 * step;
     class_key(&mut svg, &classes, (left, bottom + 8.0));
     let width = left + columns * (side + gap);
-    svg.finish((width, bottom + 14.0), &title, &strip_caption(run, first, plane))
+    svg.finish((width, bottom + 14.0), &title, &caption(run, first, plane))
 }
 
-/// The caption of the figure.
-pub(crate) fn strip_caption(run: &RunResults, first: &Regions, plane: usize) -> String {
+fn caption(run: &RunResults, first: &Regions, plane: usize) -> String {
     format!(
         "Predictions of linear probes on each layer, and of the net itself (output), on one \
          plane through three images, {}, over the epochs. Colour is the predicted class, \
@@ -116,7 +151,7 @@ fn mark_images(pixels: &mut [u8], regions: &Regions, p: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::panels::regions::tests::two_by_two;
+    use crate::report::figure::plane::tests::two_by_two;
 
     #[test]
     fn pictures_stand_in_rows_and_columns() {

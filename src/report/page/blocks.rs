@@ -1,0 +1,89 @@
+//! The pieces of panels as HTML.
+
+use std::fmt::Write;
+
+use crate::report::figure::svg::Escaped;
+use crate::report::panels::{Block, Drawing, Figure, FigureLayout, Maps, Panel};
+
+/// A piece of a panel.
+pub(super) fn html(panel: &Panel, block: &Block) -> String {
+    match block {
+        Block::Absent(reason) => {
+            format!("<p class=\"absent\">{}</p>\n", Escaped(reason))
+        }
+        Block::Figure(figure) => figure_html(figure, panel.title),
+        Block::Maps(maps) => maps_html(maps),
+        Block::Html(html) => html.clone(),
+    }
+}
+
+/// A figure with its caption and its files; `name` is for screen readers.
+fn figure_html(figure: &Figure, name: &str) -> String {
+    let inline = |drawing: &Drawing| inline(&drawing.svg, name);
+    let (class, drawing) = match (figure.layout, &figure.drawings[..]) {
+        (FigureLayout::Headline, [narrow, wide]) => (
+            "headline",
+            format!(
+                "<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>",
+                inline(wide),
+                inline(narrow)
+            ),
+        ),
+        (_, drawings) => ("scroll", drawings.iter().map(inline).collect()),
+    };
+    let files: Vec<String> = figure.drawings.iter().rev().map(file_html).collect();
+    format!(
+        "<figure class=\"{class}\">\n<div class=\"drawing\">{drawing}</div>\n<figcaption>{} <span class=\"file\">{}</span></figcaption>\n</figure>\n",
+        Escaped(&figure.caption),
+        files.join(" ")
+    )
+}
+
+/// Where the same drawing lies as a file.
+fn file_html(drawing: &Drawing) -> String {
+    format!("<code>{}</code>", Escaped(&format!("figures/{}.svg", drawing.file)))
+}
+
+/// A drawing inside the page: without the title, which would pop up as a tooltip, but with
+/// a name for screen readers.
+fn inline(svg: &str, name: &str) -> String {
+    let label = format!("role=\"img\" aria-label=\"{}\"", Escaped(name));
+    let svg = svg.replacen("role=\"img\"", &label, 1);
+    match (svg.find("<title>"), svg.find("</desc>")) {
+        (Some(from), Some(to)) => format!("{}{}", &svg[..from], &svg[to + 7..]),
+        _ => svg,
+    }
+}
+
+/// Maps of one kind: a choice of sets, the grid that the script fills, and the captions, of
+/// which one is visible.
+fn maps_html(maps: &Maps) -> String {
+    let Maps { id, heading, sets } = maps;
+    let mut html =
+        format!("<div class=\"maps\" data-maps=\"{id}\">\n<h3>{heading}</h3>\n");
+    if sets.len() > 1 {
+        let _ = writeln!(html, "<fieldset class=\"choice\"><legend>examples</legend>");
+        for (order, set) in sets.iter().enumerate() {
+            let checked = if order == 0 { " checked" } else { "" };
+            let _ = writeln!(
+                html,
+                "<label><input type=\"radio\" name=\"set-{id}\" value=\"{}\"{checked}><span>{}</span></label>",
+                set.index,
+                Escaped(&set.name)
+            );
+        }
+        html += "</fieldset>\n";
+    }
+    let _ = writeln!(html, "<div class=\"grid\" data-first=\"{}\"></div>", sets[0].index);
+    for (order, set) in sets.iter().enumerate() {
+        let hidden = if order == 0 { "" } else { " hidden" };
+        let files: String = set.figure.drawings.iter().map(file_html).collect();
+        let _ = writeln!(
+            html,
+            "<p class=\"caption\" data-set=\"{}\"{hidden}>{} <span class=\"file\">{files}</span></p>",
+            set.index,
+            Escaped(&set.figure.caption),
+        );
+    }
+    html + "</div>\n"
+}

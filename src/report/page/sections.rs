@@ -1,0 +1,63 @@
+//! The sections of the page: their headings, and the panels in each.
+
+use super::blocks;
+use crate::report::panels::{Section, Shown};
+
+const ALL: [Section; 6] = [
+    Section::Verdict,
+    Section::Headline,
+    Section::Layers,
+    Section::Probes,
+    Section::Regions,
+    Section::Settings,
+];
+
+/// How a section begins: its element, heading and introduction.
+fn opening(section: Section) -> &'static str {
+    match section {
+        Section::Verdict => {
+            r#"<section id="verdict" aria-label="Verdict">
+"#
+        }
+        Section::Headline => {
+            r#"<section id="headline" aria-label="Headline figure">
+"#
+        }
+        Section::Layers => {
+            r#"<section id="layers">
+<h2>Every layer with itself over the epochs</h2>
+<p class="lede">Each map compares one layer at every checkpoint with the same layer at every other. Blocks are phases in which the layer hardly changes; the epoch cursor (slider below, or point at any panel) marks one epoch everywhere.</p>
+<noscript><p class="absent">The maps need the page’s script; the same figures are in report/figures as SVG.</p></noscript>
+"#
+        }
+        Section::Probes => {
+            r#"<section id="probes">
+<h2>What a linear probe finds in each layer</h2>
+"#
+        }
+        Section::Regions => {
+            r#"<section id="regions">
+<h2>Decision regions</h2>
+"#
+        }
+        Section::Settings => {
+            r#"<section id="settings">
+<h2>Settings and provenance</h2>
+"#
+        }
+    }
+}
+
+/// All sections with their panels.
+pub(super) fn html(shown: &[Shown]) -> String {
+    let section = |section: Section| {
+        let panels = shown.iter().filter(|shown| shown.panel.section == section);
+        let html: String = panels
+            .flat_map(|Shown { panel, blocks }| {
+                blocks.iter().map(|block| blocks::html(panel, block))
+            })
+            .collect();
+        format!("{}{html}\n</section>", opening(section))
+    };
+    ALL.map(section).join("\n")
+}

@@ -1,0 +1,157 @@
+//! Maps of every layer with itself over the epochs: one panel for the measures of
+//! representations, one for those of decision regions, each with a choice of examples.
+
+use super::panel::{Block, Figure, MapSet, Maps, Panel, Section};
+use crate::report::figure::heatmap::{EpochMap, colour_bar, define_hatch};
+use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TITLE};
+use crate::report::figure::text::capitalized;
+use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
+use crate::report::words;
+
+/// The panel of representations.
+pub(super) const REPRESENTATIONS: Panel = Panel {
+    id: "representation-maps",
+    title: "Representations: CKA",
+    section: Section::Layers,
+    blocks: |run| {
+        let sets = sets(run, |set| !set.is_regions());
+        if sets.is_empty() {
+            return vec![Block::absent(
+                "There are no CKA matrices: matrices/cka is absent. `stratagram analyze` \
+                 writes it.",
+            )];
+        }
+        vec![Block::Maps(Maps { id: "cka", heading: REPRESENTATIONS.title, sets })]
+    },
+};
+
+/// The panel of decision regions.
+pub(super) const DECISIONS: Panel = Panel {
+    id: "region-maps",
+    title: "Decision regions: DRS",
+    section: Section::Layers,
+    blocks: |run| {
+        let sets = sets(run, MatrixSet::is_regions);
+        if !sets.is_empty() {
+            return vec![Block::Maps(Maps { id: "drs", heading: DECISIONS.title, sets })];
+        }
+        vec![Block::absent(if run.is_recorded() {
+            "No decisions were recorded: given planes=…, the recorder compares the decision \
+             regions of the output."
+        } else {
+            "There are no matrices of decision regions: matrices/drs is absent. `stratagram \
+             analyze` writes it."
+        })]
+    },
+};
+
+/// The sets of one kind of measure, with what tells them apart.
+fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
+    let found = || run.matrices.iter().enumerate().filter(move |(_, set)| is_kind(set));
+    let first = found().next().map(|(_, set)| &set.measure);
+    let one_measure = found().all(|(_, set)| Some(&set.measure) == first);
+    let map_set = |(index, set): (usize, &MatrixSet)| {
+        let name = if one_measure {
+            set.group.clone()
+        } else {
+            format!("{}, {}", words::measure_name(set), set.group)
+        };
+        MapSet { index, name, figure: figure(run, set) }
+    };
+    found().map(map_set).collect()
+}
+
+/// All layers of a measure in depth order.
+fn figure(run: &RunResults, set: &MatrixSet) -> Figure {
+    let (title, caption) = words_of(run, set);
+    let file = format!("{}-{}", slug(&set.measure), slug(&set.group));
+    let (svg, size) = drawing(run, set, &format!("hatch-{file}"));
+    Figure::new(file, svg.finish(size, &title, &caption), caption)
+}
+
+/// Maps in a row.
+const PER_ROW: usize = 4;
+const SIDE: f64 = 104.0;
+const GAP: f64 = 12.0;
+const LEFT: f64 = 30.0;
+const TOP: f64 = 14.0;
+const ROW_HEIGHT: f64 = SIDE + 26.0;
+/// Width of the colour bar and its numbers.
+const BAR: f64 = 30.0;
+
+fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) {
+    let columns = PER_ROW.min(set.layers.len()).max(1);
+    let rows = set.layers.len().div_ceil(PER_ROW);
+    let timeline = run.timeline();
+    let mut svg = Svg::default();
+    define_hatch(&mut svg, hatch);
+    for (index, matrix) in set.layers.iter().enumerate() {
+        let (column, row) = (index % PER_ROW, index / PER_ROW);
+        let area = Area {
+            left: LEFT + column as f64 * (SIDE + GAP),
+            top: TOP + row as f64 * ROW_HEIGHT,
+            width: SIDE,
+            height: SIDE,
+        };
+        svg.text((area.left, area.top - 5.0), Anchor::Start, TITLE, &matrix.layer);
+        let map = EpochMap { timeline, epochs: &run.epochs, area, hatch };
+        map.draw(&mut svg, |i, j| matrix.value(i, j));
+        timeline.ticks_below(&mut svg, area, true);
+        timeline.ticks_left(&mut svg, area, column == 0);
+        // Only maps with nothing beneath them carry the name of the axis.
+        if index + PER_ROW >= set.layers.len() {
+            let place = (area.left + SIDE / 2.0, area.bottom() + 16.5);
+            svg.text(place, Anchor::Middle, LABEL, "epoch");
+        }
+        if column == 0 {
+            svg.text_upwards((8.0, area.top + SIDE / 2.0), "epoch");
+        }
+    }
+    let bar_left = LEFT + columns as f64 * (SIDE + GAP) + 2.0;
+    colour_bar(&mut svg, bar_left, TOP, SIDE);
+    (svg, (bar_left + BAR, TOP + rows as f64 * ROW_HEIGHT))
+}
+
+/// A name as part of a file name or identifier: letters, digits, dots and dashes stay.
+fn slug(name: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).collect();
+    text.trim_start_matches('.').to_owned()
+}
+
+/// Title and caption of the figure of all layers.
+fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
+    let name = words::measure_name(set);
+    let examples = examples(set);
+    let title = format!("{name} of every layer with itself over the epochs, {examples}");
+    let n = set.layers.first().map_or(0, EpochMatrix::n_epochs);
+    let outside: usize = set.layers.iter().map(EpochMatrix::outside).sum();
+    let mut caption = format!(
+        "{}, in depth order; {n} checkpoint{} on ln(1 + epoch), colours from 0 to 1.",
+        capitalized(&title),
+        if n == 1 { "" } else { "s" }
+    );
+    if outside > 0 {
+        caption += &format!(
+            " {outside} cells lie outside 0–1 and have the colour of that end; their numbers \
+             are not changed."
+        );
+    }
+    if set.layers.iter().any(|m| m.values.iter().any(|v| v.is_nan())) {
+        caption += " Hatched cells are undefined.";
+    }
+    caption += &format!(" {}{}", words::marks(run, "triangles"), words::seed_words(run));
+    (title, caption)
+}
+
+/// What a set was measured on.
+fn examples(set: &MatrixSet) -> String {
+    match (set.is_regions(), set.group.as_str()) {
+        (true, group) if set.measure == "agreement" => format!("on {group} images"),
+        (true, group) => format!("on planes through {group} images"),
+        (false, "test") => "on test images".into(),
+        (false, "train-clean") => "on training images with clean labels".into(),
+        (false, "train-corrupted") => "on training images with corrupted labels".into(),
+        (false, other) => format!("on {other}"),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a panel is: a part of the page that answers one question about a run, with the figures
+//! and captions that also become files.
+
+use crate::report::model::RunResults;
+
+/// A panel of the page.
+#[derive(Debug)]
+pub(crate) struct Panel {
+    /// Its name in the documentation and in links.
+    pub(crate) id: &'static str,
+    /// What it shows, as screen readers say it.
+    pub(crate) title: &'static str,
+    /// The section of the page that it is in.
+    pub(crate) section: Section,
+    /// What it shows of a run, from top to bottom: nothing where the run was not asked for it.
+    pub(crate) blocks: fn(&RunResults) -> Vec<Block>,
+}
+
+/// The sections of the page, from top to bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    /// Whether the test error descends twice.
+    Verdict,
+    /// The figure that carries the claim.
+    Headline,
+    /// Every layer with itself over the epochs.
+    Layers,
+    /// Linear probes.
+    Probes,
+    /// Decision regions.
+    Regions,
+    /// Settings and provenance.
+    Settings,
+}
+
+/// A piece of a panel.
+#[derive(Debug, Clone)]
+pub(crate) enum Block {
+    /// Why something that a reader may look for is not there.
+    Absent(String),
+    /// A figure as it is drawn.
+    Figure(Figure),
+    /// Figures of one kind, one of which is chosen at a time; the page's script draws them.
+    Maps(Maps),
+    /// Anything else, as HTML in which every name is escaped.
+    Html(String),
+}
+
+impl Block {
+    /// Why something is not there.
+    pub(crate) fn absent(reason: impl Into<String>) -> Self {
+        Self::Absent(reason.into())
+    }
+
+    /// The figures that become files.
+    pub(crate) fn into_figures(self) -> Vec<Figure> {
+        match self {
+            Self::Figure(figure) => vec![figure],
+            Self::Maps(maps) => maps.sets.into_iter().map(|set| set.figure).collect(),
+            Self::Absent(_) | Self::Html(_) => vec![],
+        }
+    }
+}
+
+/// A figure with its caption.
+#[derive(Debug, Clone)]
+pub(crate) struct Figure {
+    /// How the page lays it out.
+    pub(crate) layout: FigureLayout,
+    /// The figure in its widths, the narrowest first.
+    pub(crate) drawings: Vec<Drawing>,
+    /// What is seen, of what, with which errors, from how many seeds.
+    pub(crate) caption: String,
+}
+
+/// How the page lays a figure out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FigureLayout {
+    /// One drawing, scrolled sideways on narrow screens.
+    Scrolled,
+    /// A drawing for narrow screens and one for wide ones.
+    Headline,
+}
+
+/// A drawing, which is also the file `report/figures/<file>.svg`.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing {
+    /// The file's name without its extension.
+    pub(crate) file: String,
+    /// The drawing.
+    pub(crate) svg: String,
+}
+
+impl Figure {
+    /// A figure of one drawing.
+    pub(crate) fn new(file: impl Into<String>, svg: String, caption: String) -> Self {
+        let drawings = vec![Drawing { file: file.into(), svg }];
+        Self { layout: FigureLayout::Scrolled, drawings, caption }
+    }
+}
+
+/// Maps of the layers, by sets of matrices of which the reader chooses one.
+#[derive(Debug, Clone)]
+pub(crate) struct Maps {
+    /// By which the page's script knows them.
+    pub(crate) id: &'static str,
+    /// Their heading.
+    pub(crate) heading: &'static str,
+    /// The sets.
+    pub(crate) sets: Vec<MapSet>,
+}
+
+/// One set of maps.
+#[derive(Debug, Clone)]
+pub(crate) struct MapSet {
+    /// Its place among the run's matrices.
+    pub(crate) index: usize,
+    /// What the reader chooses it by.
+    pub(crate) name: String,
+    /// The same as a figure.
+    pub(crate) figure: Figure,
+}
