@@ -11,19 +11,16 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
 
-mod against;
 mod analyze;
 mod choices;
 mod data;
 mod doctor;
-mod draw;
 mod dry_run;
 mod experiment_arguments;
 mod export;
 mod import;
 mod many;
 mod phases;
-mod picture;
 mod planes;
 mod probe;
 mod progress;

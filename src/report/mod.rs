@@ -9,16 +9,19 @@ mod figure;
 mod model;
 mod page;
 mod panels;
+mod picture;
 mod read;
 mod read_regions;
 mod table;
+pub mod terminal;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::run_dir::write_atomic;
+use crate::run_dir::{Mark, RunFile, write_atomic};
 use panels::{Block, Shown};
 
 pub use figure::matrix::LabelledMatrix;
@@ -26,7 +29,7 @@ pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
     RunResults,
 };
-pub use panels::{Penalties, QUANTITIES, strip_figure, strip_png};
+pub use picture::Picture;
 
 /// Writes the report of the run in `run_root`: `report/index.html` and
 /// `report/figures/*.svg`, whose paths it returns, the page first. The same run gives the
@@ -36,12 +39,11 @@ pub use panels::{Penalties, QUANTITIES, strip_figure, strip_png};
 /// As [`RunResults::read`], and if a file cannot be written.
 pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
     let run = RunResults::read(run_root)?;
-    let report = run_root.join("report");
-    let figures = report.join("figures");
     let shown = panels::shown(&run);
-    let mut files = vec![(report.join("index.html"), page::page(&run, &shown))];
+    let mut files = vec![(RunFile::Page.path(run_root), page::page(&run, &shown))];
     for (name, svg) in drawings(shown) {
-        files.push((figures.join(name + ".svg"), svg));
+        let path = RunFile::Figure.path_of(run_root, &[("figure", &name)]);
+        files.push((path, svg));
     }
     for (path, text) in &files {
         write_atomic(path, text.as_bytes())?;
@@ -49,13 +51,17 @@ pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-/// Whether the run's page is newer than every table that it shows, and written by this
+/// Whether the run's page is newer than every result that it shows, and written by this
 /// version of the program.
 pub fn is_current(run_root: &Path) -> bool {
-    let page = run_root.join("report/index.html");
+    let page = RunFile::Page.path(run_root);
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let tables = ["history.csv", "phases.json", "matrices.csv", "matrices/axis.csv"];
-    let newest = tables.iter().filter_map(|table| changed(&run_root.join(table))).max();
+    let shown: BTreeSet<RunFile> =
+        panels::ALL.iter().flat_map(|panel| panel.shows).copied().collect();
+    // The state of the work, which changes once more after the page is written, is no result.
+    let results = shown.into_iter().filter(|file| !file.is(Mark::Unsteady));
+    let found = results.filter_map(|file| file.list(run_root).ok()).flatten();
+    let newest = found.filter_map(|found| changed(&found.path)).max();
     matches!((changed(&page), newest), (Some(page), Some(newest)) if page > newest)
         && fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
 }

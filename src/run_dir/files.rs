@@ -216,7 +216,7 @@ impl RunFile {
     ///
     /// # Panics
     /// If a name is missing or fails `check_name`.
-    pub(super) fn path_of(self, root: &Path, names: &[(&str, &str)]) -> PathBuf {
+    pub(crate) fn path_of(self, root: &Path, names: &[(&str, &str)]) -> PathBuf {
         let pattern = self.about().pattern;
         let mut path = root.to_owned();
         for part in pattern.split('/') {

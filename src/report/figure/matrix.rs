@@ -38,10 +38,7 @@ impl LabelledMatrix<'_> {
         let (m, k) = (self.rows.len(), self.columns.len());
         assert_eq!(self.values.len(), m * k, "values [{m}, {k}]");
         let cell = SIDE / m.max(k).max(1) as f64;
-        let longest = |names: &[String]| {
-            names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64
-        };
-        let left = 14.0 + 3.2 * longest(self.rows);
+        let left = 14.0 + 3.2 * longest(self.rows) as f64;
         let area =
             Area { left, top: 18.0, width: cell * k as f64, height: cell * m as f64 };
         let mut svg = Svg::default();
@@ -56,24 +53,10 @@ impl LabelledMatrix<'_> {
         }
         painter.finish(&mut svg, "hatch");
         svg.frame(area);
-        for (row, name) in every(self.rows) {
-            let y = area.bottom() - (row as f64 + 0.5) * cell + 2.0;
-            svg.text((area.left - 4.0, y), Anchor::End, TICK, name);
-        }
-        for (column, name) in every(self.columns) {
-            let x = area.left + (column as f64 + 0.5) * cell + 2.0;
-            let y = area.bottom() + 4.0;
-            svg.raw(format_args!(
-                "<g transform=\"translate({} {}) rotate(-90)\">",
-                Px(x),
-                Px(y)
-            ));
-            svg.text((0.0, 0.0), Anchor::End, TICK, name);
-            svg.raw("</g>");
-        }
+        self.names_in_svg(&mut svg, area, cell);
         let bar = area.right() + 10.0;
         colour_bar_of(&mut svg, (bar, area.top), area.height.min(104.0), self.range);
-        let below = area.bottom() + 12.0 + 3.2 * longest(self.columns);
+        let below = area.bottom() + 12.0 + 3.2 * longest(self.columns) as f64;
         if self.values.iter().any(|value| value.is_nan()) {
             svg.text(
                 (area.left, below + 8.0),
@@ -93,15 +76,12 @@ impl LabelledMatrix<'_> {
         let (m, k) = (self.rows.len(), self.columns.len());
         assert_eq!(self.values.len(), m * k, "values [{m}, {k}]");
         let cell = (PIXELS / m.max(k).max(1)).max(1);
-        let longest = |names: &[String]| {
-            ADVANCE * names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
-        };
         let (width, height) = (k * cell, m * cell);
-        let (left, top) = (longest(self.rows) + 2 * GAP, TEXT + 2 * GAP);
-        let below = top + height + longest(self.columns) + 2 * GAP;
+        let (left, top) = (ADVANCE * longest(self.rows) + 2 * GAP, TEXT + 2 * GAP);
+        let below = top + height + ADVANCE * longest(self.columns) + 2 * GAP;
         let bar = (left + width + 2 * GAP, height.min(PIXELS / 2));
         let right = bar.0 + GAP + 8 * ADVANCE;
-        let total = right.max(left + longest(&[self.title.to_string()]) + GAP);
+        let total = right.max(left + ADVANCE * self.title.chars().count() + GAP);
         let mut canvas = Canvas::new(total, below + TEXT + GAP);
         canvas.text((left, GAP), Direction::Right, self.title);
         for (at, value) in self.values.iter().enumerate() {
@@ -114,6 +94,39 @@ impl LabelledMatrix<'_> {
             });
         }
         canvas.frame((left, top), (width, height));
+        self.names_in_png(&mut canvas, (left, top), cell);
+        self.bar((bar.0, top), bar.1, &mut canvas);
+        if self.values.iter().any(|value| value.is_nan()) {
+            canvas.text((left, below), Direction::Right, "hatched: undefined");
+        }
+        canvas.to_png()
+    }
+
+    fn names_in_svg(&self, svg: &mut Svg, area: Area, cell: f64) {
+        for (row, name) in every(self.rows) {
+            let y = area.bottom() - (row as f64 + 0.5) * cell + 2.0;
+            svg.text((area.left - 4.0, y), Anchor::End, TICK, name);
+        }
+        for (column, name) in every(self.columns) {
+            let x = area.left + (column as f64 + 0.5) * cell + 2.0;
+            let y = area.bottom() + 4.0;
+            svg.raw(format_args!(
+                "<g transform=\"translate({} {}) rotate(-90)\">",
+                Px(x),
+                Px(y)
+            ));
+            svg.text((0.0, 0.0), Anchor::End, TICK, name);
+            svg.raw("</g>");
+        }
+    }
+
+    fn names_in_png(
+        &self,
+        canvas: &mut Canvas,
+        (left, top): (usize, usize),
+        cell: usize,
+    ) {
+        let m = self.rows.len();
         for (row, name) in every(self.rows) {
             let middle = top + (2 * (m - row) - 1) * cell / 2;
             let x = left - GAP - ADVANCE * name.chars().count();
@@ -121,14 +134,9 @@ impl LabelledMatrix<'_> {
         }
         for (column, name) in every(self.columns) {
             let middle = left + (2 * column + 1) * cell / 2;
-            let y = top + height + GAP + ADVANCE * name.chars().count();
+            let y = top + m * cell + GAP + ADVANCE * name.chars().count();
             canvas.text((middle.saturating_sub(TEXT / 2), y), Direction::Up, name);
         }
-        self.bar((bar.0, top), bar.1, &mut canvas);
-        if self.values.iter().any(|value| value.is_nan()) {
-            canvas.text((left, below), Direction::Right, "hatched: undefined");
-        }
-        canvas.to_png()
     }
 
     /// The colour bar.
@@ -152,6 +160,11 @@ impl LabelledMatrix<'_> {
         let (low, high) = self.range;
         (value - low) / (high - low)
     }
+}
+
+/// Characters of the longest name.
+fn longest(names: &[String]) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
 }
 
 /// At most [`NAMES`] names, evenly spaced.

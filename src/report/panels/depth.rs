@@ -7,12 +7,14 @@ use crate::report::figure::curves::CurvePanel;
 use crate::report::figure::svg::{Anchor, Area, Stroke, Svg, TICK, TITLE};
 use crate::report::model::{DepthRow, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "prediction-depth",
     title: "Prediction depth",
     section: Section::Probes,
+    shows: &[RunFile::PredictionDepth, RunFile::Phases],
     blocks: |run| {
         let figure = |svg| Figure::new(PANEL.id, svg, caption(run));
         drawing(run).into_iter().map(|svg| Block::Figure(figure(svg))).collect()

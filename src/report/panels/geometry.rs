@@ -6,12 +6,14 @@ use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key};
 use crate::report::figure::svg::{Anchor, Area, Svg, TICK, TITLE};
 use crate::report::model::{GeometryRow, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "geometry",
     title: "Shape of decision regions",
     section: Section::Regions,
+    shows: &[RunFile::Geometry, RunFile::Phases],
     blocks: |run| {
         let figure = |svg| Figure::new(PANEL.id, svg, caption(run));
         drawing(run).into_iter().map(|svg| Block::Figure(figure(svg))).collect()

@@ -7,12 +7,17 @@ use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TITLE};
 use crate::report::figure::text::capitalized;
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
+
+const SHOWS: [RunFile; 4] =
+    [RunFile::Axis, RunFile::Matrix, RunFile::Matrices, RunFile::Phases];
 
 /// The panel of representations.
 pub(super) const REPRESENTATIONS: Panel = Panel {
     id: "representation-maps",
     title: "Representations: CKA",
     section: Section::Layers,
+    shows: &SHOWS,
     blocks: |run| {
         let sets = sets(run, |set| !set.is_regions());
         if sets.is_empty() {
@@ -30,6 +35,7 @@ pub(super) const DECISIONS: Panel = Panel {
     id: "region-maps",
     title: "Decision regions: DRS",
     section: Section::Layers,
+    shows: &SHOWS,
     blocks: |run| {
         let sets = sets(run, MatrixSet::is_regions);
         if !sets.is_empty() {

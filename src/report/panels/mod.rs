@@ -19,8 +19,8 @@ use super::model::RunResults;
 
 pub(crate) use headline::leading_matrices;
 pub(crate) use panel::{Block, Drawing, Figure, FigureLayout, Maps, Panel, Section};
-pub use penalty::{Penalties, QUANTITIES};
-pub use strips::{strip_figure, strip_png};
+pub(crate) use penalty::{Penalties, QUANTITIES};
+pub(crate) use strips::{strip_figure, strip_png};
 
 /// All panels in the page's order.
 pub(crate) const ALL: [&Panel; 12] = [
@@ -49,4 +49,40 @@ pub(crate) struct Shown {
 /// What all panels show of a run.
 pub(crate) fn shown(run: &RunResults) -> Vec<Shown> {
     ALL.iter().map(|panel| Shown { panel, blocks: (panel.blocks)(run) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::run_dir::{Mark, RunFile};
+
+    #[test]
+    fn panels_have_names_of_their_own_in_the_order_of_sections() {
+        let names: BTreeSet<&str> = ALL.iter().map(|panel| panel.id).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.is_sorted_by_key(|panel| panel.section));
+    }
+
+    #[test]
+    fn together_they_show_the_files_that_are_marked_as_shown() {
+        let shown: BTreeSet<RunFile> =
+            ALL.iter().flat_map(|panel| panel.shows).copied().collect();
+        let marked = RunFile::ALL.into_iter().filter(|file| file.is(Mark::Shown));
+        assert_eq!(shown, marked.collect());
+    }
+
+    #[test]
+    fn the_documentation_lists_them() {
+        let format = include_str!("../../../docs/FORMAT.md");
+        let rows = ALL.map(|panel| {
+            let shows =
+                panel.shows.iter().map(|file| format!("`{}`", file.about().pattern));
+            let shows: Vec<String> = shows.collect();
+            format!("| `{}` | {} | {} |", panel.id, panel.title, shows.join(", "))
+        });
+        let table = rows.join("\n");
+        assert!(format.contains(&table), "docs/FORMAT.md lacks\n{table}");
+    }
 }

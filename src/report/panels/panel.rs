@@ -2,6 +2,7 @@
 //! and captions that also become files.
 
 use crate::report::model::RunResults;
+use crate::run_dir::RunFile;
 
 /// A panel of the page.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Panel {
     pub(crate) title: &'static str,
     /// The section of the page that it is in.
     pub(crate) section: Section,
+    /// The files whose results it shows: a page older than one of them is out of date.
+    pub(crate) shows: &'static [RunFile],
     /// What it shows of a run, from top to bottom: nothing where the run was not asked for it.
     pub(crate) blocks: fn(&RunResults) -> Vec<Block>,
 }

@@ -7,12 +7,14 @@ use super::panel::{Block, Panel, Section};
 use crate::report::figure::axes::epoch_label;
 use crate::report::figure::svg::Escaped;
 use crate::report::model::{EpochMatrix, GeometryRow, ProbeRow, RunResults};
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "penalties",
     title: "The same at other penalties",
     section: Section::Probes,
+    shows: &[RunFile::Probes, RunFile::Geometry, RunFile::Axis, RunFile::Matrix],
     blocks: |run| {
         Penalties::of(run).map(|all| Block::Html(all.html())).into_iter().collect()
     },
@@ -20,32 +22,32 @@ pub(super) const PANEL: Panel = Panel {
 
 /// The values of all layers at all λ.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Penalties {
+pub(crate) struct Penalties {
     /// λ, rising.
-    pub l2: Vec<f64>,
+    pub(crate) l2: Vec<f64>,
     /// The place of the experiment's own among them.
-    pub own: usize,
+    pub(crate) own: usize,
     /// The epoch of the rows, the last one.
-    pub epoch: f64,
+    pub(crate) epoch: f64,
     /// Layers in depth order, each with its values `[quantity][λ]`; NaN where there is none.
-    pub rows: Vec<(String, Vec<Vec<f64>>)>,
+    pub(crate) rows: Vec<(String, Vec<Vec<f64>>)>,
     /// Of each quantity, what another λ changes most: by how much, in which layer, when.
-    pub largest: Vec<Option<Change>>,
+    pub(crate) largest: Vec<Option<Change>>,
 }
 
 /// How much another λ changes a quantity.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// By how much.
-    pub change: f64,
+    pub(crate) change: f64,
     /// In which layer.
-    pub layer: String,
+    pub(crate) layer: String,
     /// At which epochs.
-    pub when: String,
+    pub(crate) when: String,
 }
 
 /// The quantities: name and decimals.
-pub const QUANTITIES: [(&str, usize); 5] = [
+pub(crate) const QUANTITIES: [(&str, usize); 5] = [
     ("test accuracy", 3),
     ("memorization", 3),
     ("recovery", 3),
@@ -63,7 +65,7 @@ const OF_PROBES: [Value; 3] = [
 
 impl Penalties {
     /// Collects them; nothing where the run has probes of one λ alone.
-    pub fn of(run: &RunResults) -> Option<Self> {
+    pub(crate) fn of(run: &RunResults) -> Option<Self> {
         let own = run.probes.first()?.l2;
         let mut l2: Vec<f64> =
             run.penalties.iter().map(|row| row.l2).chain([own]).collect();
@@ -173,7 +175,7 @@ impl Penalties {
     }
 
     /// The λ, and of each quantity the most that another λ than the figures' changes.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let changes: Vec<String> = QUANTITIES
             .iter()
             .zip(&self.largest)
@@ -198,7 +200,7 @@ impl Penalties {
     }
 
     /// The values of one layer and quantity at all λ, as text.
-    pub fn cell(&self, values: &[f64], quantity: usize) -> String {
+    pub(crate) fn cell(&self, values: &[f64], quantity: usize) -> String {
         let decimals = QUANTITIES[quantity].1;
         let text = |value: &f64| {
             if value.is_nan() { "–".into() } else { format!("{value:.decimals$}") }
@@ -207,7 +209,7 @@ impl Penalties {
     }
 
     /// The λ in the order of a cell.
-    pub fn order(&self) -> String {
+    pub(crate) fn order(&self) -> String {
         self.l2.iter().map(f64::to_string).collect::<Vec<_>>().join(" · ")
     }
 

@@ -11,12 +11,14 @@ use crate::report::figure::svg::{
 use crate::report::figure::text;
 use crate::report::model::{ProbeRow, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "probes",
     title: "Accuracy of linear probes",
     section: Section::Probes,
+    shows: &[RunFile::Probes, RunFile::Phases],
     blocks: |run| {
         if !run.probes.is_empty() {
             return vec![Block::Figure(Figure::new(

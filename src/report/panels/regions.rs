@@ -8,12 +8,14 @@ use crate::report::figure::plane::{Place, class_key, picture, proportions, row_n
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
 use crate::report::model::{Regions, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "regions-output",
     title: "Decision regions",
     section: Section::Regions,
+    shows: &[RunFile::Regions, RunFile::Phases],
     blocks: |run| {
         if run.regions.is_empty() {
             return vec![Block::absent(if run.is_recorded() {

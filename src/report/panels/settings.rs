@@ -10,6 +10,7 @@ use super::panel::{Block, Panel, Section};
 use crate::report::figure::svg::Escaped;
 use crate::report::model::RunResults;
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// Keys of run.json that the page shows: what two runs of one experiment share. Times, threads
 /// and status differ between them, and the page is to have the same bytes.
@@ -34,6 +35,7 @@ pub(super) const PANEL: Panel = Panel {
     id: "settings",
     title: "Settings and provenance",
     section: Section::Settings,
+    shows: &[RunFile::Experiment, RunFile::Manifest],
     blocks: |run| vec![Block::Html(html(run))],
 };
 

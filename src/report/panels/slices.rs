@@ -2,12 +2,14 @@
 //! matrices and shows it where there are any.
 
 use super::panel::{Block, Panel, Section};
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "slices",
     title: "Similarity to one epoch",
     section: Section::Layers,
+    shows: &[RunFile::Axis, RunFile::Matrix, RunFile::Phases],
     blocks: |_| vec![Block::Html(HTML.into())],
 };
 

@@ -13,12 +13,14 @@ use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
 use crate::report::figure::{text, viridis};
 use crate::report::model::{Regions, RunResults};
 use crate::report::words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "strip",
     title: "Decision regions by layer",
     section: Section::Regions,
+    shows: &[RunFile::Regions, RunFile::Phases],
     blocks: |run| {
         let layers = layers(run);
         let figure = |plane: usize| {
@@ -55,7 +57,11 @@ const GAP: usize = 6;
 ///
 /// # Panics
 /// If a layer has not that plane.
-pub fn strip_figure(run: &RunResults, layers: &[&Regions], plane: usize) -> String {
+pub(crate) fn strip_figure(
+    run: &RunResults,
+    layers: &[&Regions],
+    plane: usize,
+) -> String {
     let Some(first) = layers.first() else {
         return Svg::default().finish((1.0, 1.0), "Decision regions", "");
     };
@@ -107,7 +113,7 @@ fn caption(run: &RunResults, first: &Regions, plane: usize) -> String {
 ///
 /// # Panics
 /// If a layer has not that plane, or another resolution than the first.
-pub fn strip_png(layers: &[&Regions], plane: usize) -> Vec<u8> {
+pub(crate) fn strip_png(layers: &[&Regions], plane: usize) -> Vec<u8> {
     let Some(first) = layers.first() else { return png((1, 1), &[255; 3]) };
     let (side, columns) = (first.side, first.epochs.len());
     let step = side + GAP;

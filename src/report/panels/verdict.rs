@@ -10,12 +10,14 @@ use crate::report::figure::svg::Escaped;
 use crate::report::figure::text::{error, join};
 use crate::report::model::{HistoryRow, Phases, RunResults, Statistics};
 use crate::report::words::seed_words;
+use crate::run_dir::RunFile;
 
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "verdict",
     title: "Verdict",
     section: Section::Verdict,
+    shows: &[RunFile::History, RunFile::Phases, RunFile::Manifest],
     blocks: |run| {
         let text = [sentences_html(&verdict(run)), warnings_html(&warnings(run))];
         vec![Block::Html(text.join("\n"))]

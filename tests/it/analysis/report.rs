@@ -6,10 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use stratagram::array_file::{Array, NamedArrays, npy_bytes, npz_bytes};
-use stratagram::report::{
-    Layout, RunResults, headline_figure, headline_layers, is_current, layers_figure,
-    write,
-};
+use stratagram::report::{RunResults, figures, is_current, write};
 
 const EXPERIMENT: &str = r#"
 seed = 3
@@ -84,6 +81,12 @@ fn cells_table(layers: &[&str]) -> String {
         table += &format!("\"{layer}\",cka,debiased,test,0,8,0,1,,,dead layer\n");
     }
     table
+}
+
+/// A figure of a run by its name.
+fn figure(results: &RunResults, name: &str) -> String {
+    let found = figures(results).into_iter().find(|(other, _)| other == name);
+    found.unwrap_or_else(|| panic!("no figure {name}")).1
 }
 
 /// A small run with everything the report shows.
@@ -218,7 +221,10 @@ fn layers_stand_in_depth_order() {
         drs.layers.iter().map(|matrix| matrix.layer.as_str()).collect();
     // Names the net does not have follow, their numbers compared as numbers.
     assert_eq!(names, ["relu1", "pool2", "pool4", "fc", "relu9", "relu10", "output"]);
-    assert_eq!(headline_layers(&results), ["relu1", "fc", "relu10"]);
+    let headline = figure(&results, "headline");
+    let maps = headline.split("data-layer=\"").skip(1);
+    let layers: Vec<&str> = maps.filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(layers, ["relu1", "fc", "relu10"]);
 }
 
 #[test]
@@ -298,7 +304,7 @@ fn an_undefined_cell_is_hatched_and_has_its_reason() {
     let results = RunResults::read(run.path()).unwrap();
     let set = results.matrix_set("cka", "test").unwrap();
     assert!(set.layers[0].value(0, 1).is_nan());
-    let figure = layers_figure(&results, set);
+    let figure = figure(&results, "cka-test");
     assert!(figure.contains("fill=\"url(#hatch-cka-test)\""));
     assert!(figure.contains("Hatched cells are undefined"));
     let layer = &data_of(&page_of(run.path()))["sets"][0]["layers"][0];
@@ -315,8 +321,7 @@ fn cells_have_their_extent_in_log_epoch() {
     complete(run.path(), &["relu1"]);
     put(run.path(), "matrices/drs/test/relu1.npy", matrix(false));
     let results = RunResults::read(run.path()).unwrap();
-    let set = results.matrix_set("drs", "test").unwrap();
-    let figure = layers_figure(&results, set);
+    let figure = figure(&results, "drs-test");
     // Value 1/4 is the cell (0, 3) and its mirror image. The map is 104 points wide; the
     // four epochs are equally far apart, so the outer cells are a sixth of it.
     let corner = between(&figure, "<path fill=\"#3b528b\" d=\"M", "z");
@@ -348,8 +353,8 @@ fn the_headline_has_cka_above_and_drs_below_the_diagonal() {
         npy_bytes(&Array::f32(&[4, 4], vec![0.0; 16])),
     );
     let results = RunResults::read(run.path()).unwrap();
-    for layout in [Layout::Column, Layout::Page] {
-        let figure = headline_figure(&results, layout);
+    for name in ["headline", "headline-wide"] {
+        let figure = figure(&results, name);
         let rows = |colour: &str| -> usize {
             between(&figure, &format!("<path fill=\"{colour}\" d=\""), "\"")
                 .matches('M')

@@ -11,6 +11,7 @@ use super::panel::{Block, Drawing, Figure, FigureLayout, Panel, Section};
 use crate::report::figure::text::join;
 use crate::report::model::{MatrixSet, RunResults, Statistics};
 use crate::report::words;
+use crate::run_dir::RunFile;
 use columns::columns;
 pub(crate) use columns::leading_matrices;
 use layout::Layout;
@@ -20,6 +21,7 @@ pub(super) const PANEL: Panel = Panel {
     id: "headline",
     title: "Errors over the epochs, and similarity of layers with themselves",
     section: Section::Headline,
+    shows: &[RunFile::History, RunFile::Phases, RunFile::Axis, RunFile::Matrix],
     blocks,
 };
 

@@ -1,47 +1,48 @@
-//! `stratagram show RUN LAYER --against RUN`: the same layer of two runs, epoch by epoch.
+//! The same layer of two runs, epoch by epoch.
 
 use std::path::Path;
 
+use super::matrices::Question;
 use crate::analyze::{Which, compare_representations, compare_runs, has_signatures};
 use crate::data::Data;
 use crate::error::{Error, Result};
-use crate::run_dir::RunDir;
+use crate::run_dir::{Recording, RunDir};
 use crate::similarity::Measure;
 use crate::similarity::regions::Similarity;
 
 /// How alike a layer is in two runs, on a group: by the measure that was asked for, or by
-/// decision regions, and by CKA where both runs hold it.
-pub(super) fn runs(
-    runs: [&RunDir; 2],
-    (layer, group): (&str, &str),
-    measure: Option<&str>,
-) -> Result<String> {
-    let paths = runs.map(RunDir::root);
-    if let Some(measure) = measure.filter(|measure| *measure != "drs") {
-        let which = Which { measure: named(measure)?, layer, group };
-        return representations(paths, which);
+/// decision regions, and by CKA where both runs hold it. Of two recordings by their signatures
+/// alone.
+///
+/// # Errors
+/// If there is no such measure, layer or group in both, they cannot be compared, or a file
+/// cannot be read.
+pub fn against(roots: [&Path; 2], question: Question) -> Result<String> {
+    if Recording::open(roots[0])?.is_some() {
+        return recordings(roots, question);
     }
-    let mut text = regions(runs, (layer, group))?;
+    let runs = [RunDir::open(roots[0])?, RunDir::open(roots[1])?];
+    let Question { layer, group, measure } = question;
+    if let Some(measure) = measure.filter(|measure| *measure != "drs") {
+        return representations(roots, Which { measure: named(measure)?, layer, group });
+    }
+    let mut text = regions(&runs, question)?;
     let which = Which { measure: Measure::Cka, layer, group };
     if measure.is_none() && runs.iter().all(|run| has_signatures(run, which)) {
         text += "\n";
-        text += &representations(paths, which)?;
+        text += &representations(roots, which)?;
     }
     Ok(text)
 }
 
-/// The same of two recordings, by their signatures alone.
-pub(super) fn recordings(
-    runs: [&Path; 2],
-    (layer, group): (&str, &str),
-    measure: Option<&str>,
-) -> Result<String> {
+fn recordings(roots: [&Path; 2], question: Question) -> Result<String> {
+    let Question { layer, group, measure } = question;
     if measure == Some("drs") {
         return Err(Error::usage("`--measure`", "is `drs`, of two recordings")
             .expected("cka or another measure of their representations"));
     }
     let measure = named(measure.unwrap_or(Measure::Cka.name()))?;
-    representations(runs, Which { measure, layer, group })
+    representations(roots, Which { measure, layer, group })
 }
 
 /// The measure of that name.
@@ -84,7 +85,8 @@ fn representations(runs: [&Path; 2], which: Which<'_>) -> Result<String> {
 }
 
 /// The agreement of two runs' decision regions at the epochs that both have.
-fn regions([run, other]: [&RunDir; 2], (layer, group): (&str, &str)) -> Result<String> {
+fn regions([run, other]: &[RunDir; 2], question: Question) -> Result<String> {
+    let Question { layer, group, .. } = question;
     let data = Data::load(run.experiment())?;
     let rows = compare_runs(run, other, &data, (layer, group))?;
     let name = |similarity: Similarity| {

@@ -1,28 +1,15 @@
-//! Curves and matrices as characters, for `show`.
+//! Error curves as characters.
 
+use super::look::{Look, MARGIN, RESET, labels};
 use crate::phases::{Curves, Phases};
 
-/// What the terminal can show.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    /// Characters in a line.
-    pub(super) width: usize,
-    /// 24-bit colours; digits where not.
-    pub(super) colour: bool,
-    /// Braille dots and block characters; plain ASCII where not.
-    pub(super) unicode: bool,
-}
-
 const CURVE_LINES: usize = 12;
-/// Characters left of a plot: labels of the vertical axis.
-const MARGIN: usize = 7;
 const TEST_COLOUR: &str = "\x1b[38;2;228;87;70m";
 const TRAIN_COLOUR: &str = "\x1b[38;2;76;120;168m";
-const RESET: &str = "\x1b[0m";
 
 /// Test and train error over ln(1 + epoch), 0 at the left edge, with perfect fit (F), first
 /// minimum (m), peak (p) and second minimum (q) marked on the axis.
-pub(super) fn curves(curves: &Curves, phases: &Phases, look: Look) -> String {
+pub(super) fn draw(curves: &Curves, phases: &Phases, look: Look) -> String {
     let columns = look.width.saturating_sub(MARGIN + 1).max(20);
     let values = curves.test_error().iter().chain(curves.train_error());
     let highest = values.copied().filter(|v| v.is_finite()).fold(0.1, f64::max);
@@ -44,6 +31,15 @@ pub(super) fn curves(curves: &Curves, phases: &Phases, look: Look) -> String {
     picture
         + &axis(&marks(phases), position, columns, look)
         + &epoch_labels(last, columns)
+}
+
+/// What the lines and the marks are.
+pub(super) fn legend(look: Look) -> String {
+    let (test, train) = if look.unicode { ("⠒⠒", "··") } else { ("**", "..") };
+    format!(
+        "       {test} test error  {train} train error  over ln(1 + epoch)\n       F perfect \
+         fit  m minimum  p peak  q second minimum\n"
+    )
 }
 
 /// One character of the plot from the dots of the two curves; the test error is on top.
@@ -147,103 +143,6 @@ fn epoch_labels(last: f64, columns: usize) -> String {
     format!("{}{}\n", " ".repeat(MARGIN), labels(&ticks, columns))
 }
 
-/// Labels that begin at their columns; one that would touch its left neighbour is left out,
-/// one that would pass the edge is moved left.
-fn labels(ticks: &[(usize, String)], columns: usize) -> String {
-    let mut line = String::new();
-    for (column, label) in ticks {
-        let start = (*column).min(columns.saturating_sub(label.len()));
-        if line.is_empty() || start > line.len() {
-            line += &" ".repeat(start - line.len());
-            line += label;
-        }
-    }
-    line
-}
-
-/// An epoch × epoch matrix, origin lower left: viridis over 0..1 in colour, else the first
-/// decimal of each value (9 from 0.9 up, - below 0, ? where undefined).
-///
-/// `values` is [E, E] in row-major order. More than fit into the width are thinned evenly.
-pub(super) fn matrix(values: &[f64], epoch: &[f64], look: Look) -> String {
-    let n = epoch.len();
-    if n == 0 {
-        return String::new();
-    }
-    let shown = n.min(look.width.saturating_sub(MARGIN + 1));
-    let kept: Vec<usize> =
-        (0..shown).map(|k| k * n.saturating_sub(1) / (shown - 1).max(1)).collect();
-    let at = |row: usize, column: usize| values[kept[row] * n + kept[column]];
-    // In colour each line holds two rows: the upper half of ▀ and its background.
-    let rows_per_line = if look.colour && look.unicode { 2 } else { 1 };
-    let drawn = |line: usize| {
-        let row = line * rows_per_line;
-        let upper = |column| (row + 1 < shown).then(|| at(row + 1, column));
-        let cell = |column| match (look.colour, rows_per_line) {
-            (true, 2) => half_blocks(upper(column), at(row, column)),
-            (true, _) => format!("\x1b[48;2;{}m {RESET}", viridis(at(row, column))),
-            (false, _) => digit(at(row, column)).to_string(),
-        };
-        let cells: String = (0..shown).map(cell).collect();
-        let labelled = line.is_multiple_of(4);
-        let label = if labelled { epoch[kept[row]].to_string() } else { String::new() };
-        format!("{label:>6} {cells}\n")
-    };
-    let lines = shown.div_ceil(rows_per_line);
-    let picture: String = (0..lines).rev().map(drawn).collect();
-    let ticks: Vec<(usize, String)> = (0..shown)
-        .step_by(8)
-        .map(|column| (column, epoch[kept[column]].to_string()))
-        .collect();
-    picture + " ".repeat(MARGIN).as_str() + &labels(&ticks, shown) + "\n"
-}
-
-fn half_blocks(upper: Option<f64>, lower: f64) -> String {
-    match upper {
-        Some(upper) => {
-            format!("\x1b[38;2;{};48;2;{}m▀{RESET}", viridis(upper), viridis(lower))
-        }
-        None => format!("\x1b[38;2;{}m▄{RESET}", viridis(lower)),
-    }
-}
-
-fn digit(value: f64) -> char {
-    match value {
-        v if v.is_nan() => '?',
-        v if v < 0.0 => '-',
-        v => char::from(b'0' + (10.0 * v).min(9.0) as u8),
-    }
-}
-
-/// "r;g;b" of matplotlib's viridis at every tenth, linear between; grey where undefined.
-fn viridis(value: f64) -> String {
-    const TENTHS: [[f64; 3]; 11] = [
-        [68., 1., 84.],
-        [72., 36., 117.],
-        [65., 68., 135.],
-        [53., 95., 141.],
-        [42., 120., 142.],
-        [33., 145., 140.],
-        [34., 168., 132.],
-        [68., 191., 112.],
-        [122., 209., 81.],
-        [189., 223., 38.],
-        [253., 231., 37.],
-    ];
-    if value.is_nan() {
-        return "128;128;128".into();
-    }
-    // Only the colour is held at the ends of the scale; debiased CKA may lie below 0.
-    let position = value.clamp(0.0, 1.0) * 10.0;
-    let below = (position as usize).min(9);
-    let part = position - below as f64;
-    let channel = |c: usize| {
-        let [low, high] = [TENTHS[below][c], TENTHS[below + 1][c]];
-        (low + part * (high - low)).round() as u8
-    };
-    format!("{};{};{}", channel(0), channel(1), channel(2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,42 +150,11 @@ mod tests {
     const PLAIN: Look = Look { width: 40, colour: false, unicode: false };
 
     #[test]
-    fn a_matrix_has_its_origin_lower_left() {
-        let values = [1.0, 0.55, 0.55, -0.01];
-        let text = matrix(&values, &[0.0, 12.0], PLAIN);
-        assert_eq!(text, "       5-\n     0 95\n       0\n");
-        let undefined = matrix(&[f64::NAN], &[3.0], PLAIN);
-        assert_eq!(undefined, "     3 ?\n       3\n");
-        assert_eq!(matrix(&[], &[], PLAIN), "");
-    }
-
-    #[test]
-    fn colours_pair_two_rows_in_a_line() {
-        let look = Look { width: 40, colour: true, unicode: true };
-        let text = matrix(&[0.0, 1.0, 1.0, 0.5], &[0.0, 1.0], look);
-        // Upper row (epoch 1): 1, .5; lower row (epoch 0): 0, 1.
-        let expected = "\x1b[38;2;253;231;37;48;2;68;1;84m▀\x1b[0m\
-                        \x1b[38;2;33;145;140;48;2;253;231;37m▀\x1b[0m\n";
-        assert!(text.starts_with(&format!("     0 {expected}")), "{text:?}");
-        assert_eq!(viridis(f64::NAN), "128;128;128");
-        assert_eq!(viridis(-0.5), viridis(0.0));
-    }
-
-    #[test]
-    fn wide_matrices_are_thinned_to_the_width() {
-        let n = 100;
-        let epoch: Vec<f64> = (0..n).map(f64::from).collect();
-        let text = matrix(&vec![1.0; 10_000], &epoch, PLAIN);
-        assert!(text.lines().all(|line| line.len() <= 40), "{text}");
-        assert!(text.lines().count() == 33, "{text}");
-    }
-
-    #[test]
     fn curves_start_high_and_end_low() {
         let epoch: Vec<f64> = (0..50).map(f64::from).collect();
         let falling: Vec<f64> = epoch.iter().map(|t| 0.9 * (-t / 5.0).exp()).collect();
         let run = Curves::new(epoch, falling.clone(), falling).unwrap();
-        let text = curves(&run, &Phases::of(&run), PLAIN);
+        let text = draw(&run, &Phases::of(&run), PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), CURVE_LINES + 2);
         assert!(lines[0].starts_with("  0.90 *"), "{text}");
@@ -308,7 +176,7 @@ mod tests {
             let epoch: Vec<f64> = (0..values.len()).map(|e| e as f64).collect();
             let run = Curves::new(epoch, values.clone(), values.clone()).unwrap();
             for look in [PLAIN, unicode] {
-                let text = curves(&run, &Phases::of(&run), look);
+                let text = draw(&run, &Phases::of(&run), look);
                 let drawn = text
                     .lines()
                     .take(CURVE_LINES)

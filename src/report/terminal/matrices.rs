@@ -1,0 +1,147 @@
+//! The matrices of one layer, and what its probes say at other penalties.
+
+use std::path::Path;
+
+use super::look::Look;
+use super::matrix;
+use crate::error::{Error, Result};
+use crate::report::model::RunResults;
+use crate::report::panels::{Penalties, QUANTITIES};
+use crate::run_dir::tables::{AxisRow, CellRow};
+use crate::run_dir::{MatrixFile, Recording, RunDir, read_rows};
+
+/// What is asked of a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The layer.
+    pub layer: &'a str,
+    /// The examples; for decision regions the source of the triplets.
+    pub group: &'a str,
+    /// The measure; absent: every measure of which a run has no variant.
+    pub measure: Option<&'a str>,
+}
+
+impl Question<'_> {
+    fn asks_for(&self, file: &MatrixFile) -> bool {
+        let measure = match self.measure {
+            Some(measure) => file.measure == measure,
+            None => !file.measure.starts_with("drs-") && file.measure != "agreement",
+        };
+        measure && file.layer == self.layer && file.group == self.group
+    }
+}
+
+/// The matrices of a layer of the run or recording in `root`.
+///
+/// # Errors
+/// If it has no such matrix, or a file cannot be read.
+pub fn matrices(root: &Path, question: Question, look: Look) -> Result<String> {
+    let text = drawn(root, question, look)?;
+    match Recording::open(root)? {
+        Some(_) => Ok(text),
+        None => Ok(text + &penalties(&RunDir::open(root)?, question.layer)?),
+    }
+}
+
+fn drawn(root: &Path, question: Question, look: Look) -> Result<String> {
+    let files = MatrixFile::list(root)?;
+    let axis: Vec<AxisRow> = read_rows(root)?;
+    let epochs: Vec<f64> = axis.iter().map(|row| row.epoch.0).collect();
+    let Question { layer, group, .. } = question;
+    let mut text = String::new();
+    for file in files.iter().filter(|file| question.asks_for(file)) {
+        let values = file.read(epochs.len())?;
+        let name = file.measure.to_uppercase();
+        text += &format!("{name} of {layer} with itself over the epochs, {group}\n");
+        text += &matrix::draw(&values, &epochs, look);
+        text += &matrix::key(&values, look);
+    }
+    if text.is_empty() { Err(no_such_matrix(root, question, &files)?) } else { Ok(text) }
+}
+
+fn no_such_matrix(root: &Path, asked: Question, files: &[MatrixFile]) -> Result<Error> {
+    let place = root.display().to_string();
+    if files.is_empty() {
+        return Ok(
+            Error::usage(place, "has no matrices").fix("`stratagram analyze` makes them")
+        );
+    }
+    let mut measures: Vec<&str> = files.iter().map(|file| &*file.measure).collect();
+    measures.dedup();
+    let Question { layer, group, .. } = asked;
+    Ok(Error::usage(
+        place,
+        format!("has no such matrix of layer `{layer}`, group `{group}`"),
+    )
+    .expected(format!("a layer among {}", layers(root)?.join(", ")))
+    .fix(format!("or another --measure among {}", measures.join(", "))))
+}
+
+/// The layers that have a matrix, in the order of `matrices.csv` (depth order), then others.
+pub(super) fn layers(root: &Path) -> Result<Vec<String>> {
+    let files = MatrixFile::list(root)?;
+    let rows: Vec<CellRow> = read_rows(root)?;
+    let has_matrix = |layer: &String| files.iter().any(|file| file.layer == *layer);
+    let mut layers: Vec<String> = vec![];
+    let mut others: Vec<String> = files.iter().map(|file| file.layer.clone()).collect();
+    others.sort();
+    let in_table = rows.into_iter().map(|row| row.layer).filter(has_matrix);
+    for layer in in_table.chain(others) {
+        if !layers.contains(&layer) {
+            layers.push(layer);
+        }
+    }
+    Ok(layers)
+}
+
+/// What a layer's probes say at other λ; nothing where there are none.
+fn penalties(run: &RunDir, layer: &str) -> Result<String> {
+    if run.experiment().analysis.probe.l2_also.is_empty() {
+        return Ok(String::new());
+    }
+    let found = Penalties::of(&RunResults::read(run.root())?);
+    let Some(found) = found else { return Ok(String::new()) };
+    let Some((_, values)) = found.rows.iter().find(|row| row.0 == layer) else {
+        return Ok(String::new());
+    };
+    let mut text =
+        format!("its probes at λ = {} (epoch {})\n", found.order(), found.epoch);
+    for (k, (values, (name, _))) in values.iter().zip(QUANTITIES).enumerate() {
+        text += &format!("       {name:<22} {}\n", found.cell(values, k));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::terminal::tests::{LOOK, run, with_matrices};
+
+    const FC: Question = Question { layer: "fc", group: "test", measure: None };
+
+    #[test]
+    fn a_run_without_matrices_says_what_makes_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = run(&directory.path().join("run"));
+        let error = matrices(run.root(), FC, LOOK).unwrap_err();
+        assert!(error.help().unwrap().contains("analyze"));
+    }
+
+    #[test]
+    fn a_layer_shows_each_of_its_measures() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = with_matrices(&directory.path().join("run"));
+        assert_eq!(
+            matrices(run.root(), FC, LOOK).unwrap(),
+            "CKA of fc with itself over the epochs, test\n       2?\n     0 92\n       0\n       \
+             first decimal, - below 0, ? undefined; values from 0.250 to 1.000\n\n"
+        );
+        let unknown = Question { layer: "fc2", ..FC };
+        let error = matrices(run.root(), unknown, LOOK).unwrap_err().to_string();
+        assert!(error.contains("expected a layer among relu1, fc, output"), "{error}");
+        let variant = Question { layer: "output", measure: Some("drs"), ..FC };
+        assert!(
+            matrices(run.root(), variant, LOOK).unwrap().starts_with("DRS of output")
+        );
+    }
+}

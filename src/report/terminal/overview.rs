@@ -1,0 +1,126 @@
+//! A run at a glance: its settings, curves, phases and layers.
+
+use std::path::Path;
+
+use super::look::Look;
+use super::{curves, matrices};
+use crate::error::Result;
+use crate::experiment::Length;
+use crate::net::{NetConfig, VitConfig};
+use crate::phases::Phases;
+use crate::run_dir::{Recording, RunDir};
+
+/// The settings, curves, phases and layers of the run or recording in `root`.
+///
+/// # Errors
+/// If the directory holds no run, or a file of it cannot be read.
+pub fn overview(root: &Path, look: Look) -> Result<String> {
+    match Recording::open(root)? {
+        Some(recording) => of_recording(&recording, look),
+        None => of_run(&RunDir::open(root)?, look),
+    }
+}
+
+fn of_run(run: &RunDir, look: Look) -> Result<String> {
+    let layers = layer_line(run)?;
+    Ok(format!("{}\n\n{}\n{layers}\n", header(run), plot(run, look)?))
+}
+
+/// The same of a recording, which may hold no errors.
+fn of_recording(recording: &Recording, look: Look) -> Result<String> {
+    let (run, recorded) = (recording.run(), recording.recorded());
+    let groups: Vec<String> = recorded
+        .groups
+        .iter()
+        .map(|group| format!("{} examples ({})", group.n_examples, group.name))
+        .collect();
+    let rows = recording.rows()?;
+    let curves = match run.curves() {
+        Ok(_) => plot(run, look)?,
+        Err(error) => format!("no curves: {error}\n"),
+    };
+    Ok(format!(
+        "{}: recorded, {} layers on {}, {} rows to epoch {}\n\n{curves}\n{}\n",
+        run.root().display(),
+        recorded.layers.len(),
+        groups.join(", "),
+        rows.len(),
+        rows.last().map_or(0.0, |row| row.epoch),
+        layer_line(run)?
+    ))
+}
+
+/// The curves with their phases.
+fn plot(run: &RunDir, look: Look) -> Result<String> {
+    let curves = run.curves()?;
+    let phases = Phases::of(&curves);
+    Ok(format!(
+        "{}{}\n{phases}\n",
+        curves::draw(&curves, &phases, look),
+        curves::legend(look)
+    ))
+}
+
+fn layer_line(run: &RunDir) -> Result<String> {
+    let layers = matrices::layers(run.root())?;
+    Ok(if layers.is_empty() {
+        "no matrices yet: `stratagram analyze` makes them".into()
+    } else {
+        format!("layers: {}", layers.join(" "))
+    })
+}
+
+fn header(run: &RunDir) -> String {
+    let experiment = run.experiment();
+    let net = match &experiment.net {
+        NetConfig::Cnn5 { width } => format!("CNN5 k={width}"),
+        NetConfig::Resnet18 { width } => format!("ResNet-18 k={width}"),
+        NetConfig::Resnet18Post { width } => {
+            format!("ResNet-18 (post-activation) k={width}")
+        }
+        NetConfig::ResnetCifar { depth, width } => format!("ResNet-{depth} k={width}"),
+        NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
+            format!("ViT patch={patch} dim={dim} depth={depth}")
+        }
+    };
+    let kind = serde_json::json!(experiment.data.kind);
+    let images = experiment.data.n_train.map_or("all".into(), |n| n.to_string());
+    let length = match experiment.train.length {
+        Length::Epochs(epochs) => format!("{epochs} epochs"),
+        Length::Steps(steps) => format!("{steps} steps"),
+    };
+    format!(
+        "{}: {net}, {} ({images} training images), label noise {}, {length}, seed {}",
+        run.root().display(),
+        kind.as_str().unwrap_or("data"),
+        experiment.noise.rate,
+        experiment.seed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::terminal::tests::{LOOK, run, with_matrices};
+
+    #[test]
+    fn the_overview_tells_settings_phases_and_layers_in_depth_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = with_matrices(&directory.path().join("run"));
+        let text = overview(run.root(), LOOK).unwrap();
+        assert!(text.lines().next().unwrap().ends_with(
+            "run: CNN5 k=4, digits (1000 training images), label noise 0.2, 400 epochs, \
+             seed 0"
+        ));
+        assert!(text.contains("perfect fit at epoch 2"), "{text}");
+        assert!(text.ends_with("layers: relu1 fc output\n"), "{text}");
+    }
+
+    #[test]
+    fn a_run_without_matrices_says_what_makes_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = run(&directory.path().join("run"));
+        let text = overview(run.root(), LOOK).unwrap();
+        assert!(text.contains("no matrices yet"), "{text}");
+    }
+}
