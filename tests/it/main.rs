@@ -4,6 +4,7 @@
 mod analysis;
 mod architecture;
 mod conformance;
+mod findings;
 mod measures;
 mod outside;
 mod support;

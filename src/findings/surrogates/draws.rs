@@ -166,3 +166,42 @@ fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     }
     sums.iter().sum::<f64>() + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_the_covariance_of_their_model() {
+        const DRAWS: usize = 10_000;
+        let (n, d) = (9, 5);
+        let model = PathModel {
+            hurst: 0.5,
+            covariance: Matrix::from_fn(n, |i, j| 0.1 * i.min(j) as f64),
+            jitter2: (0..n).map(|i| 0.05 + 0.02 * i as f64).collect(),
+            drift_dimension: 3,
+            jitter_dimension: d,
+        };
+        let paths = Paths::new(&model, "covariance", DRAWS);
+        let mut sums = vec![[0.0; 2]; n * n];
+        for draw in 0..DRAWS {
+            let path = paths.path(draw);
+            for (at, sum) in sums.iter_mut().enumerate() {
+                let (a, b) = (&path[at / n * d..][..d], &path[at % n * d..][..d]);
+                let product: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                *sum = [sum[0] + product, sum[1] + product * product];
+            }
+        }
+        for (at, [sum, squares]) in sums.into_iter().enumerate() {
+            let (i, j) = (at / n, at % n);
+            let jitter = if i == j { model.jitter2[i] } else { 0.0 };
+            let expected = model.covariance.at(i, j) + jitter;
+            let mean = sum / DRAWS as f64;
+            let se = ((squares / DRAWS as f64 - mean * mean) / DRAWS as f64).sqrt();
+            assert!(
+                (mean - expected).abs() < 4.0 * se,
+                "{i}, {j}: {mean}, not {expected}"
+            );
+        }
+    }
+}

@@ -25,7 +25,7 @@ use stratagram::findings::surrogates::{PathModel, persistence};
 use stratagram::findings::synchrony::{asynchrony, coherence, residual, shares};
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("oracles/findings/golden.json")).unwrap()
+    serde_json::from_str(include_str!("../../oracles/findings/golden.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

@@ -1,0 +1,137 @@
+//! The double descent of a run's test error, measured.
+
+use serde::Serialize;
+
+use super::measure::{MeanOverImages, Wrong, halvings, rise_and_fall};
+use super::readout::{ProbeAnswers, Readout};
+
+/// Halvings of the test images.
+pub const HALVINGS: usize = 100;
+
+/// The double descent of a run's test error, images as the unit. It says nothing about other
+/// seeds.
+///
+/// The estimates are biased towards 0, because half the images choose worse.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DoubleDescent {
+    /// `split halves`, or `unpaired` where only the verdict on the curve is there.
+    pub method: &'static str,
+    /// Number of test images.
+    pub n: Option<usize>,
+    /// Number of halvings.
+    pub halvings: Option<usize>,
+    /// Error at the peak less that at the first minimum.
+    pub rise: Option<f64>,
+    /// Its standard error over images.
+    pub rise_se: Option<f64>,
+    /// Error at the peak less that at the second minimum.
+    pub fall: Option<f64>,
+    /// Its standard error over images.
+    pub fall_se: Option<f64>,
+    /// rise ± 1.96·1.2·se.
+    pub interval_rise: Option<[f64; 2]>,
+    /// fall ± 1.96·1.2·se.
+    pub interval_fall: Option<[f64; 2]>,
+    /// Whether both exceed 0.01 and both intervals lie above 0.
+    pub measured: Option<bool>,
+    /// Whether the verdict on the curve says the same.
+    pub agrees: Option<bool>,
+    /// The rise and fall of a probe at the same epochs.
+    pub readout: Option<Readout>,
+}
+
+impl DoubleDescent {
+    /// From the net's answers at each checkpoint to test images with these labels;
+    /// `on_curve`: whether the verdict on the whole curve is a double descent.
+    ///
+    /// *Shapes* `wrong: [T, n]`, `labels: [n]`. Cost O(100·T·n).
+    ///
+    /// # Panics
+    /// If shapes differ, or there are fewer than two images or no checkpoint.
+    pub fn of(
+        wrong: &Wrong,
+        labels: &[u16],
+        epoch: &[f64],
+        on_curve: Option<bool>,
+        probe: Option<ProbeAnswers<'_>>,
+    ) -> Self {
+        let halves = halvings(labels, HALVINGS);
+        let measured: Vec<&Wrong> =
+            [wrong].into_iter().chain(probe.map(|p| p.wrong)).collect();
+        let per_image = rise_and_fall(wrong, &measured, epoch, &halves);
+        let net = &per_image[0];
+        let [rise, fall] = [&net.rise, &net.fall].map(|d| MeanOverImages::of(d));
+        let both = rise.is_measured() && fall.is_measured();
+        Self {
+            method: "split halves",
+            n: Some(labels.len()),
+            halvings: Some(HALVINGS),
+            rise: Some(rise.mean),
+            rise_se: Some(rise.se),
+            fall: Some(fall.mean),
+            fall_se: Some(fall.se),
+            interval_rise: Some(rise.interval()),
+            interval_fall: Some(fall.interval()),
+            measured: Some(both),
+            agrees: on_curve.map(|on_curve| on_curve == both),
+            readout: probe.map(|probe| Readout::of(probe, net, &per_image[1])),
+        }
+    }
+
+    /// Where no answers per image are stored: the verdict on the curve alone stands.
+    pub fn unpaired() -> Self {
+        Self {
+            method: "unpaired",
+            n: None,
+            halvings: None,
+            rise: None,
+            rise_se: None,
+            fall: None,
+            fall_se: None,
+            interval_rise: None,
+            interval_fall: None,
+            measured: None,
+            agrees: None,
+            readout: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with the given error at each checkpoint; image i is wrong while its threshold
+    /// i/n lies below the error, so errors are nested and halves are alike.
+    fn nested(error: &[f64], n: usize) -> Wrong {
+        error
+            .iter()
+            .map(|e| (0..n).map(|i| (i as f64 + 0.5) / (n as f64) < *e).collect())
+            .collect()
+    }
+
+    #[test]
+    fn a_planted_rise_and_fall_is_measured_and_a_readout_told_apart() {
+        let epoch: Vec<f64> = (0..20).map(|i| 1.5_f64.powi(i)).collect();
+        let curve: Vec<f64> = (0..20)
+            .map(|i| match i {
+                0..6 => 0.6 - 0.08 * f64::from(i),
+                6..11 => 0.2 + 0.03 * f64::from(i - 5),
+                _ => 0.35 - 0.03 * f64::from(i - 10).min(5.0),
+            })
+            .collect();
+        let flat: Vec<f64> =
+            curve.iter().enumerate().map(|(i, e)| if i < 5 { *e } else { 0.2 }).collect();
+        let labels: Vec<u16> = (0..400).map(|i| i % 10).collect();
+        let (net, probe) = (nested(&curve, 400), nested(&flat, 400));
+        let answers = ProbeAnswers { layer: "pool4", labels: "noisy", wrong: &probe };
+        let found = DoubleDescent::of(&net, &labels, &epoch, Some(true), Some(answers));
+        assert_eq!((found.measured, found.agrees), (Some(true), Some(true)));
+        assert!((found.rise.unwrap() - 0.15).abs() < 0.02, "{found:?}");
+        let readout = found.readout.unwrap();
+        assert!(readout.interval_share_rise.unwrap()[1] < 0.2, "{readout:?}");
+        let monotone = nested(&flat, 400);
+        let none = DoubleDescent::of(&monotone, &labels, &epoch, Some(true), None);
+        assert_eq!((none.measured, none.agrees), (Some(false), Some(false)));
+    }
+}

@@ -1,0 +1,7 @@
+//! Findings: golden values, properties, and simulated paths with and without boundaries.
+
+mod golden;
+mod outputs;
+mod paths;
+mod properties;
+mod simulations;
