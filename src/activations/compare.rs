@@ -16,7 +16,6 @@ use super::reduce::{Kept, Outcome, Reduced, Reduction, Signature, take_out};
 use crate::error::Result;
 use crate::similarity::{
     Dominance, EpochMatrix, Undefined, cka, feature_matrix, feature_noise_floor,
-    noise_floor,
 };
 
 /// The files of one list, and behind them those that it is compared against.
@@ -187,8 +186,7 @@ fn compare_all(
     let grams: Vec<_> = signatures.iter().map(|own| gram(own, options, n)).collect();
     let grams: Vec<_> =
         grams.iter().map(|gram| gram.as_deref().map_err(|&reason| reason)).collect();
-    let floor = (several && measure.has_estimator())
-        .then(|| noise_floor(&grams, n, settings.estimator));
+    let floor = several.then(|| measure.noise_floor(&grams, n, settings)).flatten();
     let matrix = match split {
         Some(split) => measure.across(&grams, split, n, settings),
         None => measure.matrix(&grams, n, settings),

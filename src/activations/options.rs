@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::inputs::Reading;
 use super::policy::Policy;
 use crate::error::{Error, Result};
-use crate::similarity::{Estimator, Measure, Settings};
+use crate::similarity::{Estimator, Measure, Setting, Settings};
 
 /// How saved activations are compared.
 #[derive(Debug, Clone)]
@@ -51,7 +51,8 @@ impl Options {
                 .expected(expected))
         };
         if self.confounder.is_some() && !self.measure.has_estimator() {
-            return meaningless("--confounder", self.measure.name(), "cka or cka-rbf");
+            let known = format!("one of {}", Measure::that_read(Setting::Estimator));
+            return meaningless("--confounder", self.measure.name(), &known);
         }
         if self.block.is_some() && (self.measure != Measure::Cka || self.has_batches()) {
             return meaningless("--block", "these signatures", "cka, debiased or biased");

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::observer::Progress;
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 use crate::similarity::regions::Similarity;
-use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs, noise_floor};
+use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs};
 
 use super::decisions::{AGREEMENT, AT_IMAGES};
 use super::plan::Plan;
@@ -238,9 +238,7 @@ pub(super) fn compare(
                 })
                 .collect();
             let (n, settings) = (sizes.n, sizes.settings);
-            let floor = measure
-                .has_estimator()
-                .then(|| noise_floor(&signatures, n, settings.estimator));
+            let floor = measure.noise_floor(&signatures, n, &settings);
             let matrix = match known {
                 Some(known) => measure.grown(known, &signatures, n, &settings),
                 None => measure.matrix(&signatures, n, &settings),

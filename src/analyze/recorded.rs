@@ -177,7 +177,7 @@ fn signatures(
             Rows::Planes(_) => unreachable!("a recording has no planes of its own"),
         };
         if !is_right || array.shape != [length] {
-            let kind = if place.measure == "drs" { "u8" } else { "f32" };
+            let kind = if matches!(place.of, Rows::Of(_)) { "f32" } else { "u8" };
             let found = format!("has `{name}` of the shape {:?}", array.shape);
             return Err(
                 Error::data(&row.path, found).expected(format!("{kind} [{length}]"))

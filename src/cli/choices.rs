@@ -5,12 +5,19 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activations::{Maps, Tokens};
 use crate::experiment::TripletSource;
-use crate::similarity::{Estimator, Measure};
+use crate::similarity::{Estimator, Measure, Setting};
 
 pub(super) fn measures() -> impl TypedValueParser<Value = Measure> {
-    let names = Measure::ALL.iter().map(|measure| measure.name());
+    let value = |measure: &Measure| {
+        PossibleValue::new(measure.name()).help(measure.properties().summary)
+    };
     let known = |name: String| Measure::from_name(&name).expect("a listed name");
-    PossibleValuesParser::new(names).map(known)
+    PossibleValuesParser::new(Measure::ALL.iter().map(value)).map(known)
+}
+
+/// Help on a setting, with the measures that read it.
+pub(super) fn of_setting(setting: Setting, text: &str) -> String {
+    format!("{text} ({})", Measure::that_read(setting))
 }
 
 pub(super) fn estimators() -> impl TypedValueParser<Value = Estimator> {

@@ -3,6 +3,8 @@
 
 use toml::Value;
 
+use crate::similarity::{Estimator, Measure};
+
 use Fallback::{Absent, Required, Toml};
 use Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
@@ -98,22 +100,6 @@ const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
 const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
 
-const ESTIMATORS: &[&str] = &["debiased", "biased", "minibatch"];
-pub(super) const MEASURES: &[&str] = &[
-    "cka",
-    "cka-rbf",
-    "procrustes",
-    "procrustes-distance",
-    "shape",
-    "cca",
-    "cca-r2",
-    "svcca",
-    "pwcca",
-    "mutual-knn",
-    "rsa",
-    "rsa-pearson",
-];
-
 /// The largest seed: what TOML's integers hold.
 const SEEDS: Kind = Integer(0, i64::MAX);
 const NOT_NEGATIVE: Kind = Number(|x| x >= 0.0, "a number of at least 0");
@@ -198,9 +184,9 @@ pub(super) const KEYS: &[Key] = &[
         .of("net.kind", VIT),
     key("analysis.features", Choice(&["flatten", "average", "grid"]), Toml("'flatten'")),
     key("analysis.grid", Integer(1, 1024), Toml("2")).of("analysis.features", &["grid"]),
-    key("analysis.measures", Choices(MEASURES, 1), Toml("['cka']")),
+    key("analysis.measures", Choices(Measure::NAMES, 1), Toml("['cka']")),
     key("analysis.dimensions", Bool, Toml("false")),
-    key("analysis.cka.estimator", Choice(ESTIMATORS), Toml("'debiased'")),
+    key("analysis.cka.estimator", Choice(Estimator::NAMES), Toml("'debiased'")),
     key("analysis.probe.l2", POSITIVE, Toml("1e-3")),
     key("analysis.probe.l2_also", Penalties, Toml("[]")),
     key("analysis.probe.labels", Choice(&["noisy", "clean"]), Toml("'noisy'")),

@@ -105,7 +105,7 @@ fn arrays(root: &Path) -> Result<Vec<(String, Vec<u8>)>> {
         arrays.push("epoch", Array::f64(&[n], results.epochs.clone()));
         for set in &results.matrices {
             for matrix in &set.layers {
-                let name = format!("{}/{}/{}", set.measure, set.group, matrix.layer);
+                let name = format!("{}/{}/{}", set.kind, set.group, matrix.layer);
                 // The run directory holds them as f32.
                 let values = matrix.values.iter().map(|&value| value as f32).collect();
                 arrays.push(name, Array::f32(&[n, n], values));

@@ -27,7 +27,7 @@ pub(super) fn events(results: &RunResults, tables: &[Table]) -> Vec<u8> {
     let names: Vec<String> = results.epochs.iter().map(f64::to_string).collect();
     for set in &results.matrices {
         for matrix in &set.layers {
-            let tag = format!("{}/{}/{}", set.measure, set.group, matrix.layer);
+            let tag = format!("{}/{}/{}", set.kind, set.group, matrix.layer);
             let picture = LabelledMatrix {
                 title: &tag,
                 rows: &names,

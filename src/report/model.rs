@@ -1,5 +1,6 @@
 //! What a report shows, in memory: the results of one run, as its directory holds them.
 
+use crate::similarity::MatrixKind;
 use std::collections::BTreeMap;
 
 use super::figure::time::Timeline;
@@ -91,8 +92,8 @@ pub struct Phases {
 /// The matrices of one measure on one group of examples, in depth order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixSet {
-    /// `cka`, `drs`, `cka-biased`, …: the directory's name.
-    pub measure: String,
+    /// What is compared, as the directory is named.
+    pub kind: MatrixKind,
     /// `test`, `train-clean`, …; for drs the source of the triplets.
     pub group: String,
     /// Estimator that `matrices.csv` names; empty where it names none.
@@ -213,15 +214,15 @@ impl RunResults {
     }
 
     /// The set of a measure on a group.
-    pub fn matrix_set(&self, measure: &str, group: &str) -> Option<&MatrixSet> {
-        self.matrices.iter().find(|set| set.measure == measure && set.group == group)
+    pub fn matrix_set(&self, kind: &MatrixKind, group: &str) -> Option<&MatrixSet> {
+        self.matrices.iter().find(|set| set.kind == *kind && set.group == group)
     }
 
     /// The set that the headline shows for a measure: that of the test images, else the
     /// first.
-    pub fn leading_set(&self, measure: &str) -> Option<&MatrixSet> {
-        let mut sets = self.matrices.iter().filter(|set| set.measure == measure);
-        self.matrix_set(measure, "test").or_else(|| sets.next())
+    pub fn leading_set(&self, kind: &MatrixKind) -> Option<&MatrixSet> {
+        let mut sets = self.matrices.iter().filter(|set| set.kind == *kind);
+        self.matrix_set(kind, "test").or_else(|| sets.next())
     }
 
     /// The sources of triplets that the experiment names.
@@ -280,13 +281,6 @@ impl MatrixSet {
     /// The matrix of a layer.
     pub fn layer(&self, name: &str) -> Option<&EpochMatrix> {
         self.layers.iter().find(|matrix| matrix.layer == name)
-    }
-
-    /// Whether this measures the similarity of decision regions.
-    pub fn is_regions(&self) -> bool {
-        self.measure == "drs"
-            || self.measure.starts_with("drs-")
-            || self.measure == "agreement"
     }
 }
 

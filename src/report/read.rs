@@ -16,6 +16,8 @@ use super::table::Table;
 use crate::array_file::read_npy;
 use crate::error::{Error, Result};
 use crate::net::{NetConfig, Shape};
+use crate::similarity::MatrixKind;
+use crate::similarity::regions::Similarity;
 
 impl RunResults {
     /// Reads everything that a run directory holds for the report.
@@ -296,9 +298,10 @@ fn read_geometry(path: &Path) -> Result<Vec<GeometryRow>> {
 fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
     let cells = Cells::read(&root.join("matrices.csv"), steps)?;
     let mut sets = vec![];
-    for (measure, directory) in directories(&root.join("matrices"))? {
+    for (name, directory) in directories(&root.join("matrices"))? {
+        let kind = MatrixKind::parse(&name);
         // What chance gives is no similarity; kappa is shown, which it is the base of.
-        if measure == "drs-chance" {
+        if kind == MatrixKind::Regions(Similarity::Chance) {
             continue;
         }
         for (group, directory) in directories(&directory)? {
@@ -308,16 +311,16 @@ fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
             }
             if !layers.is_empty() {
                 let estimator = String::new();
-                let measure = measure.clone();
-                sets.push(MatrixSet { measure, group, estimator, layers });
+                let kind = kind.clone();
+                sets.push(MatrixSet { kind, group, estimator, layers });
             }
         }
     }
     // The paper's order: test, then train; cka, then drs, is the alphabet's; the agreement on
     // images goes with the regions.
     sets.sort_by_key(|set| {
-        let last = set.measure == "agreement";
-        (last, set.measure.clone(), group_rank(&set.group))
+        let last = set.kind == MatrixKind::Agreement;
+        (last, set.kind.to_string(), group_rank(&set.group))
     });
     for set in &mut sets {
         cells.complete(set);
@@ -385,15 +388,18 @@ impl Cells {
     /// Fills in a set. Another estimator's directory is `<measure>-<estimator>` while the
     /// table's `measure` may be the plain name: both are looked up.
     fn complete(&self, set: &mut MatrixSet) {
-        let plain = set.measure.split('-').next().unwrap_or_default().to_owned();
+        let (name, mut plain, mut suffix) = (set.kind.to_string(), None, None);
+        if let MatrixKind::Representations { measure, estimator } = &set.kind {
+            plain = Some(measure.name().to_owned());
+            suffix = estimator.map(|estimator| estimator.name());
+        }
         for matrix in &mut set.layers {
             let n = matrix.n_epochs();
             let key = |measure: &String| {
                 (measure.clone(), set.group.clone(), matrix.layer.clone())
             };
-            let exact = self.0.get(&key(&set.measure));
-            let cells = exact.or_else(|| self.0.get(&key(&plain)));
-            let suffix = set.measure.strip_prefix(&format!("{plain}-"));
+            let exact = self.0.get(&key(&name));
+            let cells = exact.or_else(|| self.0.get(&key(plain.as_ref()?)));
             for cell in cells.into_iter().flatten() {
                 if exact.is_none()
                     && suffix.is_some_and(|suffix| cell.estimator != suffix)

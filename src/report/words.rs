@@ -4,6 +4,7 @@
 use super::figure::axes::epoch_label;
 use super::figure::text::{capitalized, thousands, trimmed};
 use super::model::{MatrixSet, RunResults};
+use crate::similarity::{Estimator, MatrixKind};
 
 /// What was run, in a phrase.
 pub(crate) fn title(run: &RunResults) -> String {
@@ -91,34 +92,16 @@ pub(crate) fn seed_words(run: &RunResults) -> String {
 
 /// A measure's name as a reader knows it.
 pub(crate) fn measure_name(set: &MatrixSet) -> String {
-    let (plain, variant) = match set.measure.split_once('-') {
-        Some((plain, variant)) => (plain, Some(variant)),
-        None => (set.measure.as_str(), None),
-    };
-    let name = match plain {
-        "cka" => "linear CKA",
-        "drs" => "DRS",
-        other => other,
-    };
-    if let Some(l2) = set.measure.strip_prefix("drs-l2-") {
-        return format!("DRS, λ = {l2}");
-    }
-    let of_regions = match set.measure.as_str() {
-        "agreement" => Some("agreement"),
-        "drs-kappa" => Some("DRS, Cohen’s κ"),
-        "drs-iou" => Some("DRS, intersection over union"),
-        "drs-inside" => Some("DRS inside the triangle"),
-        "drs-outside" => Some("DRS outside the triangle"),
-        "drs-images" => Some("DRS at the images"),
+    let own = match &set.kind {
+        MatrixKind::Representations { estimator, .. } => estimator.map(Estimator::name),
         _ => None,
     };
-    if let Some(name) = of_regions {
-        return name.to_owned();
-    }
-    let estimator = Some(set.estimator.as_str()).filter(|text| !text.is_empty());
-    match estimator.or(variant) {
-        Some(estimator) if plain != "drs" => format!("{estimator} {name}"),
-        _ => name.to_owned(),
+    let of_table = Some(set.estimator.as_str()).filter(|text| !text.is_empty());
+    match of_table.or(own) {
+        Some(estimator) if !set.kind.is_of_decisions() => {
+            format!("{estimator} {}", set.kind.title())
+        }
+        _ => set.kind.title(),
     }
 }
 

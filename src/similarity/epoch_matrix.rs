@@ -129,7 +129,7 @@ impl EpochMatrix {
 
 /// Which pairs of epochs are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pairs {
+pub(crate) enum Pairs {
     /// i ≤ j, which stands for (j, i) too.
     Mirrored,
     /// All, each for itself.

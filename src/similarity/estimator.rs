@@ -29,8 +29,12 @@ impl Estimator {
     pub const ALL: [Self; 3] =
         [Self::Debiased, Self::Biased, Self::Minibatch { size: Self::BATCH }];
 
+    /// Their names, in the same order.
+    pub const NAMES: &[&str] =
+        &[Self::ALL[0].name(), Self::ALL[1].name(), Self::ALL[2].name()];
+
     /// The name in experiment files and on the command line.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Debiased => "debiased",
             Self::Biased => "biased",

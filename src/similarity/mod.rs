@@ -15,6 +15,7 @@ mod errors;
 mod estimator;
 mod feature;
 mod gram;
+mod matrix_kind;
 mod measure;
 pub mod measures;
 pub mod regions;
@@ -28,8 +29,9 @@ pub use errors::noise_floor;
 pub use estimator::Estimator;
 pub use feature::Feature;
 pub use gram::without;
-pub use measure::{Invariance, Measure, Settings};
-pub use measures::{alignment, cka, neighbours, procrustes, pwcca, rbf, rsa};
+pub use matrix_kind::MatrixKind;
+pub use measure::{Invariance, Properties, Setting, Settings};
+pub use measures::{Measure, alignment, cka, neighbours, procrustes, pwcca, rbf, rsa};
 pub use regions::{drs, geometry};
 pub use routes::{
     Columns, FeatureSignature, MOST_FEATURES, blocked_matrix, feature_matrix,

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::choices::{estimators, measures};
+use super::choices::{estimators, measures, of_setting};
 use super::print_result;
 use crate::activations::{Comparison, Maps, Options, Policy, Tokens, compare};
 use crate::error::Result;
-use crate::similarity::{Estimator, Measure, Settings};
+use crate::similarity::{Estimator, Measure, Setting, Settings};
 use outputs::Outputs;
 
 /// Compare saved activations, all pairs or one list against another.
@@ -33,21 +33,21 @@ pub(super) struct Arguments {
     /// The measure of similarity.
     #[arg(long, value_parser = measures())]
     measure: Measure,
-    /// The estimator of HSIC (cka, cka-rbf); only the unbiased ones are 0 for unrelated
-    /// representations whatever their numbers of features.
-    #[arg(long, value_parser = estimators(), default_value = "debiased")]
+    #[arg(long, value_parser = estimators(), default_value = "debiased", help = of_setting(
+        Setting::Estimator, "The estimator of HSIC; only the unbiased ones are 0 for unrelated \
+        representations whatever their numbers of features"))]
     estimator: Estimator,
     /// Examples of a minibatch; a remainder joins the last one.
     #[arg(long, value_name = "B", default_value_t = Estimator::BATCH)]
     batch_size: usize,
-    /// Bandwidth of cka-rbf, in roots of the median squared distance.
-    #[arg(long, value_name = "T", default_value_t = 0.5)]
+    #[arg(long, value_name = "T", default_value_t = 0.5, help = of_setting(
+        Setting::Threshold, "Bandwidth, in roots of the median squared distance"))]
     threshold: f64,
-    /// Share of the variance that svcca keeps.
-    #[arg(long, value_name = "V", default_value_t = 0.99)]
+    #[arg(long, value_name = "V", default_value_t = 0.99, help = of_setting(
+        Setting::Variance, "Share of the variance that is kept"))]
     variance: f64,
-    /// Neighbours of mutual-knn.
-    #[arg(long, value_name = "K", default_value_t = 10)]
+    #[arg(long, value_name = "K", default_value_t = 10, help = of_setting(
+        Setting::Neighbours, "Nearest neighbors of each example"))]
     neighbours: usize,
     /// Activations: .npy, .npz or .safetensors, or folders of them.
     #[arg(required = true, value_name = "FILE")]
@@ -68,7 +68,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value = "all")]
     tokens: Tokens,
     /// Compare what these activations of the same examples, such as the inputs, do not
-    /// explain: deconfounded CKA (cka, cka-rbf).
+    /// explain: deconfounded CKA, of the measures with an estimator.
     #[arg(long, value_name = "FILE")]
     confounder: Option<PathBuf>,
     /// Hold so many rows of the Gram matrices at a time, for more examples than fit in memory

@@ -56,12 +56,12 @@ fn position(run: &RunResults, set: Option<&MatrixSet>) -> Option<usize> {
     let set = set?;
     run.matrices
         .iter()
-        .position(|other| (&other.measure, &other.group) == (&set.measure, &set.group))
+        .position(|other| (&other.kind, &other.group) == (&set.kind, &set.group))
 }
 
 fn set(set: &MatrixSet) -> Value {
     json!({
-        "regions": set.is_regions(),
+        "regions": set.kind.is_of_decisions(),
         "measure": words::measure_name(set),
         "group": set.group,
         "layers": set.layers.iter().map(layer).collect::<Vec<Value>>(),

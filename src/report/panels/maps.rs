@@ -8,6 +8,7 @@ use crate::report::figure::text::capitalized;
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
+use crate::similarity::MatrixKind;
 
 const SHOWS: [RunFile; 4] =
     [RunFile::Axis, RunFile::Matrix, RunFile::Matrices, RunFile::Phases];
@@ -19,7 +20,7 @@ pub(super) const REPRESENTATIONS: Panel = Panel {
     section: Section::Layers,
     shows: &SHOWS,
     blocks: |run| {
-        let sets = sets(run, |set| !set.is_regions());
+        let sets = sets(run, |set| !set.kind.is_of_decisions());
         if sets.is_empty() {
             return vec![Block::absent(
                 "There are no CKA matrices: matrices/cka is absent. `stratagram analyze` \
@@ -37,7 +38,7 @@ pub(super) const DECISIONS: Panel = Panel {
     section: Section::Layers,
     shows: &SHOWS,
     blocks: |run| {
-        let sets = sets(run, MatrixSet::is_regions);
+        let sets = sets(run, |set| set.kind.is_of_decisions());
         if !sets.is_empty() {
             return vec![Block::Maps(Maps { id: "drs", heading: DECISIONS.title, sets })];
         }
@@ -54,8 +55,8 @@ pub(super) const DECISIONS: Panel = Panel {
 /// The sets of one kind of measure, with what tells them apart.
 fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
     let found = || run.matrices.iter().enumerate().filter(move |(_, set)| is_kind(set));
-    let first = found().next().map(|(_, set)| &set.measure);
-    let one_measure = found().all(|(_, set)| Some(&set.measure) == first);
+    let first = found().next().map(|(_, set)| &set.kind);
+    let one_measure = found().all(|(_, set)| Some(&set.kind) == first);
     let map_set = |(index, set): (usize, &MatrixSet)| {
         let name = if one_measure {
             set.group.clone()
@@ -70,7 +71,7 @@ fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
 /// All layers of a measure in depth order.
 fn figure(run: &RunResults, set: &MatrixSet) -> Figure {
     let (title, caption) = words_of(run, set);
-    let file = format!("{}-{}", slug(&set.measure), slug(&set.group));
+    let file = format!("{}-{}", slug(&set.kind.to_string()), slug(&set.group));
     let (svg, size) = drawing(run, set, &format!("hatch-{file}"));
     Figure::new(file, svg.finish(size, &title, &caption), caption)
 }
@@ -152,8 +153,10 @@ fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
 
 /// What a set was measured on.
 fn examples(set: &MatrixSet) -> String {
-    match (set.is_regions(), set.group.as_str()) {
-        (true, group) if set.measure == "agreement" => format!("on {group} images"),
+    match (set.kind.is_of_decisions(), set.group.as_str()) {
+        (true, group) if set.kind == MatrixKind::Agreement => {
+            format!("on {group} images")
+        }
         (true, group) => format!("on planes through {group} images"),
         (false, "test") => "on test images".into(),
         (false, "train-clean") => "on training images with clean labels".into(),

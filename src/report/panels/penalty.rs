@@ -1,6 +1,7 @@
 //! What the probes say at other strengths λ of their penalty (`analysis.probe.l2_also`): every
 //! quantity that the page shows of them, beside its value at the λ of the figures.
 
+use crate::similarity::MatrixKind;
 use std::fmt::Write as _;
 
 use super::panel::{Block, Panel, Section};
@@ -100,6 +101,15 @@ impl Penalties {
         if k == self.own { String::new() } else { format!("-l2-{}", self.l2[k]) }
     }
 
+    /// What the matrices of decisions by the k-th probes are.
+    fn kind(&self, k: usize) -> MatrixKind {
+        if k == self.own {
+            MatrixKind::DRS
+        } else {
+            MatrixKind::Penalty(self.l2[k].to_string())
+        }
+    }
+
     fn add_probes(&mut self, run: &RunResults, value: Value) {
         let all: Vec<&ProbeRow> = run.probes.iter().chain(&run.penalties).collect();
         self.add_curves(|l2, _, layer| {
@@ -149,10 +159,9 @@ impl Penalties {
     /// Adds the agreement of decision regions, of which each layer has a matrix.
     fn add_regions(&mut self, run: &RunResults) {
         let mut largest = None;
-        let leading = run.leading_set("drs").map(|set| set.group.as_str());
-        let sets: Vec<_> = (0..self.l2.len())
-            .map(|k| run.matrix_set(&format!("drs{}", self.suffix(k)), leading?))
-            .collect();
+        let leading = run.leading_set(&MatrixKind::DRS).map(|set| set.group.as_str());
+        let sets: Vec<_> =
+            (0..self.l2.len()).map(|k| run.matrix_set(&self.kind(k), leading?)).collect();
         for (layer, values) in &mut self.rows {
             let matrices: Vec<Option<&EpochMatrix>> =
                 sets.iter().map(|set| set.and_then(|set| set.layer(layer))).collect();
@@ -282,9 +291,9 @@ mod tests {
             errors: vec![f64::NAN; 4],
             reasons: BTreeMap::new(),
         };
-        let measure = measure.to_owned();
+        let kind = MatrixKind::parse(measure);
         let (group, estimator) = ("test".to_owned(), String::new());
-        MatrixSet { measure, group, estimator, layers: vec![matrix] }
+        MatrixSet { kind, group, estimator, layers: vec![matrix] }
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn loading(run: &RunResults) -> String {
     let n = matrix.n_epochs();
     let line = format!(
         "numpy.load(\"matrices/{}/{}/{}.npy\")  # [{n}, {n}] float32; epochs: matrices/axis.csv",
-        set.measure, set.group, matrix.layer
+        set.kind, set.group, matrix.layer
     );
     format!(
         "<h3>The numbers</h3>\n<p>Every matrix is a NumPy file in the run directory; \

@@ -1,5 +1,6 @@
 //! The matrices of one layer, and what its probes say at other penalties.
 
+use crate::similarity::MatrixKind;
 use std::path::Path;
 
 use super::look::Look;
@@ -25,7 +26,7 @@ impl Question<'_> {
     fn asks_for(&self, file: &MatrixFile) -> bool {
         let measure = match self.measure {
             Some(measure) => file.measure == measure,
-            None => !file.measure.starts_with("drs-") && file.measure != "agreement",
+            None => MatrixKind::parse(&file.measure).is_leading(),
         };
         measure && file.layer == self.layer && file.group == self.group
     }

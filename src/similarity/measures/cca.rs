@@ -7,7 +7,82 @@ use crate::similarity::errors::influence::{
 use crate::similarity::gram::bases::Basis;
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::dot::widened;
-use crate::similarity::{Feature, Undefined};
+use crate::similarity::measure::{
+    Definition, Epochs, Procedure, Properties, Setting, Settings,
+};
+use crate::similarity::{EpochMatrix, Feature, Invariance, Undefined};
+
+const BASE: Properties = Properties {
+    error: "infinitesimal jackknife",
+    signature: "orthonormal basis, unused columns 0, `[n, min(n, p)]`",
+    ..Properties::SIMILARITY
+};
+
+/// Mean canonical correlation.
+pub(super) const CCA: Definition<Correlations> = Definition {
+    properties: Properties {
+        name: "cca",
+        title: "mean CCA",
+        summary: "mean canonical correlation",
+        invariances: &Invariance::ALL,
+        ..BASE
+    },
+    procedure: Correlations { mean: Mean::Plain, keeps_all: true },
+};
+
+/// Mean squared canonical correlation.
+pub(super) const CCA_R2: Definition<Correlations> = Definition {
+    properties: Properties {
+        name: "cca-r2",
+        title: "mean squared CCA",
+        summary: "mean squared canonical correlation, R²_CCA (Kornblith et al. 2019)",
+        invariances: &Invariance::ALL,
+        ..BASE
+    },
+    procedure: Correlations { mean: Mean::Squares, keeps_all: true },
+};
+
+/// SVCCA.
+pub(super) const SVCCA: Definition<Correlations> = Definition {
+    properties: Properties {
+        name: "svcca",
+        title: "SVCCA",
+        summary: "mean canonical correlation of the leading directions (Raghu et al. 2017)",
+        settings: &[Setting::Variance],
+        error: "infinitesimal jackknife with the directions kept",
+        ..BASE
+    },
+    procedure: Correlations { mean: Mean::Plain, keeps_all: false },
+};
+
+/// What is made of canonical correlations, and of which directions.
+pub(super) struct Correlations {
+    mean: Mean,
+    /// Whether all directions count, or those of [`Settings::variance`].
+    keeps_all: bool,
+}
+
+impl Procedure for Correlations {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        let variance = if self.keeps_all { 1.0 } else { settings.variance };
+        signature(features, n, p, variance)
+    }
+
+    fn signature_len(&self, n: usize, p: usize, _settings: &Settings) -> usize {
+        n * n.min(p)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        let Epochs { n, settings, .. } = *epochs;
+        epochs.pairwise(|a, b| compare(a, b, n, self.mean, settings.errors))
+    }
+}
 
 /// An orthonormal basis of the leading directions of centred features, `[n, min(n, p)]`; the
 /// columns beyond those kept are 0.

@@ -5,12 +5,56 @@
 //! centred Grams, so CKA is the cosine between them: centring, packing and normalizing each
 //! Gram once makes the matrix of all epochs a single product.
 
-use crate::similarity::errors::jackknife::Rule;
+use crate::similarity::epoch_matrix::Pairs;
 use crate::similarity::gram::batches::batches_of;
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::matrix::{F64_BELOW, Gram, NOTHING_BELOW, TERMS};
+use crate::similarity::measure::{
+    Definition, Epochs, Procedure, Properties, Setting, Settings,
+};
 use crate::similarity::measures::kernel::{self, Piece};
 use crate::similarity::{EpochMatrix, Estimator, Feature, Undefined};
+
+/// Linear CKA.
+pub(super) const CKA: Definition<Linear> = Definition {
+    properties: Properties {
+        name: "cka",
+        title: "linear CKA",
+        summary: "linear centered kernel alignment (Kornblith et al. 2019)",
+        settings: &[Setting::Estimator],
+        error: "delete-one jackknife",
+        signature: "centered Gram matrix, packed, `n(n+1)/2`",
+        ..Properties::SIMILARITY
+    },
+    procedure: Linear,
+};
+
+/// The linear kernel.
+pub(super) struct Linear;
+
+impl Procedure for Linear {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p, settings.estimator)
+    }
+
+    fn signature_len(&self, n: usize, _p: usize, settings: &Settings) -> usize {
+        kernel::signature_len(n, settings.estimator)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        kernel::compare(epochs)
+    }
+
+    fn noise_floor(&self, epochs: &Epochs<'_>) -> Option<f64> {
+        kernel::noise_floor(epochs)
+    }
+}
 
 /// The packed Gram matrix of one representation: upper triangle row by row, off-diagonal
 /// entries times √2, unit norm; `n(n+1)/2` numbers.
@@ -139,21 +183,7 @@ pub fn matrix(
     n: usize,
     estimator: Estimator,
 ) -> EpochMatrix {
-    grown(None, signatures, n, estimator, true)
-}
-
-/// [`matrix`], where the cells of the first epochs may be known; `errors` says whether
-/// standard errors are worked out.
-pub(crate) fn grown(
-    known: Option<&EpochMatrix>,
-    signatures: &[Result<&[f32], Undefined>],
-    n: usize,
-    estimator: Estimator,
-    errors: bool,
-) -> EpochMatrix {
-    let rule = match estimator {
-        Estimator::Biased => Rule::Centred,
-        Estimator::Debiased | Estimator::Minibatch { .. } => Rule::UCentred,
-    };
-    kernel::matrix(signatures, &batches_of(n, estimator), rule, known, errors)
+    let settings = Settings { estimator, ..Settings::default() };
+    let pairs = Pairs::Mirrored;
+    kernel::compare(&Epochs { signatures, n, settings: &settings, pairs, known: None })
 }

@@ -5,11 +5,13 @@
 
 use std::ops::Range;
 
+use crate::similarity::errors::halves;
 use crate::similarity::errors::jackknife::{Rule, Triangles};
 use crate::similarity::gram::batches::batches_of;
 use crate::similarity::gram::matrix::{Gram, UCentred};
 use crate::similarity::gram::products::{Wanted, inner_products};
 use crate::similarity::gram::triangle::packed_len;
+use crate::similarity::measure::Epochs;
 use crate::similarity::{EpochMatrix, Estimator, Feature, Undefined};
 
 /// The length of a signature of n examples.
@@ -147,6 +149,22 @@ pub(crate) fn matrix(
         matrix.take_known(known);
     }
     matrix
+}
+
+/// The CKA of all pairs of epochs.
+pub(crate) fn compare(epochs: &Epochs<'_>) -> EpochMatrix {
+    let Epochs { signatures, n, settings, known, .. } = *epochs;
+    let rule = match settings.estimator {
+        Estimator::Biased => Rule::Centred,
+        Estimator::Debiased | Estimator::Minibatch { .. } => Rule::UCentred,
+    };
+    matrix(signatures, &batches_of(n, settings.estimator), rule, known, settings.errors)
+}
+
+/// The noise floor of CKA, from halves of the examples.
+pub(crate) fn noise_floor(epochs: &Epochs<'_>) -> Option<f64> {
+    let Epochs { signatures, n, settings, .. } = *epochs;
+    Some(halves::noise_floor(signatures, n, settings.estimator))
 }
 
 /// Fills in the cells of the defined `epochs` from their inner products and standard errors.

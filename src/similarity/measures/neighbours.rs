@@ -5,7 +5,10 @@ use rayon::prelude::*;
 
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::dot;
-use crate::similarity::{Feature, Undefined};
+use crate::similarity::measure::{
+    Definition, Epochs, Procedure, Properties, Setting, Settings,
+};
+use crate::similarity::{EpochMatrix, Feature, Invariance, Undefined};
 
 /// What makes two examples near.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,48 @@ pub enum Nearness {
     Cosine,
     /// Of the features as they are: examples of large norm are near to many.
     InnerProduct,
+}
+
+/// Mutual k nearest neighbors.
+pub(super) const MUTUAL_KNN: Definition<Shared> = Definition {
+    properties: Properties {
+        name: "mutual-knn",
+        title: "mutual kNN",
+        summary: "share of common nearest neighbors by cosine (Huh et al. 2024)",
+        invariances: INVARIANCES,
+        settings: &[Setting::Neighbours],
+        error: "sd/√n of the examples' overlaps: 0.7 to 1 of the spread over draws",
+        signature: "nearest neighbors, `[n, k]`",
+        ..Properties::SIMILARITY
+    },
+    procedure: Shared,
+};
+
+/// What neighborhoods by cosine do not depend on.
+pub(super) const INVARIANCES: &[Invariance] =
+    &[Invariance::Scaling, Invariance::FeatureOrder, Invariance::Orthogonal];
+
+/// The share of neighbors that both representations have.
+pub(super) struct Shared;
+
+impl Procedure for Shared {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p, settings.neighbours, Nearness::Cosine)
+    }
+
+    fn signature_len(&self, n: usize, _p: usize, settings: &Settings) -> usize {
+        n * settings.neighbours
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        epochs.pairwise(|a, b| compare(a, b, epochs.n))
+    }
 }
 
 /// Every example's k nearest others, `[n, k]`: their positions, nearest first; of equally

@@ -5,7 +5,8 @@ use crate::similarity::errors::influence::{Matched, singular_values, standard_er
 use crate::similarity::gram::bases;
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::dot::{narrowed, widened};
-use crate::similarity::{Feature, Undefined};
+use crate::similarity::measure::{Definition, Epochs, Procedure, Properties, Settings};
+use crate::similarity::{EpochMatrix, Feature, Undefined};
 
 /// What is made of the nuclear norm ‖`XᵀY`‖₊ of centred features with ‖X‖ = ‖Y‖ = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,68 @@ pub enum Form {
     Distance,
     /// arccos ‖`XᵀY`‖₊ in [0, π/2], a metric.
     Angle,
+}
+
+const BASE: Properties = Properties {
+    error: "infinitesimal jackknife",
+    signature: "centered features in at most n dimensions, unit norm, `[n, min(n, p)]`",
+    ..Properties::SIMILARITY
+};
+
+/// Procrustes similarity.
+pub(super) const PROCRUSTES: Definition<Form> = Definition {
+    properties: Properties {
+        name: "procrustes",
+        title: "Procrustes similarity",
+        summary: "overlap after the best rotation, the nuclear norm of XᵀY (Ding et al. 2021)",
+        ..BASE
+    },
+    procedure: Form::Similarity,
+};
+
+/// Procrustes distance.
+pub(super) const PROCRUSTES_DISTANCE: Definition<Form> = Definition {
+    properties: Properties {
+        name: "procrustes-distance",
+        title: "Procrustes distance",
+        summary: "least distance over all rotations, √(2 − 2·procrustes)",
+        is_distance: true,
+        ..BASE
+    },
+    procedure: Form::Distance,
+};
+
+/// The angular shape metric.
+pub(super) const SHAPE: Definition<Form> = Definition {
+    properties: Properties {
+        name: "shape",
+        title: "angular shape distance",
+        summary: "angular shape metric, arccos(procrustes) (Williams et al. 2021)",
+        is_distance: true,
+        ..BASE
+    },
+    procedure: Form::Angle,
+};
+
+impl Procedure for Form {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        _settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p)
+    }
+
+    fn signature_len(&self, n: usize, p: usize, _settings: &Settings) -> usize {
+        n * n.min(p)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        let Epochs { n, settings, .. } = *epochs;
+        epochs.pairwise(|a, b| compare(a, b, n, *self, settings.errors))
+    }
 }
 
 /// Centred features of unit Frobenius norm, in at most n dimensions: `[n, min(n, p)]`.

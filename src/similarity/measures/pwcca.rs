@@ -7,7 +7,51 @@ use crate::similarity::errors::influence::{Matched, on_correlation, standard_err
 use crate::similarity::gram::bases::Basis;
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::dot::{transposed_product, widened};
-use crate::similarity::{Feature, Undefined};
+use crate::similarity::measure::{Definition, Epochs, Procedure, Properties, Settings};
+use crate::similarity::{EpochMatrix, Feature, Invariance, Undefined};
+
+/// Projection-weighted CCA.
+pub(super) const PWCCA: Definition<Weighted> = Definition {
+    properties: Properties {
+        name: "pwcca",
+        title: "PWCCA",
+        summary: "canonical correlations weighted by the first representation (Morcos et al. 2018)",
+        invariances: &[
+            Invariance::Scaling,
+            Invariance::Translation,
+            Invariance::FeatureOrder,
+        ],
+        is_symmetric: false,
+        error: "infinitesimal jackknife with the weights kept: 0.7 to 1 of the spread over draws",
+        signature: "p, then an orthonormal basis `[n, min(n, p)]`, then the coordinates \
+                    `[min(n, p), p]`",
+        ..Properties::SIMILARITY
+    },
+    procedure: Weighted,
+};
+
+/// Canonical correlations with the weights of the first.
+pub(super) struct Weighted;
+
+impl Procedure for Weighted {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        _settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p)
+    }
+
+    fn signature_len(&self, n: usize, p: usize, _settings: &Settings) -> usize {
+        1 + n.min(p) * (n + p)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        epochs.pairwise(|a, b| compare(a, b, epochs.n))
+    }
+}
 
 /// The number of features p, then an orthonormal basis U of the centred features
 /// `[n, r]`, r = min(n, p), columns beyond the rank 0, then their coordinates `UᵀX` `[r, p]`.

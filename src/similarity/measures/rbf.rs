@@ -4,8 +4,52 @@ use crate::similarity::gram::batches::batches_of;
 use crate::similarity::gram::centred::Centred;
 use crate::similarity::gram::matrix::Gram;
 use crate::similarity::gram::matrix::NOTHING_BELOW;
+use crate::similarity::measure::{
+    Definition, Epochs, Procedure, Properties, Setting, Settings,
+};
 use crate::similarity::measures::kernel::{self, Piece};
-use crate::similarity::{Estimator, Feature, Undefined};
+use crate::similarity::{EpochMatrix, Estimator, Feature, Undefined};
+
+/// CKA with a Gaussian kernel.
+pub(super) const CKA_RBF: Definition<Gaussian> = Definition {
+    properties: Properties {
+        name: "cka-rbf",
+        title: "Gaussian CKA",
+        summary: "CKA with a Gaussian kernel (Kornblith et al. 2019)",
+        settings: &[Setting::Estimator, Setting::Threshold],
+        error: "delete-one jackknife",
+        signature: "centered Gram matrix, packed, `n(n+1)/2`",
+        ..Properties::SIMILARITY
+    },
+    procedure: Gaussian,
+};
+
+/// The Gaussian kernel.
+pub(super) struct Gaussian;
+
+impl Procedure for Gaussian {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p, settings.estimator, settings.threshold)
+    }
+
+    fn signature_len(&self, n: usize, _p: usize, settings: &Settings) -> usize {
+        kernel::signature_len(n, settings.estimator)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        kernel::compare(epochs)
+    }
+
+    fn noise_floor(&self, epochs: &Epochs<'_>) -> Option<f64> {
+        kernel::noise_floor(epochs)
+    }
+}
 
 /// The packed, centred Gram matrix of one representation under
 /// k(x, y) = exp(−‖x−y‖²/(2t²·median)), off-diagonal entries times √2, unit norm.

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use crate::similarity::errors::jackknife::Rule;
 use crate::similarity::gram::triangle::packed_len;
+use crate::similarity::measure::{Definition, Epochs, Procedure, Properties, Settings};
 use crate::similarity::measures::kernel;
-use crate::similarity::{EpochMatrix, Feature, Undefined};
+use crate::similarity::{EpochMatrix, Feature, Invariance, Undefined};
 
 /// How two matrices of dissimilarities are correlated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,57 @@ pub enum Correlation {
     Pearson,
     /// Of the ranks; equal dissimilarities share the mean of their ranks.
     Spearman,
+}
+
+const BASE: Properties = Properties {
+    invariances: &[Invariance::Scaling, Invariance::FeatureOrder],
+    ..Properties::SIMILARITY
+};
+
+/// RSA by ranks.
+pub(super) const RSA: Definition<Correlation> = Definition {
+    properties: Properties {
+        name: "rsa",
+        title: "RSA",
+        summary: "Spearman correlation of dissimilarities (Kriegeskorte et al. 2008)",
+        error: "delete-one jackknife with the ranks of all examples kept",
+        signature: "ranks of dissimilarities, packed, mean 0, unit norm, `n(n+1)/2`",
+        ..BASE
+    },
+    procedure: Correlation::Spearman,
+};
+
+/// RSA by the dissimilarities themselves.
+pub(super) const RSA_PEARSON: Definition<Correlation> = Definition {
+    properties: Properties {
+        name: "rsa-pearson",
+        title: "RSA by Pearson’s correlation",
+        summary: "Pearson correlation of dissimilarities (Kriegeskorte et al. 2008)",
+        error: "delete-one jackknife",
+        signature: "dissimilarities, packed, mean 0, unit norm, `n(n+1)/2`",
+        ..BASE
+    },
+    procedure: Correlation::Pearson,
+};
+
+impl Procedure for Correlation {
+    fn signature<T: Feature>(
+        &self,
+        features: &[T],
+        n: usize,
+        p: usize,
+        _settings: &Settings,
+    ) -> Result<Vec<f32>, Undefined> {
+        signature(features, n, p, *self)
+    }
+
+    fn signature_len(&self, n: usize, _p: usize, _settings: &Settings) -> usize {
+        packed_len(n)
+    }
+
+    fn compare(&self, epochs: &Epochs<'_>) -> EpochMatrix {
+        grown(epochs.known, epochs.signatures, epochs.n, epochs.settings.errors)
+    }
 }
 
 /// The dissimilarities 1 − r of all pairs of examples, r the Pearson correlation of their

@@ -52,6 +52,18 @@ impl Similarity {
         }
     }
 
+    /// Its name in captions.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Agreement => "DRS",
+            Self::Chance => "DRS by chance",
+            Self::Kappa => "DRS, Cohen’s κ",
+            Self::Iou => "DRS, intersection over union",
+            Self::Inside => "DRS inside the triangle",
+            Self::Outside => "DRS outside the triangle",
+        }
+    }
+
     fn undefined(self) -> Undefined {
         match self {
             Self::Kappa => Undefined::OneClass,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use stratagram::similarity::MatrixKind;
 
 use serde_json::Value;
 use stratagram::array_file::{Array, NamedArrays, npy_bytes, npz_bytes};
@@ -216,7 +217,7 @@ fn layers_stand_in_depth_order() {
     let run = tempfile::tempdir().unwrap();
     complete(run.path(), &["fc", "pool2", "relu1", "relu10", "relu9", "pool4"]);
     let results = RunResults::read(run.path()).unwrap();
-    let drs = results.matrix_set("drs", "test").unwrap();
+    let drs = results.matrix_set(&MatrixKind::DRS, "test").unwrap();
     let names: Vec<&str> =
         drs.layers.iter().map(|matrix| matrix.layer.as_str()).collect();
     // Names the net does not have follow, their numbers compared as numbers.
@@ -302,7 +303,7 @@ fn an_undefined_cell_is_hatched_and_has_its_reason() {
     let run = tempfile::tempdir().unwrap();
     complete(run.path(), &["relu1"]);
     let results = RunResults::read(run.path()).unwrap();
-    let set = results.matrix_set("cka", "test").unwrap();
+    let set = results.matrix_set(&MatrixKind::CKA, "test").unwrap();
     assert!(set.layers[0].value(0, 1).is_nan());
     let figure = figure(&results, "cka-test");
     assert!(figure.contains("fill=\"url(#hatch-cka-test)\""));

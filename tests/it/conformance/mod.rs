@@ -1,9 +1,9 @@
 //! docs/CONFORMANCE.md says what is so.
 
-mod table;
+pub(crate) mod table;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn the_document_is_up_to_date() {
@@ -11,7 +11,7 @@ fn the_document_is_up_to_date() {
     let written = fs::read_to_string(root.join("docs/CONFORMANCE.md")).unwrap();
     let lines = table::lines();
     let now = table::document(&lines);
-    let hint = "write it anew: cargo run --release --example conformance";
+    let hint = "write it again: cargo run --release --example conformance";
     assert_eq!(written.lines().count(), now.lines().count(), "{hint}");
     let mut checked = lines.iter();
     for (written, now) in written.lines().zip(now.lines()) {
@@ -36,12 +36,14 @@ fn the_document_is_up_to_date() {
 
 #[test]
 fn every_test_that_is_named_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let code: String = fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .map(|path| fs::read_to_string(path).unwrap())
+    let listed = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let folders = listed(&root).into_iter().filter(|path| path.is_dir());
+    let code: String = folders
+        .flat_map(|folder| listed(&folder))
+        .map(|file| fs::read_to_string(file).unwrap())
         .collect();
     for (defect, test) in table::DEFECTS {
         assert!(code.contains(&format!("fn {test}()")), "{defect}: {test}");

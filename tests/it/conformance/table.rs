@@ -27,7 +27,7 @@ fn oracle(name: &str, file: &str) -> PathBuf {
 }
 
 /// `expected.json`, and what `further.json` adds to it.
-fn expected(name: &str) -> serde_json::Value {
+pub fn expected(name: &str) -> serde_json::Value {
     let read = |file| -> Option<serde_json::Map<String, serde_json::Value>> {
         let json = std::fs::read_to_string(oracle(name, file)).ok()?;
         Some(serde_json::from_str(&json).unwrap())
@@ -64,8 +64,17 @@ pub fn lines() -> Vec<Line> {
     lines
 }
 
-fn saved_activations() -> Vec<Line> {
-    let cases = [
+/// A key of the oracles: what it stands for.
+pub struct Case {
+    pub key: &'static str,
+    pub measure: Measure,
+    pub settings: Settings,
+    pub tolerance: f64,
+}
+
+/// Every measure that the oracles of saved activations have values of.
+pub fn cases() -> Vec<Case> {
+    [
         ("cka_linear_biased", Measure::Cka, with(Estimator::Biased)),
         ("cka_linear_debiased", Measure::Cka, with(Estimator::Debiased)),
         ("cka_linear_minibatch64", Measure::Cka, with(Estimator::Minibatch { size: 64 })),
@@ -78,7 +87,18 @@ fn saved_activations() -> Vec<Line> {
         ("pwcca", Measure::Pwcca, Settings::default()),
         ("mutual_knn10_cosine", Measure::MutualKnn, Settings::default()),
         ("rsa_spearman", Measure::Rsa, Settings::default()),
-    ];
+    ]
+    .map(|(key, measure, settings)| {
+        let tolerance = if COUNTS.contains(&measure) { 1e-15 } else { 1e-5 };
+        Case { key, measure, settings, tolerance }
+    })
+    .into()
+}
+
+/// Measures that are made of whole numbers: exact but for the last bit.
+const COUNTS: &[Measure] = &[Measure::MutualKnn];
+
+fn saved_activations() -> Vec<Line> {
     let mut lines = vec![];
     for (name, n_epochs) in [("activations-small", 5), ("activations-offset", 4)] {
         let expected = expected(name);
@@ -87,7 +107,7 @@ fn saved_activations() -> Vec<Line> {
             .collect();
         let n = arrays[0].shape[0];
         let layers: Vec<Vec<f64>> = arrays.iter().map(Array::to_f64).collect();
-        for (key, measure, settings) in cases {
+        for Case { key, measure, settings, tolerance } in cases() {
             let found = values(&layers, n, measure, &settings);
             let cell = |at: usize| expected[key][at / n_epochs][at % n_epochs].as_f64();
             let difference = found
@@ -95,8 +115,6 @@ fn saved_activations() -> Vec<Line> {
                 .enumerate()
                 .map(|(at, value)| (value - cell(at).unwrap()).abs())
                 .fold(0.0, f64::max);
-            // Counts of neighbours are whole numbers over n·k.
-            let tolerance = if measure == Measure::MutualKnn { 1e-15 } else { 1e-5 };
             lines.push(Line {
                 quantity: key.into(),
                 oracle: name,

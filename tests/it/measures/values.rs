@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::conformance::table::{Case, cases, expected};
 use crate::support::layers::{
     TOLERANCE, assert_close, compare, golden, hsic1, related, rounded,
 };
@@ -16,49 +17,18 @@ fn oracle(name: &str, file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name).join(file)
 }
 
-fn read_json(path: &Path) -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn expected(name: &str) -> serde_json::Value {
-    read_json(&oracle(name, "expected.json"))
-}
-
-/// The oracle's name of a measure, and the settings it stands for.
-fn cases() -> Vec<(&'static str, Measure, Settings)> {
-    let debiased = Settings::default();
-    let with = |estimator| Settings { estimator, ..debiased };
-    vec![
-        ("cka_linear_biased", Measure::Cka, with(Estimator::Biased)),
-        ("cka_linear_debiased", Measure::Cka, debiased),
-        ("cka_linear_minibatch64", Measure::Cka, with(Estimator::Minibatch { size: 64 })),
-        ("cka_rbf05_biased", Measure::CkaRbf, with(Estimator::Biased)),
-        ("cka_rbf05_debiased", Measure::CkaRbf, debiased),
-        ("procrustes_nuclear", Measure::Procrustes, debiased),
-        ("cca_mean", Measure::Cca, debiased),
-        ("cca_r2", Measure::CcaR2, debiased),
-        ("svcca99_mean", Measure::Svcca, debiased),
-        ("pwcca", Measure::Pwcca, debiased),
-        ("mutual_knn10_cosine", Measure::MutualKnn, debiased),
-        ("rsa_spearman", Measure::Rsa, debiased),
-    ]
-}
-
 #[test]
 fn every_measure_meets_the_oracles() {
     for (name, n_epochs) in [("activations-small", 5), ("activations-offset", 4)] {
-        let mut expected = expected(name);
-        expected["cca_r2"] = read_json(&oracle(name, "further.json"))["cca_r2"].take();
+        let expected = expected(name);
         let arrays: Vec<Array> = (0..n_epochs)
             .map(|t| read_npy(&oracle(name, &format!("epoch-{t:06}.npy"))).unwrap())
             .collect();
         let n = arrays[0].shape[0];
         let layers: Vec<Vec<f32>> = arrays.iter().map(Array::to_f32).collect();
         let layers: Vec<&[f32]> = layers.iter().map(Vec::as_slice).collect();
-        for (key, measure, settings) in cases() {
+        for Case { key, measure, settings, tolerance } in cases() {
             let matrix = compare(&layers, n, measure, &settings);
-            // Counts of neighbours are exact.
-            let tolerance = if measure == Measure::MutualKnn { 1e-15 } else { TOLERANCE };
             for i in 0..n_epochs {
                 for j in 0..n_epochs {
                     let value = expected[key][i][j].as_f64().unwrap();
@@ -170,7 +140,7 @@ fn deconfounded_similarities_meet_the_oracles() {
     let matrix = cka::matrix(&[Ok(&a), Ok(&b)], 12, Estimator::Biased);
     assert_close(matrix.value(0, 1), 0.345650373348, 1e-6, "X and W without Y");
     for (name, n_epochs) in [("activations-small", 5), ("activations-offset", 4)] {
-        let expected = read_json(&oracle(name, "further.json"));
+        let expected = expected(name);
         for estimator in [Estimator::Biased, Estimator::Debiased] {
             let signatures: Vec<Vec<f32>> = (0..n_epochs)
                 .map(|t| {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use stratagram::array_file::{
     Array, NamedArrays, npy_bytes, npz_bytes, safetensors_bytes,
 };
+use stratagram::similarity::Measure;
 
 use crate::support::similarity::{
     activations, failure, json, stratagram, strings, write,
@@ -193,6 +194,13 @@ fn an_unknown_measure_is_a_usage_error_that_lists_the_known() {
         error.contains("'ckka'") && error.contains("possible values: cka"),
         "{error}"
     );
+    let help = stratagram(&oracle(), &["--help"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    for measure in Measure::ALL {
+        let name = measure.name();
+        assert!(error.contains(name), "{name}: {error}");
+        assert!(help.contains(&format!("- {name}:")), "{name}: {help}");
+    }
     let (code, _) = failure(&oracle(), &["--measure", "cka"]);
     assert_eq!(code, 2);
 }

@@ -1,10 +1,11 @@
 //! The layers that the headline shows, with their matrices.
 
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
+use crate::similarity::MatrixKind;
 
 /// The sets of matrices above and below the diagonal.
 pub(crate) fn leading_matrices(run: &RunResults) -> [Option<&MatrixSet>; 2] {
-    ["cka", "drs"].map(|measure| run.leading_set(measure))
+    [MatrixKind::CKA, MatrixKind::DRS].map(|kind| run.leading_set(&kind))
 }
 
 /// A layer of the headline, with the matrices that exist.
