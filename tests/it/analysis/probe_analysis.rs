@@ -12,6 +12,10 @@ use stratagram::data::Data;
 use stratagram::experiment::Experiment;
 use stratagram::train::train;
 use stratagram::{ErrorKind, Observer, Progress, RunDir, Silent};
+use tempfile::TempDir;
+
+use crate::support::runs::{Files, files};
+use crate::support::shared::made_once;
 
 const EXPERIMENT: &str = "
 seed = 3
@@ -27,45 +31,46 @@ fn experiment(changes: &[&str]) -> Experiment {
     Experiment::parse("test", EXPERIMENT, ".".as_ref(), &changes).unwrap()
 }
 
-/// What analysing one checkpoint of it costs.
+/// What analyzing one checkpoint of it costs.
 fn work(changes: &[&str]) -> Work {
     let experiment = experiment(changes);
     Work::of(&experiment, &Data::load(&experiment).unwrap()).unwrap()
 }
 
-/// A trained run that is not analysed yet.
-fn trained(root: &Path, changes: &[&str]) -> (RunDir, Data) {
-    let experiment = experiment(changes);
-    let data = Data::load(&experiment).unwrap();
-    let run = RunDir::create_or_open(root, &experiment, false).unwrap();
-    train(&experiment, &data, &run, &Silent).unwrap();
+/// A folder with a trained run in `run` that is not analyzed yet.
+fn trained(changes: &[&str]) -> TempDir {
+    made_once(&[EXPERIMENT, "trained", &changes.join(" ")], |folder| {
+        let experiment = experiment(changes);
+        let data = Data::load(&experiment).unwrap();
+        let run =
+            RunDir::create_or_open(&folder.join("run"), &experiment, false).unwrap();
+        train(&experiment, &data, &run, &Silent).unwrap();
+    })
+}
+
+/// The run of that folder, with its data.
+fn opened(folder: &TempDir) -> (RunDir, Data) {
+    let run = RunDir::open_to_write(&folder.path().join("run")).unwrap();
+    let data = Data::load(run.experiment()).unwrap();
     (run, data)
 }
 
-fn analysed(changes: &[&str]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let (run, data) = trained(&folder.path().join("run"), changes);
-    analyze(&run, &data, false, &Silent).unwrap();
-    folder
+/// A folder with an analyzed run in `run`.
+fn analyzed(changes: &[&str]) -> TempDir {
+    made_once(&[EXPERIMENT, "analyzed", &changes.join(" ")], |root| {
+        let folder = trained(changes);
+        let (run, data) = opened(&folder);
+        analyze(&run, &data, false, &Silent).unwrap();
+        drop(run);
+        fs::rename(folder.path().join("run"), root.join("run")).unwrap();
+    })
 }
 
 /// What the analysis writes, by name.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            if path.is_dir() {
-                directories.push(path);
-            } else if !["run.json", "timing.csv", "experiment.toml", "lock"]
-                .contains(&name.as_str())
-            {
-                files.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
+fn written(root: &Path) -> Files {
+    const OTHERS: [&str; 4] = ["run.json", "timing.csv", "experiment.toml", "lock"];
+    let mut files = files(root);
+    files.retain(|(name, _)| !OTHERS.contains(&name.as_str()));
     files
 }
 
@@ -77,7 +82,7 @@ fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
 
 #[test]
 fn rows_are_those_of_labels_penalties_and_pixels() {
-    let folder = analysed(&["analysis.probe.l2_also=[1e-4, 1e-3, 1e-2]"]);
+    let folder = analyzed(&["analysis.probe.l2_also=[1e-4, 1e-3, 1e-2]"]);
     let rows = table(&folder.path().join("run/probes.csv"));
     let of = |layer: &str, step: &str| -> Vec<(String, f64)> {
         let rows = rows.iter().filter(|r| r["layer"] == layer && r["step"] == step);
@@ -104,8 +109,8 @@ fn rows_are_those_of_labels_penalties_and_pixels() {
 
 #[test]
 fn what_is_said_at_another_penalty_is_what_a_run_with_that_penalty_says() {
-    let both = analysed(&["analysis.probe.l2_also=[1e-2]"]);
-    let alone = analysed(&["analysis.probe.l2=1e-2"]);
+    let both = analyzed(&["analysis.probe.l2_also=[1e-2]"]);
+    let alone = analyzed(&["analysis.probe.l2=1e-2"]);
     let [both, alone] = [&both, &alone].map(|folder| folder.path().join("run"));
     let classes = |root: &Path, measure: &str, layer: &str| {
         let path = root.join(format!("signatures/{measure}/test/{layer}.npy"));
@@ -139,7 +144,7 @@ fn what_is_said_at_another_penalty_is_what_a_run_with_that_penalty_says() {
 
 #[test]
 fn pixels_that_are_asked_for_are_a_layer() {
-    let folder = analysed(&["analysis.layers=[input, fc]"]);
+    let folder = analyzed(&["analysis.layers=[input, fc]"]);
     let run = folder.path().join("run");
     assert_eq!(table(&run.join("probes.csv")).len(), 2 * 2 * 2);
     assert!(run.join("probes/input/step-000000016.safetensors").is_file());
@@ -148,7 +153,7 @@ fn pixels_that_are_asked_for_are_a_layer() {
 
 #[test]
 fn without_wrong_labels_there_is_one_row_a_layer() {
-    let folder = analysed(&["noise.rate=0"]);
+    let folder = analyzed(&["noise.rate=0"]);
     let rows = table(&folder.path().join("run/probes.csv"));
     assert!(rows.iter().all(|row| row["labels"] == "noisy" && row["l2"] == "0.001"));
     assert_eq!(rows.iter().filter(|row| row["layer"] == "fc").count(), 2);
@@ -156,9 +161,9 @@ fn without_wrong_labels_there_is_one_row_a_layer() {
 
 #[test]
 fn features_that_do_not_fit_are_streamed_to_the_same_bytes() {
-    let held = analysed(&[]);
-    let streamed = analysed(&["analysis.memory=1"]);
-    let [held, streamed] = [held, streamed].map(|f| files(&f.path().join("run")));
+    let held = analyzed(&[]);
+    let streamed = analyzed(&["analysis.memory=1"]);
+    let [held, streamed] = [held, streamed].map(|f| written(&f.path().join("run")));
     assert_eq!(held, streamed);
     let (whole, small) = (work(&[]), work(&["analysis.memory=1"]));
     assert!(whole.probe_passes == 1 && small.probe_passes > 1, "{}", small.probe_passes);
@@ -193,10 +198,10 @@ impl Observer for StopAt {
 
 #[test]
 fn an_interrupted_checkpoint_keeps_its_finished_layers() {
-    let whole = analysed(&[]);
-    let folder = tempfile::tempdir().unwrap();
+    let whole = analyzed(&[]);
+    let folder = trained(&[]);
     let root = folder.path().join("run");
-    let (run, data) = trained(&root, &[]);
+    let (run, data) = opened(&folder);
     // One layer after the other, so that some are finished when the question comes.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let part = root.join("signatures/.parts/step-000000000/relu1.npz");
@@ -216,7 +221,7 @@ fn an_interrupted_checkpoint_keeps_its_finished_layers() {
     fs::remove_file(run.probe("pool2", 0)).unwrap();
     analyze(&run, &data, false, &Silent).unwrap();
     assert!(!root.join("signatures/.parts").exists());
-    assert_eq!(files(&whole.path().join("run")), files(&root));
+    assert_eq!(written(&whole.path().join("run")), written(&root));
 }
 
 #[test]
@@ -226,7 +231,7 @@ fn every_solver_and_kind_of_features_makes_a_run() {
         ("analysis.probe={ solver = 'sgd', epochs = 3, features = 'common' }", "24"),
         ("analysis.probe={ solver = 'adam', epochs = 3, features = 'grid' }", "12"),
     ] {
-        let folder = analysed(&[change]);
+        let folder = analyzed(&[change]);
         let rows = table(&folder.path().join("run/probes.csv"));
         let layer = |name: &str| {
             rows.iter().find(|row| row["layer"] == name).unwrap()["n_features"].clone()
@@ -243,7 +248,7 @@ fn every_solver_and_kind_of_features_makes_a_run() {
 
 #[test]
 fn depths_lie_between_the_first_layer_and_one_past_the_last() {
-    let folder = analysed(&[]);
+    let folder = analyzed(&[]);
     let rows = table(&folder.path().join("run/prediction_depth.csv"));
     let groups: Vec<&str> = rows.iter().map(|row| row["group"].as_str()).collect();
     assert_eq!(groups, ["train-clean", "train-corrupted"].repeat(2));
@@ -256,6 +261,6 @@ fn depths_lie_between_the_first_layer_and_one_past_the_last() {
         let sum: f64 = counts.iter().enumerate().map(|(d, n)| d as f64 * n).sum();
         assert!((row["mean"].parse::<f64>().unwrap() - sum / 16.0).abs() < 1e-12);
     }
-    let off = analysed(&["analysis.prediction_depth=false"]);
+    let off = analyzed(&["analysis.prediction_depth=false"]);
     assert_eq!(table(&off.path().join("run/prediction_depth.csv")).len(), 0);
 }

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use lists::{LEVELS, LONG_FUNCTIONS, ROOT};
-use source::{library, root, rust_files};
+pub(crate) use source::rust_files;
+use source::{library, root};
 
 /// Lines of code in a function's body, unless [`LONG_FUNCTIONS`] says why it has more.
 const FUNCTION_LINES: usize = 40;

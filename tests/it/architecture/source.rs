@@ -23,7 +23,7 @@ pub(super) fn root() -> &'static Path {
 }
 
 /// All Rust files below a folder, sorted.
-pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = vec![];
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -3,7 +3,9 @@
 pub(crate) mod table;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::architecture::rust_files;
 
 #[test]
 fn the_document_is_up_to_date() {
@@ -36,15 +38,9 @@ fn the_document_is_up_to_date() {
 
 #[test]
 fn every_test_that_is_named_exists() {
-    let listed = |folder: &Path| -> Vec<PathBuf> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
-    };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let folders = listed(&root).into_iter().filter(|path| path.is_dir());
-    let code: String = folders
-        .flat_map(|folder| listed(&folder))
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let code: String =
+        rust_files(&tests).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for (defect, test) in table::DEFECTS {
         assert!(code.contains(&format!("fn {test}()")), "{defect}: {test}");
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::support::runs::answer;
+use crate::support::shared::shared;
 
 const EXPERIMENT: &str = r#"
 [data]
@@ -35,13 +36,9 @@ fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
-/// A folder with the experiment and, unless it fails, its finished run in `run/`.
+/// A folder with the experiment and its finished run in `run/`.
 fn folder_with_run() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("e.toml"), EXPERIMENT).unwrap();
-    let output = answer(&["run", "e.toml", "--out", "run"], folder.path());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    folder
+    shared(EXPERIMENT, "run e.toml --out run")
 }
 
 #[test]

@@ -33,6 +33,11 @@ pub(crate) fn succeed(directory: &Path, arguments: &str) -> [String; 2] {
     texts
 }
 
+#[track_caller]
+pub(crate) fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{:?}: {}", output.status, texts(output)[1]);
+}
+
 /// Stdout and stderr.
 pub(crate) fn texts(output: &Output) -> [String; 2] {
     [&output.stdout, &output.stderr]
@@ -41,6 +46,14 @@ pub(crate) fn texts(output: &Output) -> [String; 2] {
 
 /// All files that the same-bytes promise covers.
 pub(crate) fn promised(root: &Path) -> Files {
+    const OTHERS: [&str; 4] = ["timing.csv", "run.json", "lock", "analysis.lock"];
+    let mut files = files(root);
+    files.retain(|(name, _)| !OTHERS.contains(&name.as_str()));
+    files
+}
+
+/// All files below a folder, sorted by name.
+pub(crate) fn files(root: &Path) -> Files {
     let mut files = Vec::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
@@ -49,9 +62,7 @@ pub(crate) fn promised(root: &Path) -> Files {
             let name = path.strip_prefix(root).unwrap().display().to_string();
             if path.is_dir() {
                 directories.push(path);
-            } else if !["timing.csv", "run.json", "lock", "analysis.lock"]
-                .contains(&name.as_str())
-            {
+            } else {
                 files.push((name, fs::read(path).unwrap()));
             }
         }
@@ -61,11 +72,14 @@ pub(crate) fn promised(root: &Path) -> Files {
 }
 
 pub(crate) fn assert_same(actual: &Path, expected: &Files, how: &str) {
-    let actual = promised(actual);
+    assert_same_files(&promised(actual), expected, how);
+}
+
+pub(crate) fn assert_same_files(actual: &Files, expected: &Files, how: &str) {
     let names = |files: &Files| -> Vec<String> {
         files.iter().map(|(name, _)| name.clone()).collect()
     };
-    assert_eq!(names(&actual), names(expected), "{how}");
+    assert_eq!(names(actual), names(expected), "{how}");
     for ((name, actual), (_, expected)) in actual.iter().zip(expected) {
         assert!(actual == expected, "{name} differs, {how}");
     }

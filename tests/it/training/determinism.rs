@@ -4,8 +4,10 @@
 //! The rules of kills, of the whole pipeline and of forks have tests of their own
 //! (`continuation.rs`, `forks.rs`).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stratagram::data::Data;
@@ -13,7 +15,7 @@ use stratagram::experiment::Experiment;
 use stratagram::train::train;
 use stratagram::{ErrorKind, Observer, Progress, RunDir, Silent};
 
-use crate::support::runs::{assert_same, command, promised, succeed, texts};
+use crate::support::runs::{Files, assert_same, command, promised, succeed, texts};
 
 /// 97 images in 6 steps an epoch; the last batch takes the image that is left over.
 const EXPERIMENT: &str = "
@@ -25,6 +27,9 @@ train = { epochs = 3, batch_size = 16, checkpoints = [0, 0.5, 1, 2, 3] }
 ";
 
 const STEPS: u64 = 18;
+
+/// Beside one thread.
+const THREADS: [usize; 4] = [2, 3, 4, 8];
 
 /// Every net that can be trained.
 const NETS: [&str; 3] = [
@@ -50,12 +55,45 @@ fn experiment(changes: &[&str]) -> Experiment {
     Experiment::parse("test", EXPERIMENT, ".".as_ref(), &changes).unwrap()
 }
 
-/// Every net with every optimizer.
-fn cases() -> impl Iterator<Item = (String, Experiment)> {
-    NETS.iter().flat_map(|net| {
-        OPTIMIZERS.iter().map(move |optimizer| {
-            (format!("{net} {optimizer}"), experiment(&[net, optimizer]))
-        })
+/// A net with an optimizer, and which of the thread counts, splits and instruction sets it is
+/// tried with. Over the cases every net and every optimizer meets each of them, and every net
+/// every optimizer: all pairs, not all products.
+struct Case {
+    how: String,
+    experiment: Experiment,
+    threads: [usize; 3],
+    split: u64,
+    turn: usize,
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![];
+    for (i, net) in NETS.iter().enumerate() {
+        for (j, optimizer) in OPTIMIZERS.iter().enumerate() {
+            let counts = |k: usize| THREADS[(i + j + k) % THREADS.len()];
+            // After each epoch, and within one.
+            let within: Vec<u64> = (1..STEPS).filter(|step| step % 6 != 0).collect();
+            let splits = [6, 12, within[cases.len() % within.len()]];
+            cases.push(Case {
+                how: format!("{net} {optimizer}"),
+                experiment: experiment(&[net, optimizer]),
+                threads: [counts(0), counts(1), counts(2)],
+                split: splits[(i + j) % splits.len()],
+                turn: i + j,
+            });
+        }
+    }
+    cases
+}
+
+/// What each case leaves on one thread, trained once for all tests of this file.
+fn expected(case: usize) -> &'static Files {
+    static TRAINED: [OnceLock<Files>; NETS.len() * OPTIMIZERS.len()] =
+        [const { OnceLock::new() }; NETS.len() * OPTIMIZERS.len()];
+    TRAINED[case].get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        train_on(1, directory.path(), &cases()[case].experiment, None);
+        promised(directory.path())
     })
 }
 
@@ -95,37 +133,46 @@ fn train_on(
 
 #[test]
 fn threads_change_no_bytes() {
-    for (how, experiment) in cases() {
-        let directory = tempfile::tempdir().unwrap();
-        let root = |threads: usize| directory.path().join(threads.to_string());
-        train_on(1, &root(1), &experiment, None);
-        let expected = promised(&root(1));
-        for threads in [2, 3, 4, 8] {
-            train_on(threads, &root(threads), &experiment, None);
-            assert_same(
-                &root(threads),
-                &expected,
-                &format!("{how} on {threads} threads"),
-            );
-        }
+    for (i, Case { how, experiment, threads, .. }) in cases().iter().enumerate() {
+        let root = tempfile::tempdir().unwrap();
+        train_on(threads[0], root.path(), experiment, None);
+        assert_same(
+            root.path(),
+            expected(i),
+            &format!("{how} on {} threads", threads[0]),
+        );
+    }
+}
+
+/// Each part on another number of threads.
+#[test]
+fn splits_change_no_bytes() {
+    for (i, Case { how, experiment, threads, split, .. }) in cases().iter().enumerate() {
+        let root = tempfile::tempdir().unwrap();
+        train_on(threads[1], root.path(), experiment, Some(*split));
+        train_on(threads[2], root.path(), experiment, None);
+        assert_same(root.path(), expected(i), &format!("{how} split after step {split}"));
     }
 }
 
 #[test]
-fn splits_change_no_bytes() {
-    for (case, (how, experiment)) in cases().enumerate() {
-        let directory = tempfile::tempdir().unwrap();
-        let whole = directory.path().join("whole");
-        train_on(2, &whole, &experiment, None);
-        let expected = promised(&whole);
-        // After each epoch, and within one; each part on another number of threads.
-        for steps in [6, 12, 1 + case as u64 % (STEPS - 1)] {
-            let root = directory.path().join(format!("after-{steps}-{case}"));
-            train_on(1, &root, &experiment, Some(steps));
-            train_on(3, &root, &experiment, None);
-            assert_same(&root, &expected, &format!("{how} split after step {steps}"));
-            fs::remove_dir_all(root).unwrap();
-        }
+fn the_cases_hold_all_pairs() {
+    let cases = cases();
+    let nets = NETS.iter().map(|net| (net, OPTIMIZERS.len()));
+    let optimizers = OPTIMIZERS.iter().map(|optimizer| (optimizer, NETS.len()));
+    for (part, n_cases) in nets.chain(optimizers) {
+        let with: Vec<&Case> =
+            cases.iter().filter(|case| case.how.contains(part)).collect();
+        assert_eq!(with.len(), n_cases, "{part}");
+        let threads: BTreeSet<usize> =
+            with.iter().flat_map(|case| case.threads).collect();
+        assert_eq!(threads.len(), THREADS.len(), "{part}");
+        let is_split = |condition: &dyn Fn(u64) -> bool| {
+            assert!(with.iter().any(|case| condition(case.split)), "{part}");
+        };
+        is_split(&|step| step == 6);
+        is_split(&|step| step == 12);
+        is_split(&|step| step % 6 != 0);
     }
 }
 
@@ -142,8 +189,8 @@ fn available(directory: &Path) -> Vec<&'static str> {
 }
 
 /// The column `train_loss`.
-fn losses(run: &Path) -> Vec<f64> {
-    let text = fs::read_to_string(run.join("history.csv")).unwrap();
+fn losses(history: &[u8]) -> Vec<f64> {
+    let text = std::str::from_utf8(history).unwrap();
     let loss = |row: &str| row.split(',').nth(3).unwrap().parse().unwrap();
     text.lines().skip(1).map(loss).collect()
 }
@@ -154,33 +201,33 @@ fn losses(run: &Path) -> Vec<f64> {
 /// which rounding decided on which side of a `ReLU` a value falls.
 const ISA_TOLERANCE: f64 = 5e-3;
 
+/// Every case on one of the sets besides the machine's own, in turn.
 #[test]
 fn losses_on_other_instruction_sets_are_nearly_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     let sets = available(root);
     assert_eq!(sets.last(), Some(&"portable"));
-    for (case, (how, experiment)) in cases().enumerate() {
+    let Some(others) = sets.get(1..).filter(|others| !others.is_empty()) else { return };
+    for (i, Case { how, experiment, turn, .. }) in cases().iter().enumerate() {
+        let isa = others[turn % others.len()];
         fs::write(root.join("e.toml"), experiment.to_toml()).unwrap();
-        let mut expected: Option<Vec<f64>> = None;
-        for isa in &sets {
-            let out = format!("{case}-{isa}");
-            let output = command(root, &format!("train e.toml --out {out}"))
-                .env("STRATAGRAM_ISA", isa)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{}", texts(&output)[1]);
-            let found = losses(&root.join(out));
-            assert_eq!(found.len(), 5);
-            let expected = expected.get_or_insert_with(|| found.clone());
-            for (found, expected) in found.iter().zip(&*expected) {
-                let difference = (found / expected - 1.0).abs();
-                assert!(
-                    difference < ISA_TOLERANCE,
-                    "{how} on {isa}: {found}, on {} {expected}",
-                    sets[0]
-                );
-            }
+        let output = command(root, &format!("train e.toml --out {i}"))
+            .env("STRATAGRAM_ISA", isa)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", texts(&output)[1]);
+        let found = losses(&fs::read(root.join(format!("{i}/history.csv"))).unwrap());
+        let (_, history) =
+            expected(i).iter().find(|(name, _)| name == "history.csv").unwrap();
+        let expected = losses(history);
+        assert_eq!(found.len(), 5);
+        for (found, expected) in found.iter().zip(&expected) {
+            let difference = (found / expected - 1.0).abs();
+            assert!(
+                difference < ISA_TOLERANCE,
+                "{how} on {isa}: {found}, not {expected}"
+            );
         }
     }
 }

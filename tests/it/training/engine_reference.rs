@@ -1,12 +1,12 @@
 //! The engine against PyTorch: outputs of every node, loss, gradients, running and
-//! recomputed statistics, and ten steps of each optimizer, on every instruction set.
+//! recomputed statistics, and ten steps of each optimizer. `scripts/check --all` repeats them on
+//! the other instruction sets.
 //!
 //! `tests/reference/make_engine_fixtures.py` computes the expected values in float64 and
 //! checks that PyTorch in float32 meets these tolerances five times over, so a failure here
 //! is the engine's. Tolerances are those of `docs/DESIGN.md`, section 7.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use serde::Deserialize;
 use stratagram::array_file::NamedArrays;
@@ -298,46 +298,4 @@ fn a_difference_is_reported_with_its_place() {
             .contains("far: 1 of 2 values differ; worst at 1: 2.5 instead of 2")
     );
     assert!(report.lines[1].contains("nan: 1 of 1") && report.lines[2].contains("short"));
-}
-
-/// Runs this file's other tests once for each instruction set that the machine has.
-#[test]
-fn every_instruction_set_agrees_with_pytorch() {
-    const VARIABLE: &str = "STRATAGRAM_ISA";
-    if std::env::var_os(VARIABLE).is_some() {
-        return;
-    }
-    for isa in available() {
-        let (_, module) = module_path!().split_once("::").unwrap();
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([&format!("{module}::"), "--test-threads=2"])
-            .env(VARIABLE, isa)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{VARIABLE}={isa}\n{text}");
-        assert!(text.contains("9 passed"), "{VARIABLE}={isa} ran other tests\n{text}");
-    }
-}
-
-/// Every set that the engine can be asked for here, with all features each one stands for.
-fn available() -> Vec<&'static str> {
-    let mut sets = vec!["portable"];
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-            && is_x86_feature_detected!("bmi2");
-        sets.extend(avx2.then_some("avx2"));
-        let avx512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512cd")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        sets.extend(avx512.then_some("avx512"));
-    }
-    #[cfg(target_arch = "aarch64")]
-    sets.push("neon");
-    sets
 }

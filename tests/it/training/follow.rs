@@ -2,11 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use stratagram::RunDir;
 use stratagram::run_dir::Status;
+
+use crate::support::runs::{
+    Files, assert_same_files, assert_success, command, files, succeed, texts,
+};
+use crate::support::shared::shared;
+use crate::support::time::wait_for;
 
 const EXPERIMENT: &str = "
 seed = 5
@@ -18,69 +25,38 @@ train = { epochs = 8, batch_size = 32, history = 'every', checkpoints = 'every' 
 analysis = { n_examples = 16, layers = ['pool2', 'fc'], drs = { triplets = 3 } }
 ";
 
-fn stratagram(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stratagram"));
-    command
-        .current_dir(directory)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+/// A directory with an experiment and its training in `run`.
+fn trained() -> tempfile::TempDir {
+    shared(EXPERIMENT, "train e.toml --out run")
+}
+
+/// What an analysis after the training writes.
+fn expected() -> &'static Files {
+    static WHOLE: OnceLock<Files> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let directory = trained();
+        succeed(directory.path(), "analyze run");
+        analysis(&directory.path().join("run"))
+    })
 }
 
 fn new_directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("experiment.toml"), EXPERIMENT).unwrap();
+    fs::write(directory.path().join("e.toml"), EXPERIMENT).unwrap();
     directory
 }
 
-#[track_caller]
-fn assert_success(output: &Output) {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{:?}: {error}", output.status);
-}
-
 /// What the analysis writes, by name.
-fn analysis(root: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files = vec![];
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            let other = ["lock", "run.json", "timing.csv", "report"];
-            if path.is_dir() {
-                directories.push(path);
-            } else if !other.iter().any(|part| name.contains(part)) {
-                files.push((name, fs::read(path).unwrap()));
-            }
-        }
-    }
-    files.sort();
+fn analysis(root: &Path) -> Files {
+    const OTHERS: [&str; 4] = ["lock", "run.json", "timing.csv", "report"];
+    let mut files = files(root);
+    files.retain(|(name, _)| !OTHERS.iter().any(|other| name.contains(other)));
+    assert!(files.iter().any(|(name, _)| name.contains("matrices")));
     files
 }
 
-fn assert_same(actual: &Path, expected: &Path) {
-    let (actual, expected) = (analysis(actual), analysis(expected));
-    let names = |files: &[(String, Vec<u8>)]| {
-        files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(&actual), names(&expected));
-    assert!(names(&actual).iter().any(|name| name.contains("matrices")));
-    for ((name, actual), (_, expected)) in actual.iter().zip(&expected) {
-        assert!(actual == expected, "{name} differs");
-    }
-}
-
-/// Waits until `condition` holds.
-#[track_caller]
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_mins(1), "{what} does not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn assert_expected(root: &Path) {
+    assert_same_files(&analysis(root), expected(), "followed");
 }
 
 fn rows(root: &Path) -> usize {
@@ -95,20 +71,16 @@ fn finish(child: Child) {
 #[test]
 fn a_follower_beside_training_gives_the_bytes_of_an_analysis_after_it() {
     let directory = new_directory();
-    let (apart, beside) =
-        (directory.path().join("apart"), directory.path().join("beside"));
-    let run = ["run", "experiment.toml", "--out", "apart"];
-    assert_success(&stratagram(directory.path(), &run).output().unwrap());
+    let beside = directory.path().join("beside");
     // The whole pipeline in one process, a follower in the other: whoever comes first
-    // analyses, and both end well.
-    let run = ["run", "experiment.toml", "--out", "beside"];
-    let training = stratagram(directory.path(), &run).spawn().unwrap();
-    wait_for("the run", || beside.join("experiment.toml").exists());
-    let follow = ["analyze", "beside", "--follow"];
-    let follower = stratagram(directory.path(), &follow).spawn().unwrap();
+    // analyzes, and both end well.
+    let run = "run e.toml --out beside";
+    let mut training = command(directory.path(), run).spawn().unwrap();
+    wait_for("the run", &mut training, || beside.join("experiment.toml").exists());
+    let follower = command(directory.path(), "analyze beside --follow").spawn().unwrap();
     finish(training);
     finish(follower);
-    assert_same(&beside, &apart);
+    assert_expected(&beside);
     let status = RunDir::open(&beside).unwrap().manifest().unwrap().status;
     assert_eq!(status, Status::Complete);
     // And the report was drawn from it.
@@ -117,16 +89,8 @@ fn a_follower_beside_training_gives_the_bytes_of_an_analysis_after_it() {
 
 #[test]
 fn rows_appear_while_training_holds_the_run() {
-    let directory = new_directory();
+    let directory = trained();
     let root = directory.path().join("run");
-    let train = ["train", "experiment.toml", "--out", "run"];
-    assert_success(&stratagram(directory.path(), &train).output().unwrap());
-    let whole = directory.path().join("whole");
-    copy(&root, &whole);
-    assert_success(
-        &stratagram(directory.path(), &["analyze", "whole"]).output().unwrap(),
-    );
-
     // A training that has come to epoch 3, and holds the lock.
     let hidden = directory.path().join("hidden");
     fs::create_dir(&hidden).unwrap();
@@ -141,61 +105,40 @@ fn rows_appear_while_training_holds_the_run() {
     }
     let training = RunDir::open_to_write(&root).unwrap();
     training.set_status(Status::Training).unwrap();
-    let arguments = ["analyze", "run", "--follow"];
-    let follower = stratagram(directory.path(), &arguments).spawn().unwrap();
-    wait_for("epoch 3", || rows(&root) == 4);
+    let arguments = "analyze run --follow";
+    let mut follower = command(directory.path(), arguments).spawn().unwrap();
+    wait_for("epoch 3", &mut follower, || rows(&root) == 4);
 
     // One follower is enough, and an analysis does not wait for a training.
-    let second = stratagram(directory.path(), &arguments).output().unwrap();
+    let second = command(directory.path(), arguments).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
-    let error = String::from_utf8_lossy(&second.stderr).into_owned();
+    let [_, error] = texts(&second);
     assert!(error.contains("is in use by process"), "{error}");
 
     let next = &checkpoints[4];
     fs::rename(hidden.join(next.file_name().unwrap()), next).unwrap();
-    wait_for("epoch 4", || rows(&root) == 5);
+    wait_for("epoch 4", &mut follower, || rows(&root) == 5);
     for later in &checkpoints[5..] {
         fs::rename(hidden.join(later.file_name().unwrap()), later).unwrap();
     }
     training.set_status(Status::Trained).unwrap();
     drop(training);
     finish(follower);
-    assert_same(&root, &whole);
+    assert_expected(&root);
     let status = RunDir::open(&root).unwrap().manifest().unwrap().status;
     assert_eq!(status, Status::Complete);
 }
 
 #[test]
 fn a_killed_follower_leaves_what_any_analysis_continues() {
-    let directory = new_directory();
-    let root = directory.path().join("run");
-    let train = ["train", "experiment.toml", "--out", "run"];
-    assert_success(&stratagram(directory.path(), &train).output().unwrap());
-    let whole = directory.path().join("whole");
-    copy(&root, &whole);
-    assert_success(
-        &stratagram(directory.path(), &["analyze", "whole"]).output().unwrap(),
-    );
-    let follow = ["analyze", "run", "--follow"];
+    let directory = trained();
     for delay in [20, 60, 120, 200] {
-        let mut follower = stratagram(directory.path(), &follow).spawn().unwrap();
+        let mut follower =
+            command(directory.path(), "analyze run --follow").spawn().unwrap();
         std::thread::sleep(Duration::from_millis(delay));
         follower.kill().unwrap();
         follower.wait().unwrap();
     }
-    assert_success(&stratagram(directory.path(), &["analyze", "run"]).output().unwrap());
-    assert_same(&root, &whole);
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(path, target).unwrap();
-        }
-    }
+    succeed(directory.path(), "analyze run");
+    assert_expected(&directory.path().join("run"));
 }

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stratagram::array_file::{NamedArrays, read_npz, read_safetensors};
 use stratagram::experiment::TrainLabels;
 use stratagram::{RunDir, net};
 
 use crate::support::runs::{assert_same, command, promised, succeed, texts};
+use crate::support::shared::shared;
 
 /// Seven steps an epoch; checkpoints inside epochs too.
 const EXPERIMENT: &str = "
@@ -24,10 +25,7 @@ analysis = { n_examples = 16, drs = { triplets = 4 } }
 
 /// A directory with an experiment and its run in `p/run`, trained with the verb.
 fn parent(verb: &str, changes: &str) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("e.toml"), EXPERIMENT).unwrap();
-    succeed(directory.path(), &format!("{verb} e.toml --out p/run {changes}"));
-    directory
+    shared(EXPERIMENT, &format!("{verb} e.toml --out p/run {changes}"))
 }
 
 fn arrays(run: &Path, step: u64) -> NamedArrays {
@@ -350,7 +348,5 @@ fn a_fork_costs_little_disk_and_a_dry_run_says_how_much() {
     assert!(plan.contains("from      p/run at epoch 5"), "{plan}");
     assert!(plan.contains("of it the optimizer at each checkpoint"), "{plan}");
     assert!(plan.contains("run       runs/run-from-5"), "{plan}");
-    let start = Instant::now();
     succeed(root, "train --from p/run@8 --out c");
-    assert!(start.elapsed() < Duration::from_mins(1));
 }

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::support::runs::{Files, assert_same, command, promised, succeed, texts};
+use crate::support::time::wait_for;
 
 const EXPERIMENT: &str = "
 data = { kind = 'digits', n_train = 150, n_test = 60, augment = ['crop'] }
@@ -119,13 +119,9 @@ fn an_interrupt_stops_all_seeds_and_the_same_command_continues_them() {
     let expected: Vec<Files> =
         (0..4).map(|seed| promised(&root.join(format!("alone/seed-{seed}")))).collect();
     let again = format!("train e.toml {long} --seeds 0..3 --threads 2 --out many");
-    let child = command(root, &again).spawn().unwrap();
+    let mut child = command(root, &again).spawn().unwrap();
     let state = |seed| root.join(format!("many/seed-{seed}/state/last.safetensors"));
-    let start = Instant::now();
-    while !(state(0).exists() && state(1).exists()) {
-        assert!(start.elapsed() < Duration::from_mins(1), "no state appears");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_for("a state", &mut child, || state(0).exists() && state(1).exists());
     let id = child.id().to_string();
     let killed = std::process::Command::new("kill").args(["-INT", &id]).status();
     assert!(killed.unwrap().success());
