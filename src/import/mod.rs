@@ -6,6 +6,7 @@
 //! before anything is written.
 
 mod activations;
+mod checkpoint;
 mod checkpoints;
 mod names;
 mod pickle;
@@ -24,25 +25,13 @@ use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig};
 
 pub use activations::{ActivationOptions, ImportedActivations, import_activations};
+pub use checkpoint::Checkpoint;
 pub use checkpoints::{CheckpointOptions, Checkpoints, Import, Timed};
 pub use names::NameMap;
 pub use time::Time;
 
 /// The files that may be checkpoints, by extension.
 const EXTENSIONS: [&str; 6] = ["safetensors", "pt", "pth", "th", "bin", "ckpt"];
-
-/// A checkpoint of another program.
-#[derive(Debug)]
-pub struct Checkpoint {
-    /// Its tensors, under the names of that program.
-    pub weights: NamedArrays,
-    /// Where in the file they were, such as `state_dict`; empty if alone.
-    pub key: String,
-    /// The epoch that it says it is of.
-    pub epoch: Option<f64>,
-    /// The step that it says it is of.
-    pub step: Option<u64>,
-}
 
 /// How to read a run's checkpoints.
 #[derive(Debug)]

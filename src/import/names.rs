@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::printable;
-use crate::array_file::{Array, NamedArrays, Values, show};
+use crate::array_file::{Array, NamedArrays, Values, printable, show};
 use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig, Parameter, Role};
 

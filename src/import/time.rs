@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Checkpoint;
+use super::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 
 /// A point of training.

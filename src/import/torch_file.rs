@@ -8,10 +8,10 @@ use std::path::Path;
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::checkpoint::Checkpoint;
 use super::pickle::{Place, StorageType, TensorRef, Unpickled, unpickle};
 use super::tree::{Found, find};
-use super::{Checkpoint, printable};
-use crate::array_file::{Array, Element, NamedArrays, Values, read_error};
+use crate::array_file::{Array, Element, NamedArrays, Values, printable, read_error};
 use crate::error::{Error, Result};
 
 /// What a file of the zip format begins with.

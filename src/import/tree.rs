@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::pickle::{Unpickled, Value};
-use super::printable;
+use crate::array_file::printable;
 use crate::error::{Error, Result};
 
 /// How deep dictionaries are looked into.

@@ -4,8 +4,9 @@ use super::batchnorm_pool::BatchNormPool;
 use super::conv::Epilogue;
 use super::conv_weights::bias_gradient;
 use super::elementwise;
+use super::geometry::pixels;
 use super::lowering::{Kind, Step};
-use super::network::{Network, Plan, pixels};
+use super::network::{Network, Plan};
 use super::plan::{Flow, Target};
 use super::tensor::Batch;
 

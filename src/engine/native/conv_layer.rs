@@ -1,9 +1,8 @@
 //! A convolution or linear layer of a net: its passes and where its parameters are.
 
 use super::conv_pass::{Pass, WeightPass};
-use super::geometry::Windows;
+use super::geometry::{Windows, pixels};
 use super::isa::Isa;
-use super::network::pixels;
 use super::tensor::Batch;
 use crate::net::{Net, Op};
 

@@ -2,21 +2,22 @@
 //! each on one thread with its own buffers. An image's lane computes the same whatever the
 //! other lanes hold, so the bytes do not depend on how images are grouped.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use rayon::prelude::*;
 
 use super::averages::average_to;
 use super::batchnorm::{Affine, BatchNorm};
-use super::conv::{Epilogue, GatherPlan};
+use super::conv::Epilogue;
 use super::elementwise;
+use super::evaluation_cache::Plan;
+use super::geometry::pixels;
 use super::lowering::{Kind, Step, lower};
-use super::network::{Network, activation_size, pixels};
+use super::network::{Network, activation_size};
 use super::plan::{Program, Values};
 use super::pool::{GlobalAvgPool, MaxPool};
-use super::tensor::{Batch, Buffer, LINE, pack_images, unpack};
+use super::tensor::{Batch, LINE, pack_images, unpack};
 use super::tokens::Tokens;
 use crate::engine::BatchNormStatistics;
 
@@ -25,31 +26,6 @@ const SMALL_IMAGE: usize = 400;
 
 /// Plans that are kept.
 const MAX_PLANS: usize = 32;
-
-/// What evaluations keep from call to call.
-#[derive(Debug, Default)]
-pub(super) struct Cache {
-    /// By wanted nodes and number of blocks.
-    plans: BTreeMap<(Vec<usize>, usize), Plan>,
-    /// Memory that no chunk uses at the moment.
-    free: Mutex<Vec<Buffer>>,
-    /// Where each convolution's packed weights are in the memory that training uses in its
-    /// turn; empty if they have to be packed.
-    weights: Vec<Range<usize>>,
-}
-
-impl Cache {
-    /// Has the weights packed again.
-    pub(super) fn forget_weights(&mut self) {
-        self.weights.clear();
-    }
-}
-
-#[derive(Debug)]
-struct Plan {
-    program: Program,
-    gathers: Vec<Option<GatherPlan>>,
-}
 
 impl Network {
     /// See `Engine::evaluate_into`.

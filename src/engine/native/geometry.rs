@@ -4,6 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::net::Shape;
+
+/// Pixels of a shape.
+pub(super) fn pixels(shape: Shape) -> usize {
+    shape.height * shape.width
+}
+
 /// The windows of a 2-D convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Windows {

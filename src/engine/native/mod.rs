@@ -1,6 +1,9 @@
 //! The CPU engine: one operation a file, forward beside backward; `lowering.rs` turns nodes
 //! into steps, `plan.rs` and `memory.rs` give their values places, `forward.rs` and
 //! `backward.rs` run them in training, `evaluation.rs` outside it; `network.rs` has what lasts.
+//!
+//! More than a dozen files: each is one operation or one part of a convolution's arithmetic, and
+//! all stand on the same few (`isa`, `tensor`, `tokens`), so that folders would only repeat names.
 
 // A kernel is compiled for an instruction set only where it is inlined into the function
 // that enables the set; its loops name the registers of a tile by index.
@@ -18,6 +21,7 @@ mod conv_weights;
 mod dropout;
 mod elementwise;
 mod evaluation;
+mod evaluation_cache;
 mod forward;
 mod gelu;
 mod geometry;
@@ -36,6 +40,7 @@ mod special;
 mod step;
 mod subsample;
 mod tensor;
+mod token_layer;
 mod token_steps;
 mod tokens;
 mod winograd;

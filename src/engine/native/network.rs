@@ -5,24 +5,21 @@ use std::collections::BTreeMap;
 use super::batchnorm::Saved;
 use super::conv::GatherPlan;
 use super::conv_layer::Conv;
+use super::evaluation_cache::Cache;
+use super::geometry::pixels;
 use super::isa::Isa;
 use super::loss;
 use super::lowering::lower;
 use super::optimizer::State;
 use super::plan::Program;
 use super::tensor::{Batch, Buffer};
-use super::token_steps::TokenLayer;
+use super::token_layer::TokenLayer;
 use super::tokens::{Tokens, Workspaces};
 use crate::engine::Regularization;
-use crate::net::{Net, Op, Parameter, Shape};
+use crate::net::{Net, Op, Parameter};
 
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
-
-/// Pixels of a shape.
-pub(super) fn pixels(shape: Shape) -> usize {
-    shape.height * shape.width
-}
 
 /// Values of a node's activation.
 pub(super) fn activation_size(isa: Isa, net: &Net, node: usize, batch: Batch) -> usize {
@@ -79,7 +76,7 @@ pub(in crate::engine) struct Network {
     /// What a linear layer on tokens reads, in its backward pass.
     pub(super) inner: Buffer,
     pub(super) dropout_key: u64,
-    pub(super) evaluation: super::evaluation::Cache,
+    pub(super) evaluation: Cache,
 }
 
 impl Network {
@@ -126,7 +123,7 @@ impl Network {
             scratch: Buffer::default(),
             inner: Buffer::default(),
             dropout_key: 0,
-            evaluation: super::evaluation::Cache::default(),
+            evaluation: Cache::default(),
         }
     }
 

@@ -23,11 +23,8 @@ use super::geometry::Windows;
 use super::isa::{Isa, mul_add, vectors, vectors_mut};
 use super::tensor::{Batch, with_scratch};
 use super::winograd_tile::{
-    Column, border_lines, destination_line, interior_lines, source_line,
+    Column, POSITIONS, border_lines, destination_line, interior_lines, source_line,
 };
-
-/// Positions of a transformed tile.
-pub(super) const POSITIONS: usize = 16;
 
 /// Most destination channels in a register tile.
 const MAX_HEIGHT: usize = 8;

@@ -3,7 +3,8 @@
 
 use pulp::Simd;
 
-use super::winograd::POSITIONS;
+/// Positions of a transformed tile.
+pub(super) const POSITIONS: usize = 16;
 
 /// Input channels whose chunks one step of the final sum adds.
 pub(super) const REDUCE: usize = 8;

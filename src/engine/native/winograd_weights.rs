@@ -16,8 +16,8 @@ use super::conv_weights::tile;
 use super::geometry::Windows;
 use super::isa::{Isa, mul_add, vectors, vectors_mut};
 use super::tensor::{Batch, Buffer, with_scratch};
-use super::winograd::{POSITIONS, products_of_tile};
-use super::winograd_tile::{REDUCE, weights_from_transformed};
+use super::winograd::products_of_tile;
+use super::winograd_tile::{POSITIONS, REDUCE, weights_from_transformed};
 
 /// Tiles that a chunk has, where the images allow it.
 const CHUNK_TILES: usize = 256;
