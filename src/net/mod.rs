@@ -49,6 +49,10 @@ pub enum NetConfig {
     Vit(VitConfig),
 }
 
+/// Widths and depths of [`NetConfig::node_names`], above those of any experiment.
+const LARGEST: usize = 262_144;
+const DEEPEST: usize = 1000;
+
 /// Channels, height and width of one example's activation; a vector is `[features, 1, 1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -232,6 +236,35 @@ impl NetConfig {
             }
             NetConfig::Vit(config) => vit::build(config, input, n_classes),
         }
+    }
+
+    /// The nodes' names in order, which do not depend on the images' shape; none where a
+    /// setting lies outside its range, as in a file that was edited by hand.
+    pub(crate) fn node_names(&self) -> Option<Vec<String>> {
+        let in_range = |values: &[usize], largest| {
+            values.iter().all(|value| (1..=largest).contains(value))
+        };
+        let (is_sound, side) = match self {
+            Self::Cnn5 { width }
+            | Self::Resnet18 { width }
+            | Self::Resnet18Post { width } => (in_range(&[*width], LARGEST), 8),
+            Self::ResnetCifar { depth, width } => {
+                let is_depth = (8..=DEEPEST).contains(depth) && depth % 6 == 2;
+                (is_depth && in_range(&[*width], LARGEST), 8)
+            }
+            Self::Vit(VitConfig {
+                patch, dim, depth, heads, head_dim, mlp_dim, ..
+            }) => {
+                let widths = [*patch, *dim, *heads, *head_dim, *mlp_dim];
+                let is_sound = in_range(&widths, LARGEST) && in_range(&[*depth], DEEPEST);
+                (is_sound, 8_usize.next_multiple_of((*patch).max(1)))
+            }
+        };
+        is_sound.then(|| {
+            let input = Shape { channels: 1, height: side, width: side };
+            let nodes = self.build(input, 2).nodes;
+            nodes.into_iter().map(|node| node.name).collect()
+        })
     }
 }
 
@@ -511,6 +544,35 @@ mod tests {
             };
             assert_eq!(weight("conv1.weight"), [k, 1, 1, 3]);
             assert_eq!(weight("layer2.0.shortcut.0.weight"), [2 * k, k, 1, 1]);
+        }
+    }
+
+    #[test]
+    fn names_do_not_depend_on_the_images() {
+        let vit = vit::tests::VIT4;
+        let configs = [
+            NetConfig::Cnn5 { width: 4 },
+            NetConfig::Resnet18 { width: 2 },
+            NetConfig::Resnet18Post { width: 2 },
+            NetConfig::ResnetCifar { depth: 8, width: 2 },
+            NetConfig::Vit(VitConfig { patch: 7, ..vit }),
+            NetConfig::Vit(VitConfig { patch: 28, ..vit }),
+        ];
+        for config in configs {
+            let input = Shape { channels: 1, height: 28, width: 28 };
+            let nodes = config.build(input, 10).nodes;
+            let names: Vec<String> = nodes.into_iter().map(|node| node.name).collect();
+            assert_eq!(config.node_names(), Some(names), "{config:?}");
+        }
+        let unsound = [
+            NetConfig::Cnn5 { width: 0 },
+            NetConfig::Resnet18 { width: usize::MAX },
+            NetConfig::ResnetCifar { depth: 9, width: 2 },
+            NetConfig::Vit(VitConfig { patch: 0, ..vit }),
+            NetConfig::Vit(VitConfig { depth: 1 << 40, ..vit }),
+        ];
+        for config in unsound {
+            assert_eq!(config.node_names(), None, "{config:?}");
         }
     }
 

@@ -109,11 +109,11 @@ fn dropout(net: &mut Builder, name: &str, config: &VitConfig, input: usize) -> u
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// ViT4 of dbViz.
-    const VIT4: VitConfig = VitConfig {
+    pub(in crate::net) const VIT4: VitConfig = VitConfig {
         patch: 4,
         dim: 512,
         depth: 6,

@@ -12,6 +12,11 @@ use super::softmax::Targets;
 use super::solver::{Problem, Solution, dot};
 use super::{Fit, FitOptions, HeldOut, Probe, Solver, ridge};
 
+/// An end whose gradient is so many times the tolerance or less is one that rounding allows.
+const NEAR: f64 = 100.0;
+/// Damping of the metric where rounding spoils it.
+const DAMPING: f64 = 1e-4;
+
 /// The features `[n, d]` of the training examples, ready for fits with any labels and λ.
 ///
 /// Features are centred, which changes only the bias, and divided by their standard
@@ -160,7 +165,7 @@ impl<T: Scalar> Design<T> {
             || self.origin(n_classes),
             |probe| self.theta_of(probe, n_classes),
         );
-        let problem = Problem { features: &self.matrix, targets, l2: options.l2 };
+        let problem = self.problem(targets, options);
         let solution = self.solve(&problem, theta, None, options);
         let (weight, bias) = self.raw_weights(&problem.targets, &solution.theta);
         let rounded = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
@@ -204,13 +209,13 @@ impl<T: Scalar> Design<T> {
         assert!(n_folds >= 2 && n_folds <= n, "{n_folds} folds of {n} examples");
         let folds = folds(labels, n_folds);
         let targets = Targets::new(labels, n_classes, |_| true);
-        let all = Problem { features: &self.matrix, targets, l2: options.l2 };
+        let all = self.problem(targets, options);
         let metric = (options.solver == Solver::Logistic).then(|| all.metric_at(&theta));
         let mut held_out =
             HeldOut { predictions: vec![0; n], iterations: 0, n_unconverged: 0 };
         for fold in 0..n_folds {
             let targets = Targets::new(labels, n_classes, |i| folds[i] != fold);
-            let problem = Problem { features: &self.matrix, targets, l2: options.l2 };
+            let problem = self.problem(targets, options);
             let solution = self.solve(&problem, theta.clone(), metric.as_ref(), options);
             held_out.iterations += solution.iterations;
             held_out.n_unconverged += usize::from(!solution.converged);
@@ -255,6 +260,14 @@ impl<T: Scalar> Design<T> {
         }
     }
 
+    fn problem<'a>(
+        &'a self,
+        targets: Targets<'a>,
+        options: &FitOptions,
+    ) -> Problem<'a, T> {
+        Problem { features: &self.matrix, targets, l2: options.l2, damping: 0.0 }
+    }
+
     /// W = 0 and b = 0.
     fn origin(&self, n_classes: usize) -> Columns {
         vec![[0.0; LANES]; n_blocks(n_classes) * self.matrix.n_columns]
@@ -267,15 +280,43 @@ impl<T: Scalar> Design<T> {
         metric: Option<&Metric<T>>,
         options: &FitOptions,
     ) -> Solution {
+        let mut stop = self.stop(options.tolerance);
+        let n = options.max_iterations;
+        let highest = problem.objective_at_origin() + 1e-3;
+        let mut best = problem.minimize(theta, metric, n, &mut stop);
+        // A start from far off may leave no way down but for rounding, a small λ a metric that
+        // is not definite: from the origin, and with a sounder metric, there is one.
+        for damping in [0.0, DAMPING, DAMPING.sqrt()] {
+            let is_near = best.converged
+                || self.max_norm(&best.gradient) <= NEAR * options.tolerance;
+            if is_near && best.objective <= highest {
+                break;
+            }
+            let targets = problem.targets.clone();
+            let problem = Problem { targets, damping, ..*problem };
+            let origin = self.origin(problem.targets.n_classes);
+            let end = problem.minimize(origin, None, n, &mut stop);
+            let iterations = best.iterations + end.iterations;
+            let is_optimal = end.converged && end.objective <= highest;
+            if is_optimal || best.objective.is_nan() || end.objective < best.objective {
+                best = end;
+            }
+            best.iterations = iterations;
+        }
+        best
+    }
+
+    /// Whether no entry of a gradient, in standardized features, is above the tolerance.
+    fn stop(&self, tolerance: f64) -> impl FnMut(&Columns) -> bool {
         // The largest entry of a rotated gradient is dear to know, its length is not: the
         // entry is looked at only where the length leaves it open and has fallen enough.
         let mut look_below = f64::INFINITY;
         // A little below the tolerance, for the rounding of the gradient itself.
-        let tolerance = 0.9 * options.tolerance;
-        let mut stop = |gradient: &Columns| {
+        let tolerance = 0.9 * tolerance;
+        move |gradient: &Columns| {
             let length = dot(gradient, gradient).sqrt();
-            if length <= tolerance {
-                return true;
+            if length <= tolerance || !length.is_finite() {
+                return length <= tolerance;
             }
             if self.rotation.is_some() {
                 look_below = look_below.min(30.0 * tolerance);
@@ -288,13 +329,16 @@ impl<T: Scalar> Design<T> {
                 look_below = length * (tolerance / largest).max(0.5);
             }
             largest <= tolerance
-        };
-        problem.minimize(theta, metric, options.max_iterations, &mut stop)
+        }
     }
 
     /// The largest entry of a gradient, in standardized features.
     fn max_norm(&self, gradient: &Columns) -> f64 {
         let n_columns = self.matrix.n_columns;
+        let length = dot(gradient, gradient);
+        if !length.is_finite() {
+            return length;
+        }
         let mut largest = 0.0_f64;
         for block in gradient.chunks(n_columns) {
             for value in block[0] {

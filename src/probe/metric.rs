@@ -17,6 +17,8 @@ const FULL: usize = 1500;
 /// Examples for each coefficient that such a Hessian is summed over: more bring the iteration
 /// little, and it is the sum that costs.
 const SAMPLED: usize = 2;
+/// A λ so many times the largest entry of the matrix leaves its biases alone with each other.
+const HOPELESS: f64 = 1e10;
 /// No example's curvature counts as less, relative to its weight.
 const LEAST_CURVATURE: f64 = 1e-6;
 
@@ -46,25 +48,28 @@ enum Inverse<T: Scalar> {
 }
 
 impl<T: Scalar> Metric<T> {
-    /// M where the classes have the given probabilities.
+    /// M where the classes have the given probabilities, of a λ that is `damping` of its largest
+    /// entry or more.
     pub(super) fn at(
         features: &Matrix<'_, T>,
         targets: &Targets<'_>,
-        l2: f64,
+        (l2, damping): (f64, f64),
         probabilities: &Columns,
     ) -> Self {
+        let ridge = |matrix: &Mat<T>| l2.max(damping * largest_diagonal(matrix));
         let mut curvatures = targets.curvatures(probabilities);
         let inverse = if targets.n_classes * features.n_columns <= FULL {
             let hessian = hessian(features, targets, probabilities);
             let n_columns = features.n_columns;
-            let inverse = cholesky(&hessian, n_columns, l2).inverse();
+            let inverse = cholesky(&hessian, n_columns, ridge(&hessian)).inverse();
             Inverse::Full { inverse, n_columns }
         } else {
             for (curvature, weight) in curvatures.iter_mut().zip(&targets.weights) {
                 *curvature = curvature.max(LEAST_CURVATURE * weight);
             }
             let gram = features.weighted_gram(&curvatures);
-            Inverse::Shared(inverse_factor(&cholesky(&gram, features.n_columns, l2)))
+            let factor = cholesky(&gram, features.n_columns, ridge(&gram));
+            Inverse::Shared(inverse_factor(&factor))
         };
         Self { inverse, curvature: curvatures.iter().sum() }
     }
@@ -145,8 +150,12 @@ fn hessian<T: Scalar>(
 /// The factor of `matrix` + λ·I, whose every `k`-th coefficient is a bias without penalty;
 /// where rounding has made that indefinite, with a larger λ: any positive definite metric
 /// leads to the same optimum.
+///
+/// Where all examples are fitted, the biases' curvature is a difference of two sums that cancel,
+/// negative by rounding, and no λ on the weights mends that: then the biases get one, too.
 fn cholesky<T: Scalar>(matrix: &Mat<T>, k: usize, l2: f64) -> Llt<T> {
     let n = matrix.nrows();
+    let largest = largest_diagonal(matrix);
     let mut ridge = l2;
     loop {
         let mut matrix = matrix.clone();
@@ -160,11 +169,35 @@ fn cholesky<T: Scalar>(matrix: &Mat<T>, k: usize, l2: f64) -> Llt<T> {
         if let Ok(factor) = matrix.llt(Side::Lower) {
             return factor;
         }
-        let largest =
-            (0..n).map(|j| matrix[(j, j)].to_f64()).fold(f64::MIN_POSITIVE, f64::max);
-        ridge = (10.0 * ridge).max(1e-7 * largest);
-        assert!(ridge.is_finite(), "the metric holds NaN");
+        ridge = (10.0 * ridge).max(1e-7 * largest_diagonal(&matrix));
+        if ridge.is_nan() || ridge > HOPELESS * largest {
+            break;
+        }
     }
+    with_all_raised(matrix, l2.max(1e-7 * largest))
+}
+
+/// The factor of `matrix` + r·I for the first r = `ridge`, 10·`ridge`, … that has one; of the
+/// identity where no multiple of it outweighs the entries.
+fn with_all_raised<T: Scalar>(matrix: &Mat<T>, mut ridge: f64) -> Llt<T> {
+    let n = matrix.nrows();
+    while T::from_f64(ridge).to_f64().is_finite() {
+        let mut matrix = matrix.clone();
+        for j in 0..n {
+            matrix[(j, j)] += T::from_f64(ridge);
+        }
+        if let Ok(factor) = matrix.llt(Side::Lower) {
+            return factor;
+        }
+        ridge *= 10.0;
+    }
+    let identity = Mat::<T>::identity(n, n);
+    identity.llt(Side::Lower).expect("the identity is positive definite")
+}
+
+fn largest_diagonal<T: Scalar>(matrix: &Mat<T>) -> f64 {
+    let diagonal = (0..matrix.nrows()).map(|j| matrix[(j, j)].to_f64());
+    diagonal.fold(f64::MIN_POSITIVE, f64::max)
 }
 
 /// L⁻¹ by rows.
@@ -268,7 +301,7 @@ mod tests {
         let (a, labels, logits) = problem();
         let targets = Targets::new(&labels, 4, |_| true);
         let p = targets.probabilities(&logits);
-        let metric = Metric::at(&a, &targets, 0.1, &p);
+        let metric = Metric::at(&a, &targets, (0.1, 0.0), &p);
         let hessian = hessian(&a, &targets, &p);
         let x = |at: usize| if at.is_multiple_of(4) { 0.0 } else { at as f64 };
         let mut q = vec![[0.0; LANES]; 4];

@@ -9,6 +9,8 @@
 mod design;
 pub mod features;
 mod file;
+#[cfg(test)]
+mod hostile_tests;
 mod metric;
 pub mod neighbours;
 mod product;

@@ -111,7 +111,7 @@ pub(super) fn solve<T: Scalar>(
                 active: targets.active.clone(),
                 n_classes: targets.n_classes,
             };
-            let batch = Problem { features: &features, targets, l2: problem.l2 };
+            let batch = Problem { features: &features, targets, ..*problem };
             let gradient = batch.gradient_at(&theta);
             rule.step(recipe.lr, gradient, &mut theta);
             iterations += 1;

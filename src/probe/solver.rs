@@ -40,6 +40,9 @@ pub(super) struct Problem<'a, T: Scalar> {
     pub(super) features: &'a Matrix<'a, T>,
     pub(super) targets: Targets<'a>,
     pub(super) l2: f64,
+    /// How large the metric's λ is at least, as a part of the metric's largest entry; 0 but
+    /// where rounding spoils the metric of the objective.
+    pub(super) damping: f64,
 }
 
 /// Where the iteration ended.
@@ -56,6 +59,13 @@ pub(super) struct Solution {
 }
 
 impl<T: Scalar> Problem<'_, T> {
+    /// The objective at W = 0 and b = 0, which no optimum exceeds.
+    pub(super) fn objective_at_origin(&self) -> f64 {
+        let classes = 0..self.targets.n_classes;
+        let n_active = classes.filter(|&class| self.targets.is_active(class)).count();
+        (n_active as f64).ln()
+    }
+
     /// Mean log loss + λ/2·‖W‖².
     fn objective(&self, theta: &Columns, logits: &Columns) -> f64 {
         let penalty: f64 = theta
@@ -81,11 +91,12 @@ impl<T: Scalar> Problem<'_, T> {
         self.gradient(theta, &self.targets.residuals(probabilities))
     }
 
-    /// θ as an end that is no optimum to be checked.
+    /// θ as an end whose gradient is not to vanish; not converged where it overflows.
     pub(super) fn solution_at(&self, theta: Columns, iterations: usize) -> Solution {
         let Point { theta, logits, gradient, .. } = self.point(theta);
         let objective = self.objective(&theta, &logits);
-        Solution { theta, logits, gradient, objective, iterations, converged: true }
+        let converged = objective.is_finite();
+        Solution { theta, logits, gradient, objective, iterations, converged }
     }
 
     /// M at θ.
@@ -94,7 +105,7 @@ impl<T: Scalar> Problem<'_, T> {
     }
 
     fn metric(&self, probabilities: &Columns) -> Metric<T> {
-        Metric::at(self.features, &self.targets, self.l2, probabilities)
+        Metric::at(self.features, &self.targets, (self.l2, self.damping), probabilities)
     }
 
     /// The end of the step t > 0 along `direction` at which the slope has all but vanished,
@@ -179,10 +190,10 @@ impl<T: Scalar> Problem<'_, T> {
                 fresh = true;
                 continue;
             }
-            if iterations == max_iterations {
+            let size = norm(&point.gradient);
+            if iterations == max_iterations || !size.is_finite() {
                 break false;
             }
-            let size = norm(&point.gradient);
             if (size <= REFRESH * built.1 && self.has_changed(&metric, &point))
                 || iterations - built.0 >= metric.patience()
             {

@@ -15,7 +15,7 @@ use super::read_regions::read_regions;
 use super::table::Table;
 use crate::array_file::read_npy;
 use crate::error::{Error, Result};
-use crate::net::{NetConfig, Shape};
+use crate::net::NetConfig;
 use crate::similarity::MatrixKind;
 use crate::similarity::regions::Similarity;
 
@@ -117,14 +117,7 @@ impl Depth {
         let config = experiment
             .get("net")
             .and_then(|net| net.clone().try_into::<NetConfig>().ok());
-        let width = experiment.get("net").and_then(|net| net.get("width")?.as_integer());
-        // Only names are wanted, so any size of image does; absurd widths build no net.
-        let buildable = width.is_none_or(|width| (1..=100_000).contains(&width));
-        let shape = Shape { channels: 3, height: 32, width: 32 };
-        let nodes = config
-            .filter(|_| buildable)
-            .map_or_else(Vec::new, |config| config.build(shape, 10).nodes);
-        Self(nodes.into_iter().map(|node| node.name).collect())
+        Self(config.and_then(|config| config.node_names()).unwrap_or_default())
     }
 
     fn key(&self, layer: &str) -> DepthKey {

@@ -2,6 +2,7 @@
 
 mod analysis_measures;
 mod end_to_end;
+mod panics;
 mod phases;
 mod planes;
 mod probe;
