@@ -20,7 +20,7 @@ noise = { rate = 0.3 }
 net = { kind = 'cnn5', width = 4 }
 optimizer = { lr = 0.05, momentum = 0.9, schedule = { kind = 'cosine' } }
 train = { epochs = 40, batch_size = 32, history = 'every', checkpoints = 'every' }
-analysis = { n_examples = 16, drs = { triplets = 4 } }
+analysis = { n_examples = 16, layers = ['relu1', 'pool4', 'fc'], drs = { triplets = 4, resolution = 8 } }
 ";
 
 /// Changes that make the whole of `run` as short as training alone.

@@ -22,7 +22,7 @@ noise = { rate = 0.3 }
 net = { kind = 'cnn5', width = 2 }
 optimizer = { lr = 0.05 }
 train = { epochs = 8, batch_size = 32, history = 'every', checkpoints = 'every' }
-analysis = { n_examples = 16, layers = ['pool2', 'fc'], drs = { triplets = 3 } }
+analysis = { n_examples = 16, layers = ['pool2', 'fc'], drs = { triplets = 3, resolution = 8 } }
 ";
 
 /// A directory with an experiment and its training in `run`.

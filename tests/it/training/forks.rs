@@ -9,7 +9,7 @@ use stratagram::array_file::{NamedArrays, read_npz, read_safetensors};
 use stratagram::experiment::TrainLabels;
 use stratagram::{RunDir, net};
 
-use crate::support::runs::{assert_same, command, promised, succeed, texts};
+use crate::support::runs::{Files, assert_same, command, promised, succeed, texts};
 use crate::support::shared::shared;
 
 /// Seven steps an epoch; checkpoints inside epochs too.
@@ -20,7 +20,7 @@ noise = { rate = 0.3 }
 net = { kind = 'cnn5', width = 3 }
 optimizer = { lr = 0.05, momentum = 0.9, schedule = { kind = 'cosine' } }
 train = { epochs = 8, batch_size = 32, checkpoints = [0, 1, 2.5, 5, 8] }
-analysis = { n_examples = 16, drs = { triplets = 4 } }
+analysis = { n_examples = 16, layers = ['relu1', 'pool4', 'fc'], drs = { triplets = 4, resolution = 8 } }
 ";
 
 /// A directory with an experiment and its run in `p/run`, trained with the verb.
@@ -55,11 +55,20 @@ fn an_unchanged_fork_has_the_bytes_of_its_parent_down_to_the_page() {
         .iter()
         .map(|checkpoint| checkpoint.epoch)
         .collect();
+    // At every epoch what training leaves, from the middle the rest too.
+    let of_training = |files: &Files| -> Files {
+        let parts = ["checkpoints/", "state/", "labels.npz", "history.csv", "experiment"];
+        let is_of = |name: &str| parts.iter().any(|part| name.starts_with(part));
+        files.iter().filter(|(name, _)| is_of(name)).cloned().collect()
+    };
     for epoch in epochs {
         let out = format!("at-{epoch}/run");
-        succeed(root, &format!("run --from p/run@{epoch} --out {out}"));
-        assert_same(&root.join(&out), &expected, &format!("forked at epoch {epoch}"));
+        succeed(root, &format!("train --from p/run@{epoch} --out {out}"));
+        let how = format!("forked at epoch {epoch}");
+        assert_same(&root.join(&out), &of_training(&expected), &how);
     }
+    succeed(root, "run --from p/run@2.5714285714285716 --out middle/run");
+    assert_same(&root.join("middle/run"), &expected, "forked in the middle");
     // The same from the file instead of the parent's experiment, and once more.
     for _ in 0..2 {
         let [page, _] = succeed(root, "run e.toml --from p/run@1 --out file/run");

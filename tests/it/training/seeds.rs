@@ -13,7 +13,7 @@ noise = { rate = 0.3 }
 net = { kind = 'cnn5', width = 2 }
 optimizer = { lr = 0.05, momentum = 0.9 }
 train = { epochs = 4, batch_size = 32, checkpoints = [0, 2, 4] }
-analysis = { n_examples = 16, drs = { triplets = 4 } }
+analysis = { n_examples = 16, layers = ['relu1', 'pool4', 'fc'], drs = { triplets = 4, resolution = 8 } }
 ";
 
 fn new_directory() -> tempfile::TempDir {
