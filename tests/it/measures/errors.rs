@@ -4,7 +4,9 @@
 use crate::support::layers::{
     assert_close, compare, gaussian, hsic1, jackknife, related, rounded,
 };
-use stratagram::similarity::{EpochMatrix, Estimator, Measure, Settings, cka, without};
+use stratagram::similarity::{
+    EpochMatrix, Estimator, Measure, Setting, Settings, cka, without,
+};
 
 /// The delete-one jackknife by force: every example left out, everything computed again.
 #[test]
@@ -172,7 +174,8 @@ fn standard_errors_are_the_spread_over_draws_of_examples() {
         let spread = (square / (draws as f64 - 1.0)).sqrt();
         let ratio = errors / spread;
         // Examples share their neighbours: their overlaps vary together. Weights vary, too.
-        let small = matches!(measure, Measure::MutualKnn | Measure::Pwcca);
+        let by_neighbors = measure.properties().reads(Setting::Neighbours);
+        let small = by_neighbors || measure == Measure::Pwcca;
         let least = if small { 0.6 } else { 0.75 };
         assert!((least..1.35).contains(&ratio), "{measure:?} {settings:?}: {ratio}");
     }
