@@ -27,6 +27,27 @@ def cca_r2(x, y):
     return (np.linalg.svd(basis(x).T @ basis(y), compute_uv=False) ** 2).mean()
 
 
+def neighbors(cosine, k):
+    cosine = cosine - np.diag(np.full(len(cosine), np.inf))
+    near = np.zeros(cosine.shape, bool)
+    np.put_along_axis(near, np.argsort(-cosine, 1, kind="stable")[:, :k], True, 1)
+    return near
+
+
+def cosines(x):
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return x @ x.T
+
+
+def cknna(x, y, k=10):
+    """Huh et al. 2024, appendix A, on the inner products of features of unit norm."""
+    def align(a, b):
+        both = neighbors(a, k) & neighbors(b, k)
+        return (both * (a - a.mean(1, keepdims=True)) * (b - b.mean(1, keepdims=True))).sum()
+    a, b = cosines(x), cosines(y)
+    return align(a, b) / np.sqrt(align(a, a) * align(b, b))
+
+
 def dcka(epochs, centre):
     kernels = [centre(gram(x)) for x in epochs]
     k0 = kernels[0]
@@ -41,6 +62,7 @@ def main():
         epochs = [np.load(file).astype(float) for file in sorted(folder.glob("epoch-*.npy"))]
         further = {
             "cca_r2": [[cca_r2(x, y) for y in epochs] for x in epochs],
+            "cknna10": [[cknna(x, y) for y in epochs] for x in epochs],
             "dcka_linear_biased": dcka(epochs, centred),
             "dcka_linear_debiased": dcka(epochs, u_centred),
         }

@@ -7,6 +7,7 @@
 pub mod alignment;
 pub mod cca;
 pub mod cka;
+mod cknna;
 pub(crate) mod kernel;
 pub mod neighbours;
 pub mod procrustes;
@@ -103,6 +104,7 @@ measures! {
     Svcca = cca::SVCCA,
     Pwcca = pwcca::PWCCA,
     MutualKnn = neighbours::MUTUAL_KNN,
+    Cknna = cknna::CKNNA,
     Rsa = rsa::RSA,
     RsaPearson = rsa::RSA_PEARSON,
 }

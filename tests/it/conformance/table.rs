@@ -86,6 +86,7 @@ pub fn cases() -> Vec<Case> {
         ("svcca99_mean", Measure::Svcca, Settings::default()),
         ("pwcca", Measure::Pwcca, Settings::default()),
         ("mutual_knn10_cosine", Measure::MutualKnn, Settings::default()),
+        ("cknna10", Measure::Cknna, Settings::default()),
         ("rsa_spearman", Measure::Rsa, Settings::default()),
     ]
     .map(|(key, measure, settings)| {
@@ -203,6 +204,8 @@ fn golden() -> Vec<Line> {
     };
     let batches = |size| pair(Measure::Cka, with(Estimator::Minibatch { size }));
     let plain = |measure| pair(measure, Settings::default());
+    let nearest =
+        |measure| pair(measure, Settings { neighbours: 3, ..Settings::default() });
     let near = |x: &[f64]| {
         neighbours::signature(x, 12, x.len() / 12, 3, Nearness::InnerProduct).unwrap()
     };
@@ -232,6 +235,7 @@ fn golden() -> Vec<Line> {
         ("mean CCA", plain(Measure::Cca), 0.505076510820),
         ("mean of squared CCA", plain(Measure::CcaR2), 0.332286634461),
         ("mutual kNN, k = 3, inner product", knn, 1.0 / 3.0),
+        ("CKNNA, k = 3", nearest(Measure::Cknna), 0.152898995473),
         ("effective rank of X", dimensions.effective_rank, 3.930109919337),
         ("participation ratio of X", dimensions.participation_ratio, 3.510225831007),
         ("stable rank of X", dimensions.stable_rank, 2.577006386530),
