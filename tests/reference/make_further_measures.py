@@ -48,6 +48,11 @@ def cknna(x, y, k=10):
     return align(a, b) / np.sqrt(align(a, a) * align(b, b))
 
 
+def jaccard_knn(x, y, k=10):
+    a, b = neighbors(cosines(x), k), neighbors(cosines(y), k)
+    return ((a & b).sum(1) / (a | b).sum(1)).mean()
+
+
 def dcka(epochs, centre):
     kernels = [centre(gram(x)) for x in epochs]
     k0 = kernels[0]
@@ -63,6 +68,7 @@ def main():
         further = {
             "cca_r2": [[cca_r2(x, y) for y in epochs] for x in epochs],
             "cknna10": [[cknna(x, y) for y in epochs] for x in epochs],
+            "jaccard_knn10": [[jaccard_knn(x, y) for y in epochs] for x in epochs],
             "dcka_linear_biased": dcka(epochs, centred),
             "dcka_linear_debiased": dcka(epochs, u_centred),
         }

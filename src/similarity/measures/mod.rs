@@ -8,6 +8,7 @@ pub mod alignment;
 pub mod cca;
 pub mod cka;
 mod cknna;
+mod jaccard_knn;
 pub(crate) mod kernel;
 pub mod neighbours;
 pub mod procrustes;
@@ -105,6 +106,7 @@ measures! {
     Pwcca = pwcca::PWCCA,
     MutualKnn = neighbours::MUTUAL_KNN,
     Cknna = cknna::CKNNA,
+    JaccardKnn = jaccard_knn::JACCARD_KNN,
     Rsa = rsa::RSA,
     RsaPearson = rsa::RSA_PEARSON,
 }

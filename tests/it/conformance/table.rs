@@ -87,6 +87,7 @@ pub fn cases() -> Vec<Case> {
         ("pwcca", Measure::Pwcca, Settings::default()),
         ("mutual_knn10_cosine", Measure::MutualKnn, Settings::default()),
         ("cknna10", Measure::Cknna, Settings::default()),
+        ("jaccard_knn10", Measure::JaccardKnn, Settings::default()),
         ("rsa_spearman", Measure::Rsa, Settings::default()),
     ]
     .map(|(key, measure, settings)| {
@@ -97,7 +98,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Measures that are made of whole numbers: exact but for the last bit.
-const COUNTS: &[Measure] = &[Measure::MutualKnn];
+const COUNTS: &[Measure] = &[Measure::MutualKnn, Measure::JaccardKnn];
 
 fn saved_activations() -> Vec<Line> {
     let mut lines = vec![];
@@ -236,6 +237,7 @@ fn golden() -> Vec<Line> {
         ("mean of squared CCA", plain(Measure::CcaR2), 0.332286634461),
         ("mutual kNN, k = 3, inner product", knn, 1.0 / 3.0),
         ("CKNNA, k = 3", nearest(Measure::Cknna), 0.152898995473),
+        ("Jaccard index of kNN, k = 3", nearest(Measure::JaccardKnn), 0.133333333333),
         ("effective rank of X", dimensions.effective_rank, 3.930109919337),
         ("participation ratio of X", dimensions.participation_ratio, 3.510225831007),
         ("stable rank of X", dimensions.stable_rank, 2.577006386530),

@@ -157,6 +157,7 @@ fn standard_errors_are_the_spread_over_draws_of_examples() {
         (Measure::Svcca, plain, 20),
         (Measure::Pwcca, plain, 20),
         (Measure::MutualKnn, plain, 20),
+        (Measure::JaccardKnn, plain, 20),
         (Measure::Cknna, plain, 20),
     ];
     for (measure, settings, p) in cases {
