@@ -10,8 +10,8 @@ use crate::engine::{BatchNormStatistics, Engine};
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::represent::{EvaluationBatches, evaluation_batches, evaluation_statistics};
 
+use super::labels::training_labels;
 use super::loss::{cross_entropy_sum, predictions};
-use super::training_labels;
 
 /// The columns of `history.csv`.
 pub(super) const COLUMNS: [&str; 13] = [

@@ -3,9 +3,17 @@
 use crate::array_file::{Array, NamedArrays, npz_bytes};
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, TrainLabels};
 use crate::planes::image_planes;
 use crate::run_dir::{RunDir, write_atomic};
+
+/// The labels that are learned.
+pub(super) fn training_labels<'a>(experiment: &Experiment, data: &'a Data) -> &'a [u8] {
+    match experiment.train.labels {
+        TrainLabels::Noisy => &data.noisy,
+        TrainLabels::Clean => &data.train.labels,
+    }
+}
 
 /// Writes `labels.npz`: `true`, `noisy`, `corrupted`, `test`, (`test_noisy` where the
 /// experiment asks for noisy test labels,) `train_index`, `test_index`, an

@@ -12,6 +12,7 @@ mod imported;
 mod labels;
 mod loss;
 mod nodes;
+mod plan;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,19 +22,19 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use crate::array_file::{read_safetensors, safetensors_bytes};
+use crate::array_file::read_safetensors;
 use crate::data::{Data, epoch_batches};
 use crate::engine::{Engine, Regularization, Update, isa_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::{
-    Experiment, OptimizerConfig, OptimizerKind, TrainLabels, steps_per_epoch,
-};
+use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind};
 use crate::net::initial_weights;
 use crate::observer::Observer;
-use crate::run_dir::{RunDir, Status, remove_file, write_atomic};
+use crate::run_dir::{RunDir, Status};
 use crate::seed;
 
 use history::Evaluator;
+use labels::training_labels;
+use plan::Plan;
 use state::Records;
 
 pub use fork::Fork;
@@ -51,16 +52,6 @@ pub struct Outcome {
     pub continued_from: u64,
     /// Steps in all.
     pub steps: u64,
-}
-
-/// The lengths and record steps of a training.
-struct Plan {
-    steps_per_epoch: u64,
-    total: u64,
-    history: Vec<u64>,
-    checkpoints: Vec<u64>,
-    /// Up to this step the records are those of the run that this one is a fork of.
-    inherited: Option<u64>,
 }
 
 /// Trains the net of `experiment` on `data` into `run`, continuing where an earlier process
@@ -231,14 +222,6 @@ fn start_engine(
     Ok(engine)
 }
 
-/// The labels that are learned.
-fn training_labels<'a>(experiment: &Experiment, data: &'a Data) -> &'a [u8] {
-    match experiment.train.labels {
-        TrainLabels::Noisy => &data.noisy,
-        TrainLabels::Clean => &data.train.labels,
-    }
-}
-
 /// That a run which is to begin at its first step is no fork, and asks for nothing that only
 /// forks can do.
 fn check_beginning(
@@ -329,33 +312,4 @@ fn interrupted(step: u64, plan: &Plan) -> Error {
     let found =
         format!("stopped after step {step} of {}; everything is on disk", plan.total);
     Error::new(ErrorKind::Interrupted, "training", found)
-}
-
-impl Plan {
-    fn new(experiment: &Experiment, data: &Data, inherited: Option<u64>) -> Self {
-        let config = &experiment.train;
-        let steps_per_epoch = steps_per_epoch(data.noisy.len(), config.batch_size);
-        Self {
-            steps_per_epoch,
-            total: config.total_steps(steps_per_epoch),
-            history: config.history_steps(steps_per_epoch),
-            checkpoints: config.checkpoint_steps(steps_per_epoch),
-            inherited,
-        }
-    }
-
-    fn epoch(&self, step: u64) -> f64 {
-        step as f64 / self.steps_per_epoch as f64
-    }
-
-    fn check_finite(&self, quantity: &str, value: f64, step: u64) -> Result<()> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        let found =
-            format!("is {value} at epoch {} (after step {step})", self.epoch(step));
-        Err(Error::new(ErrorKind::NonFinite, quantity, found)
-            .expected("a finite number")
-            .fix("lower optimizer.lr; the last good checkpoint is kept"))
-    }
 }

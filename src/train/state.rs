@@ -7,12 +7,14 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::history::{COLUMNS, Row};
-use super::{Plan, remove_file, safetensors_bytes, write_atomic};
-use crate::array_file::{Array, NamedArrays, Values, npy_bytes, read_safetensors};
+use super::plan::Plan;
+use crate::array_file::{
+    Array, NamedArrays, Values, npy_bytes, read_safetensors, safetensors_bytes,
+};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::Progress;
-use crate::run_dir::{CsvLog, RunDir};
+use crate::run_dir::{CsvLog, RunDir, remove_file, write_atomic};
 
 /// The columns of `timing.csv`: seconds of training since the row before.
 pub(super) const TIMING: [&str; 3] = ["step", "seconds", "examples_per_second"];
