@@ -21,7 +21,7 @@ noise = { rate = 0.3 }
 net = { kind = 'cnn5', width = 3 }
 optimizer = { lr = 0.05, momentum = 0.9, schedule = { kind = 'cosine' } }
 train = { epochs = 8, batch_size = 32, checkpoints = [0, 1, 2.5, 5, 8] }
-analysis = { n_examples = 16, layers = ['relu1', 'pool4', 'fc'], drs = { triplets = 4, resolution = 8 } }
+analysis = { n_examples = 16, drs = { triplets = 4, resolution = 8 } }
 ";
 
 /// A directory with an experiment and its run in `p/run`, trained with the verb.
