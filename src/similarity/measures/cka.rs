@@ -52,7 +52,7 @@ impl Procedure for Linear {
     }
 
     fn noise_floor(&self, epochs: &Epochs<'_>) -> Option<f64> {
-        kernel::noise_floor(epochs)
+        Some(kernel::noise_floor(epochs))
     }
 }
 

@@ -162,9 +162,9 @@ pub(crate) fn compare(epochs: &Epochs<'_>) -> EpochMatrix {
 }
 
 /// The noise floor of CKA, from halves of the examples.
-pub(crate) fn noise_floor(epochs: &Epochs<'_>) -> Option<f64> {
+pub(crate) fn noise_floor(epochs: &Epochs<'_>) -> f64 {
     let Epochs { signatures, n, settings, .. } = *epochs;
-    Some(halves::noise_floor(signatures, n, settings.estimator))
+    halves::noise_floor(signatures, n, settings.estimator)
 }
 
 /// Fills in the cells of the defined `epochs` from their inner products and standard errors.

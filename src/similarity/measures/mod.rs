@@ -7,8 +7,8 @@
 pub mod alignment;
 pub mod cca;
 pub mod cka;
-mod cknna;
-mod jaccard_knn;
+pub mod cknna;
+pub mod jaccard_knn;
 pub(crate) mod kernel;
 pub mod neighbours;
 pub mod procrustes;

@@ -47,7 +47,7 @@ impl Procedure for Gaussian {
     }
 
     fn noise_floor(&self, epochs: &Epochs<'_>) -> Option<f64> {
-        kernel::noise_floor(epochs)
+        Some(kernel::noise_floor(epochs))
     }
 }
 
