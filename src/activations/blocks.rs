@@ -3,9 +3,9 @@
 use std::io;
 use std::ops::Range;
 
-use super::compare::{Compared, Lists};
 use super::examples::{Examples, check_examples};
 use super::inputs::{Features, Reading, read};
+use super::lists::{Compared, Lists};
 use crate::array_file::NpyColumns;
 use crate::error::{Error, Result};
 use crate::similarity::{Columns, Settings, blocked_matrix};

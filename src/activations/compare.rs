@@ -11,28 +11,13 @@ use super::examples::{Examples, check_examples};
 use super::files::files;
 use super::inputs::{LARGE, Reading, read};
 use super::labels::labels;
+use super::lists::{Compared, Lists};
 use super::options::Options;
 use super::reduce::{Kept, Outcome, Reduced, Reduction, Signature, take_out};
 use crate::error::Result;
 use crate::similarity::{
     Dominance, EpochMatrix, Undefined, cka, feature_matrix, feature_noise_floor,
 };
-
-/// The files of one list, and behind them those that it is compared against.
-pub(super) struct Lists<'a> {
-    pub(super) all: Vec<&'a Path>,
-    /// How many of them are of the first list.
-    pub(super) n_first: usize,
-}
-
-/// A matrix over the representations of some files.
-pub(super) struct Compared {
-    pub(super) examples: Vec<Examples>,
-    /// How many of them are of the first list.
-    pub(super) n_rows: usize,
-    pub(super) matrix: EpochMatrix,
-    pub(super) floor: Option<f64>,
-}
 
 /// Reads the files of one list, and those it is to be compared against, and compares them.
 ///
@@ -49,21 +34,21 @@ pub(super) fn compare(
     let reading = options.reading();
     let kept = kept_examples(options.drop_dominant, reading, &lists.all)?;
     let reduction = Reduction::new(options, kept.as_ref());
-    let confounder = options.confounder.as_deref();
-    let confounder =
-        confounder.map(|file| reduction.confounder(file, reading)).transpose()?;
+    let confounder = match &options.confounder {
+        Some(file) => Some(reduction.confounder(file, reading)?),
+        None => None,
+    };
     let compared = match options.block {
         Some(rows) => blocks::compare(&lists, reading, &options.settings, rows)?,
         None => by_signatures(&lists, options, reduction, confounder.as_ref())?,
     };
     let Compared { examples, n_rows, matrix, floor } = compared;
-    let origins: Vec<_> = examples.iter().map(|one| &one.origin).collect();
-    let mut names = labels(&origins);
+    let mut names = labels(&examples);
     let across = !others.is_empty();
     let columns = across.then(|| names.split_off(n_rows));
     let cells = cells(matrix.n_epochs, n_rows, if across { n_rows } else { 0 });
     let reason = |at: &usize| matrix.reasons[*at].map(|reason| reason.to_string());
-    let se = matrix.se.as_ref();
+    let of = |values: &Vec<f64>| cells.iter().map(|at| values[*at]).collect();
     Ok(Comparison {
         layer,
         measure: options.measure,
@@ -74,8 +59,8 @@ pub(super) fn compare(
         n_dropped: kept.map_or(0, |kept| kept.n - kept.rows.len()),
         rows: names,
         columns,
-        values: cells.iter().map(|at| matrix.values[*at]).collect(),
-        se: se.map(|se| cells.iter().map(|at| se[*at]).collect()),
+        values: of(&matrix.values),
+        se: matrix.se.as_ref().map(of),
         reasons: cells.iter().map(reason).collect(),
         noise_floor: floor.filter(|floor| !floor.is_nan()),
     })

@@ -55,7 +55,7 @@ impl Examples {
         if own.len() != self.n {
             return Err(self
                 .wrong(format!("has {} sample ids", own.len()))
-                .expected(format!("{}, one an example", self.n)));
+                .expected(format!("{}, one per example", self.n)));
         }
         match own.iter().zip(ids).position(|(a, b)| a != b) {
             None => Ok(()),

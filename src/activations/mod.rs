@@ -13,6 +13,7 @@ mod examples;
 mod files;
 mod inputs;
 mod labels;
+mod lists;
 mod options;
 mod order;
 mod policy;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::progress::Terminal;
+use super::threads::Threads;
 use crate::data::Data;
 use crate::error::Result;
 use crate::run_dir::{Recording, RunDir};
@@ -24,13 +25,12 @@ pub(super) struct Arguments {
     /// ends with the training.
     #[arg(long, conflicts_with = "force")]
     follow: bool,
-    /// Threads [default: all cores]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    super::use_threads(arguments.threads)?;
+    arguments.threads.apply()?;
     let terminal =
         Terminal::new(&format!("stratagram analyze {}", arguments.run.display()));
     if let Some(recording) = Recording::open(&arguments.run)? {

@@ -1,6 +1,6 @@
 //! `stratagram data`: the data sets.
 
-use super::print_result;
+use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use crate::data::{
     DataSet, Download, Verified, data_directories, data_sets, download, fetch_directory,
@@ -59,11 +59,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             if *json { print_json(&verified) } else { print_result(&describe(&verified)) }
         }
     }
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).expect("plain text has a JSON form");
-    print_result(&(text + "\n"))
 }
 
 /// A table with one data set a line, and where they are looked for.

@@ -1,6 +1,6 @@
 //! `stratagram doctor`: what this build and machine can do.
 
-use super::print_result;
+use super::output::print_result;
 use crate::engine::isa_name;
 use crate::error::Result;
 

@@ -71,7 +71,7 @@ fn of_net(config: &NetConfig, one: &Estimate) -> String {
         }
     };
     format!(
-        "{net}: {} parameters, {:.3} M multiply-adds an image",
+        "{net}: {} parameters, {:.3} M multiply-adds per image",
         one.parameters,
         one.macs as f64 / 1e6
     )
@@ -79,7 +79,7 @@ fn of_net(config: &NetConfig, one: &Estimate) -> String {
 
 fn of_training(one: &Estimate) -> String {
     format!(
-        "{} steps, {} history rows, {} checkpoints: about {} ({:.2} ms a step)",
+        "{} steps, {} history rows, {} checkpoints: about {} ({:.2} ms per step)",
         one.n_steps,
         one.n_history,
         one.n_checkpoints,

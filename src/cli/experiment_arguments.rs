@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::shell;
+use super::threads::Threads;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::sweep::Seeds;
@@ -32,9 +34,8 @@ pub(super) struct ExperimentArguments {
     /// Delete the existing run and start over.
     #[arg(long)]
     fresh: bool,
-    /// Threads [default: all cores]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    pub(super) threads: Option<usize>,
+    #[command(flatten)]
+    pub(super) threads: Threads,
 }
 
 impl ExperimentArguments {
@@ -100,7 +101,7 @@ impl ExperimentArguments {
 
     /// The command that continues this one: the same without `--fresh`.
     pub(super) fn continuation(&self, verb: &str) -> String {
-        let mut words = vec!["stratagram".to_owned(), verb.to_owned()];
+        let mut words = vec![verb.to_owned()];
         words.extend(self.words.iter().cloned());
         if let Some(from) = &self.from {
             words.extend(["--from".to_owned(), from.clone()]);
@@ -112,20 +113,11 @@ impl ExperimentArguments {
         if let Some(out) = &self.out {
             words.extend(["--out".to_owned(), out.display().to_string()]);
         }
-        if let Some(threads) = self.threads {
+        if let Some(threads) = self.threads.threads {
             words.extend(["--threads".to_owned(), threads.to_string()]);
         }
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        shell::command(&words)
     }
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn parse_seeds(text: &str) -> std::result::Result<RangeInclusive<u64>, String> {

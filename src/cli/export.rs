@@ -54,5 +54,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let written = export(&arguments.run, format, &arguments.out)?;
     let lines: Vec<String> =
         written.iter().map(|path| format!("{}\n", path.display())).collect();
-    super::print_result(&lines.concat())
+    super::output::print_result(&lines.concat())
 }

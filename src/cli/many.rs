@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::output::{print_error, print_result};
 use super::progress::Terminal;
-use super::{print_error, print_result};
 use crate::error::Result;
 use crate::observer::Observer;
 use crate::sweep::{OneRun, Seeds};

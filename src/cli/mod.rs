@@ -1,15 +1,14 @@
 //! The command line: one file per verb, each an argument struct and a `run` that calls the
 //! library and prints. Results go to stdout, progress and errors to stderr.
 //!
-//! What verbs share: [`experiment_arguments`] (the verbs that train), [`choices`] (closed sets
-//! as values of flags), [`progress`] (bars and Ctrl-C), [`many`], [`quantities`].
+//! More than a dozen files: one per verb, and what verbs share: arguments
+//! (`experiment_arguments`, `threads`), closed sets as values of flags (`choices`), what is
+//! printed (`output`, `quantities`, `shell`), bars and Ctrl-C (`progress`, `many`).
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use crate::error::{Error, Result};
 
 mod analyze;
 mod choices;
@@ -20,6 +19,7 @@ mod experiment_arguments;
 mod export;
 mod import;
 mod many;
+mod output;
 mod phases;
 mod planes;
 mod probe;
@@ -27,10 +27,14 @@ mod progress;
 mod quantities;
 mod report;
 mod run;
+mod shell;
 mod show;
 mod similarity;
 mod sweep;
+mod threads;
 mod train;
+
+use output::print_error;
 
 /// Shows how a deep network's representations evolve over its training.
 #[derive(Debug, Parser)]
@@ -96,34 +100,4 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-fn print_error(error: &Error) {
-    eprintln!("error: {error}");
-    if let Some(help) = error.help() {
-        eprintln!("  help: {help}");
-    }
-}
-
-/// Writes `text` to stdout; a reader that has gone away is no error.
-fn print_result(text: &str) -> Result<()> {
-    use std::io::Write;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::io("stdout".as_ref(), "cannot be written", error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Uses this number of threads from here on; all cores without one.
-fn use_threads(threads: Option<usize>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    if !(1..=4096).contains(&threads) {
-        return Err(
-            Error::usage("`--threads`", format!("is {threads}")).expected("1 to 4096")
-        );
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    pool.map_err(|error| Error::usage("`--threads`", format!("cannot be set: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::print_result;
+use super::output::{print_json, print_result};
 use crate::error::Result;
 use crate::phases::Phases;
 use crate::run_dir::read_curves;
@@ -11,7 +11,7 @@ use crate::run_dir::read_curves;
 ///
 /// The log is a CSV file with the columns epoch, train_error and test_error as fractions
 /// (or train_acc and test_acc); step, train_loss, train_error_corrupted and n_test are used
-/// where present. Empty fields and nan are passed over.
+/// where present. Empty fields and nan are skipped.
 #[allow(clippy::doc_markdown)] // the text of --help
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -29,9 +29,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let phases = Phases::of(&read_curves(&arguments.curves)?);
     if arguments.json {
-        let json = serde_json::to_string_pretty(&phases)
-            .expect("numbers and strings are always JSON");
-        return print_result(&(json + "\n"));
+        return print_json(&phases);
     }
     print_result(&format!("{phases}\n"))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::choices::triplet_sources;
-use super::print_result;
+use super::output::print_result;
 use crate::data::Data;
 use crate::error::Result;
 use crate::experiment::{Experiment, TripletSource};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::print_result;
+use super::output::print_result;
 use crate::array_file::npz_bytes;
 use crate::error::{Error, Result};
 use crate::probe::{FileFit, FileOptions, Recipe, Solver};
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Strength of the penalty, above 0: without one there may be no finite optimum.
     #[arg(long, value_name = "L")]
     l2: f64,
-    /// Divide centred features by their standard deviations; W is penalized in these units.
+    /// Divide centered features by their standard deviations; W is penalized in these units.
     #[arg(long)]
     standardize: bool,
     /// `logistic`: to the unique optimum; `ridge`: ½·squared error on ±1 targets + l2/2·‖W‖², in closed form (scikit-learn's
@@ -40,10 +40,10 @@ pub(super) struct Arguments {
     /// Epochs of `sgd` and `adam`.
     #[arg(long, value_name = "N", default_value_t = 300)]
     epochs: usize,
-    /// Examples a step of `sgd` and `adam`.
+    /// Examples per step of `sgd` and `adam`.
     #[arg(long, value_name = "N", default_value_t = 128)]
     batch_size: usize,
-    /// Rate; default 0.01 with `sgd`, 0.001 with `adam`.
+    /// Learning rate; default 0.01 with `sgd`, 0.001 with `adam`.
     #[arg(long, value_name = "X")]
     lr: Option<f64>,
     /// Momentum of `sgd`.

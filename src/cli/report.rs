@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::print_result;
+use super::output::print_result;
 use crate::error::Result;
 
 /// Write the page and figures of a run.

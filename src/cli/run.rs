@@ -1,11 +1,12 @@
 //! `stratagram run`: train → analyze → report in one go.
 
+use super::dry_run;
 use super::experiment_arguments::ExperimentArguments;
 use super::many::work_on;
-use super::{dry_run, print_result};
+use super::output::print_result;
 use crate::error::Result;
 
-/// Train, analyze and report in one go; the same command again continues where it stopped.
+/// Train, analyze and report in one go; re-run the same command to resume.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     stratagram run                                   the embedded quickstart\n  \
@@ -21,7 +22,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let seeds = arguments.experiment.plan()?;
-    super::use_threads(arguments.experiment.threads)?;
+    arguments.experiment.threads.apply()?;
     if arguments.dry_run {
         return print_result(&dry_run::describe(&seeds)?);
     }

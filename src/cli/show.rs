@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use super::print_result;
+use super::output::print_result;
 use super::progress::Terminal;
 use crate::error::Result;
 use crate::report::Picture;

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::print_result;
+use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use super::quantities::{counted, rounded};
+use super::shell;
 use crate::error::{Error, Result};
 use crate::sweep::{Plan, Report, Slots, Target, gather, run as run_jobs};
 
-/// Run every combination in a sweep: train, analyze and report each; re-run the same command to
-/// resume.
+/// Run every combination in a sweep: train, analyze and report each; re-run the same command
+/// to resume.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A sweep file:\n  \
     experiment = \"base.toml\"\n  \
@@ -64,9 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     drop(terminal);
     gather(&out, &reports)?;
     if arguments.json {
-        let text =
-            serde_json::to_string_pretty(&reports).expect("reports have a JSON form");
-        print_result(&(text + "\n"))?;
+        print_json(&reports)?;
     } else {
         print_result(&table(&reports))?;
     }
@@ -74,15 +73,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn continuation(arguments: &Arguments) -> String {
-    let mut words = vec!["stratagram sweep".to_owned()];
+    let mut words = vec!["sweep".to_owned()];
     words.extend(arguments.words.iter().cloned());
     if let Some(out) = &arguments.out {
-        words.push(format!("--out {}", out.display()));
+        words.extend(["--out".to_owned(), out.display().to_string()]);
     }
     if let Some(jobs) = arguments.jobs {
-        words.push(format!("--jobs {jobs}"));
+        words.extend(["--jobs".to_owned(), jobs.to_string()]);
     }
-    words.join(" ")
+    shell::command(&words)
 }
 
 /// The runs with their estimated times.

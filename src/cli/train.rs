@@ -4,7 +4,7 @@ use super::experiment_arguments::ExperimentArguments;
 use super::many::work_on;
 use crate::error::Result;
 
-/// Train a net; the same command again continues where it stopped.
+/// Train a network; re-run the same command to resume.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     stratagram train experiment.toml\n  \
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let arguments = &arguments.experiment;
     let seeds = arguments.plan()?;
-    super::use_threads(arguments.threads)?;
+    arguments.threads.apply()?;
     let command = arguments.continuation("train");
     work_on(&seeds, &["train"], &command, |run, observer| {
         Ok(run.train(observer)?.history())

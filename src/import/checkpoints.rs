@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Fitting, NameMap, Source, Time, read_fitting, survey};
+use super::names::NameMap;
+use super::survey::{Fitting, Source, read_fitting, survey};
+use super::time::Time;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, steps_per_epoch};
@@ -187,7 +189,7 @@ fn in_order(found: Vec<Fitting>, per_epoch: u64) -> Result<Vec<Timed>> {
             let other = two.fitting.path.display();
             let found = format!("is of step {}, as is {other}", one.step);
             return Err(Error::data(&one.fitting.path, found)
-                .expected("one checkpoint a step")
+                .expected("one checkpoint per step")
                 .fix("move one of the two away, or import it with --epoch into its own run"));
         }
     }

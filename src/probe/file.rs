@@ -209,7 +209,7 @@ fn labels(
     let wrong = |found: String| Error::data(file, format!("`{name}` {found}"));
     if array.shape != [n] {
         return Err(wrong(format!("has shape {:?}", array.shape))
-            .expected(format!("[{n}], one label an example")));
+            .expected(format!("[{n}], one label per example")));
     }
     let values = array.to_i64().ok_or_else(|| {
         wrong("holds a number that is not an integer".into()).expected("labels 0, 1, …")

@@ -31,7 +31,7 @@ impl Report {
         let kind = if failed > 0 { ErrorKind::Data } else { ErrorKind::Interrupted };
         let found = format!("{done} of {} runs are done, {failed} failed", reports.len());
         Err(Error::new(kind, out.display().to_string(), found)
-            .fix("the same command again continues; messages are in `logs/`"))
+            .fix("re-run the same command to resume; messages are in `logs/`"))
     }
 }
 

@@ -2,7 +2,7 @@
 //! nothing but their seed, each on a thread of its own.
 //!
 //! A sweep's [`Plan`] is a checked experiment per combination of its axes; [`Plan::jobs`] turns
-//! them into processes of this program, [`run`] runs them side by side and [`gather`] leaves
+//! them into processes of this program, [`run`] runs them side by side and [`gather()`] leaves
 //! `sweep.csv`. [`Seeds`] are runs of one experiment within this process. Both give the bytes
 //! of each run alone, and a run that fails stops no other.
 

@@ -1,6 +1,7 @@
 //! A sweep file → the runs it asks for: one for every combination of its axes.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -142,15 +143,8 @@ fn axis(name: &str, values: &Value) -> std::result::Result<Vec<Choice>, &'static
     };
     let choices: Vec<Choice> = match values {
         Value::Array(values) => values.iter().map(of_value).collect(),
-        Value::String(range) => {
-            let ends = range.split_once("..");
-            let ends = ends.and_then(|(a, b)| a.parse::<i64>().ok().zip(b.parse().ok()));
-            let (first, last) =
-                ends.ok_or("a range such as \"0..7\", both ends included")?;
-            if last - first >= MOST_RUNS as i64 {
-                return Err("fewer runs");
-            }
-            (first..=last).map(|i| of_value(&Value::Integer(i))).collect()
+        Value::String(text) => {
+            range(text)?.map(|i| of_value(&Value::Integer(i))).collect()
         }
         Value::Table(named) => named
             .iter()
@@ -169,6 +163,17 @@ fn axis(name: &str, values: &Value) -> std::result::Result<Vec<Choice>, &'static
         }
     };
     if choices.is_empty() { Err("one value or more") } else { Ok(choices) }
+}
+
+/// The whole numbers of `"0..7"`, both ends included; in words what was expected instead.
+fn range(text: &str) -> std::result::Result<RangeInclusive<i64>, &'static str> {
+    let ends = text.split_once("..");
+    let ends = ends.and_then(|(a, b)| a.parse::<i64>().ok().zip(b.parse::<i64>().ok()));
+    let (first, last) = ends.ok_or("a range such as \"0..7\", both ends included")?;
+    if last.abs_diff(first) >= MOST_RUNS as u64 && first <= last {
+        return Err("fewer runs");
+    }
+    Ok(first..=last)
 }
 
 /// `a.b=value` for every key of a table; inner tables are keys with dots.
@@ -267,6 +272,8 @@ mod tests {
             ("[axes]\nseed = []", "one value or more"),
             ("[axes]\nseed = 3", "a list of values, a range"),
             ("[axes]\nseed = 'a..b'", "a range such as"),
+            ("[axes]\nseed = '7..0'", "one value or more"),
+            ("[axes]\nseed = '-9000000000000000000..9000000000000000000'", "fewer runs"),
             ("[axes]\nseed = [1, 1]", "two runs `seed-1`"),
             ("[axes]\n'net.widht' = [1]", "`net.widht`"),
             ("[axes]\nseed = '0..99'\n'data.seed' = '0..999'", "too many runs"),

@@ -169,7 +169,7 @@ impl Results {
             self.failed.iter().map(|failed| failed.name.as_str()).collect();
         let place = format!("{} of {} runs", names.len(), self.n_runs);
         Err(Error::new(kind, place, format!("failed: {}", names.join(", ")))
-            .fix("the others are done; the same command tries these again"))
+            .fix("the others are done; re-run the same command to try these again"))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::choices::estimators;
-use super::super::print_result;
-use super::super::progress::Terminal;
 use crate::activations::{Maps, Policy, Tokens};
+use crate::cli::choices::estimators;
+use crate::cli::output::print_result;
+use crate::cli::progress::Terminal;
 use crate::error::Result;
 use crate::import::{ActivationOptions, import_activations};
 use crate::similarity::Estimator;

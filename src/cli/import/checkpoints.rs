@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::progress::Terminal;
-use super::super::{print_result, use_threads};
+use crate::cli::output::print_result;
+use crate::cli::progress::Terminal;
+use crate::cli::threads::Threads;
 use crate::error::Result;
 use crate::import::{self, CheckpointOptions, Import};
 use crate::observer::Observer;
@@ -14,7 +15,7 @@ pub(super) struct Checkpoints {
     /// Settings of the run, such as `data.kind=cifar10` and `net.width=64`.
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
-    /// The net that the weights are of: `net.kind`.
+    /// The network that the weights belong to: `net.kind`.
     #[arg(long, value_name = "KIND")]
     net: Option<String>,
     /// A table of names, lines of `"theirs.*" = "ours.*"`.
@@ -32,13 +33,12 @@ pub(super) struct Checkpoints {
     /// Delete the existing run and start over.
     #[arg(long)]
     fresh: bool,
-    /// Threads [default: all cores]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 pub(super) fn run(path: &Path, out: &Path, arguments: &Checkpoints) -> Result<()> {
-    use_threads(arguments.threads)?;
+    arguments.threads.apply()?;
     let net = arguments.net.iter().map(|kind| format!("net.kind={kind}"));
     let checkpoints = import::Checkpoints::find(CheckpointOptions {
         path: path.to_owned(),

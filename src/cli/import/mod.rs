@@ -9,7 +9,7 @@ use crate::error::Result;
 use activations::Activations;
 use checkpoints::Checkpoints;
 
-/// Make a run of what another program has saved: checkpoints or activations.
+/// Turn checkpoints or activations that another program saved into a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     stratagram import checkpoints/ --net resnet18 net.width=64 data.kind=cifar10\n  \
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(required_unless_present = "activations")]
     path: Option<PathBuf>,
     /// Activations instead, rows being the same examples everywhere: `LAYER/epoch-3.npy`, or
-    /// `epoch-3.npz` with an array a layer.
+    /// `epoch-3.npz` with an array per layer.
     #[arg(long, value_name = "DIR", conflicts_with = "path")]
     activations: Option<PathBuf>,
     /// Run directory [default: `runs/` and the name of the folder or file].

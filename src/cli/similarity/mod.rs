@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::choices::{estimators, measures, of_setting};
-use super::print_result;
+use super::output::print_result;
+use super::threads::Threads;
 use crate::activations::{Comparison, Maps, Options, Policy, Tokens, compare};
 use crate::error::Result;
 use crate::similarity::{Estimator, Measure, Setting, Settings};
@@ -44,7 +45,7 @@ pub(super) struct Arguments {
         Setting::Threshold, "Bandwidth, in roots of the median squared distance"))]
     threshold: f64,
     #[arg(long, value_name = "V", default_value_t = 0.99, help = of_setting(
-        Setting::Variance, "Share of the variance that is kept"))]
+        Setting::Variance, "Fraction of the variance that is kept"))]
     variance: f64,
     #[arg(long, value_name = "K", default_value_t = 10, help = of_setting(
         Setting::Neighbours, "Nearest neighbors of each example"))]
@@ -71,11 +72,11 @@ pub(super) struct Arguments {
     /// explain: deconfounded CKA, of the measures with an estimator.
     #[arg(long, value_name = "FILE")]
     confounder: Option<PathBuf>,
-    /// Hold so many rows of the Gram matrices at a time, for more examples than fit in memory
+    /// Hold this many rows of the Gram matrices at a time, for more examples than fit in memory
     /// (cka; a signature takes 2n² bytes); files are read once for every block.
     #[arg(long, value_name = "ROWS", conflicts_with_all = ["confounder", "drop_dominant"])]
     block: Option<usize>,
-    /// Compute values alone, without standard errors and noise floor: faster, most so for
+    /// Compute values only, without standard errors and noise floor: faster, above all for
     /// procrustes, shape and cca.
     #[arg(long)]
     values_only: bool,
@@ -88,13 +89,12 @@ pub(super) struct Arguments {
     json: bool,
     #[command(flatten)]
     outputs: Outputs,
-    /// Threads [default: all cores]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    super::use_threads(arguments.threads)?;
+    arguments.threads.apply()?;
     let comparisons = compare(&arguments.files, &arguments.options())?;
     arguments.outputs.write(&comparisons)?;
     if arguments.json {

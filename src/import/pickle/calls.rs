@@ -19,7 +19,7 @@ impl<'a> Machine<'a, '_> {
             _ => None,
         };
         known.map(Value::Global).ok_or_else(|| {
-            let [module, name] = [module, name].map(crate::import::printable);
+            let [module, name] = [module, name].map(crate::array_file::printable);
             self.refuse(&format!("names `{module}.{name}`, which is never run"))
         })
     }

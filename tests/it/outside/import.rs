@@ -87,7 +87,7 @@ fn what_does_not_fit_is_listed_with_the_nearest_names() {
     assert!(refused(root, &import).contains("`gate.weight` is unexpected"));
     save(root, "epoch-1.safetensors", &right);
     save(root, "model-1.safetensors", &right);
-    assert!(refused(root, &import).contains("one checkpoint a step"));
+    assert!(refused(root, &import).contains("one checkpoint per step"));
     fs::remove_dir_all(root.join("w")).unwrap();
     save(root, "final.safetensors", &right);
     assert!(refused(root, &import).contains("does not say when"));
