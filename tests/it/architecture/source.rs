@@ -126,7 +126,7 @@ fn end_of_block_comment(chars: &[char], at: usize) -> usize {
 }
 
 fn end_of_raw_string(chars: &[char], at: usize) -> usize {
-    let open = (at..).find(|&i| chars[i] == '"').unwrap();
+    let open = (at..chars.len()).find(|&i| chars[i] == '"').unwrap();
     let hashes = chars[at..open].iter().filter(|&&c| c == '#').count();
     let closes = |i: usize| {
         chars[i] == '"' && (1..=hashes).all(|h| chars.get(i + h) == Some(&'#'))
