@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::output::print_result;
 use crate::error::Result;
+use crate::run_dir::RunFile;
 
 /// Write the page and figures of a run.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let page = arguments.run.join("report/index.html");
+    let page = RunFile::Page.path(&arguments.run);
     if !arguments.force && crate::report::is_current(&arguments.run) {
         return print_result(&format!("{}\n", page.display()));
     }

@@ -35,14 +35,16 @@ pub(crate) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
     if usable { (a / longer, b / longer) } else { (1.0, 1.0) }
 }
 
-/// One picture below its upper edge's middle, with the true proportions of the plane, and
+/// The picture of epoch index `k` and plane `p`, with the true proportions of the plane, and
 /// the three images.
 pub(crate) fn picture(
     svg: &mut Svg,
     regions: &Regions,
-    (k, p): (usize, usize),
-    Place { centre, top, side }: Place,
+    k: usize,
+    p: usize,
+    place: Place,
 ) {
+    let Place { centre, top, side } = place;
     let [from_a, to_a, from_b, _] = regions.corners[p];
     let (width, height) = proportions(regions, p);
     let (width, height) = (width * side, height * side);

@@ -47,13 +47,23 @@ pub(crate) struct Change {
     pub(crate) when: String,
 }
 
-/// The quantities: name and decimals.
-pub(crate) const QUANTITIES: [(&str, usize); 5] = [
-    ("test accuracy", 3),
-    ("memorization", 3),
-    ("recovery", 3),
-    ("fragments", 1),
-    ("DRS, mean over epochs", 3),
+/// What the page shows of probes at each λ.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quantity {
+    /// Its name in the table.
+    pub(crate) name: &'static str,
+    /// Its name where values are compared epoch by epoch.
+    short: &'static str,
+    decimals: usize,
+}
+
+/// The quantities, in the order of [`Penalties::rows`].
+pub(crate) const QUANTITIES: [Quantity; 5] = [
+    Quantity { name: "test accuracy", short: "test accuracy", decimals: 3 },
+    Quantity { name: "memorization", short: "memorization", decimals: 3 },
+    Quantity { name: "recovery", short: "recovery", decimals: 3 },
+    Quantity { name: "fragments", short: "fragments", decimals: 1 },
+    Quantity { name: "DRS, mean over epochs", short: "DRS", decimals: 3 },
 ];
 
 type Value = fn(&ProbeRow) -> f64;
@@ -188,10 +198,10 @@ impl Penalties {
         let changes: Vec<String> = QUANTITIES
             .iter()
             .zip(&self.largest)
-            .filter_map(|((name, decimals), largest)| {
+            .filter_map(|(quantity, largest)| {
                 let Change { change, layer, when } = largest.as_ref()?;
-                let name = name.split(',').next().unwrap_or(name);
-                Some(format!("{name} {change:.decimals$} ({layer}, {when})"))
+                let Quantity { short, decimals, .. } = *quantity;
+                Some(format!("{short} {change:.decimals$} ({layer}, {when})"))
             })
             .collect();
         format!(
@@ -210,7 +220,7 @@ impl Penalties {
 
     /// The values of one layer and quantity at all λ, as text.
     pub(crate) fn cell(&self, values: &[f64], quantity: usize) -> String {
-        let decimals = QUANTITIES[quantity].1;
+        let decimals = QUANTITIES[quantity].decimals;
         let text = |value: &f64| {
             if value.is_nan() { "–".into() } else { format!("{value:.decimals$}") }
         };
@@ -232,7 +242,7 @@ impl Penalties {
             self.order(),
             epoch_label(self.epoch)
         );
-        for (name, _) in QUANTITIES {
+        for Quantity { name, .. } in QUANTITIES {
             let _ = write!(html, "<th>{name}</th>");
         }
         html += "</tr>\n";

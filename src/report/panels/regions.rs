@@ -55,7 +55,7 @@ fn drawing(run: &RunResults, regions: &Regions) -> String {
         let name = epoch_name(run, regions.epochs[k]);
         svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
         for (p, &top) in tops.iter().take(planes).enumerate() {
-            picture(&mut svg, regions, (k, p), Place { centre, top, side });
+            picture(&mut svg, regions, k, p, Place { centre, top, side });
         }
     }
     for p in 0..planes {

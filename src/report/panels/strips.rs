@@ -81,7 +81,7 @@ pub(crate) fn strip_figure(
         for (row, regions) in layers.iter().enumerate() {
             let y = top + row as f64 * step;
             let place = Place { centre, top: y, side };
-            picture(&mut svg, regions, (k, plane), place);
+            picture(&mut svg, regions, k, plane, place);
             classes.extend(regions.map(k, plane));
         }
     }

@@ -107,8 +107,8 @@ fn penalties(run: &RunDir, layer: &str) -> Result<String> {
     };
     let mut text =
         format!("its probes at λ = {} (epoch {})\n", found.order(), found.epoch);
-    for (k, (values, (name, _))) in values.iter().zip(QUANTITIES).enumerate() {
-        text += &format!("       {name:<22} {}\n", found.cell(values, k));
+    for (k, (values, quantity)) in values.iter().zip(QUANTITIES).enumerate() {
+        text += &format!("       {:<22} {}\n", quantity.name, found.cell(values, k));
     }
     Ok(text)
 }

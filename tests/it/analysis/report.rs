@@ -151,14 +151,23 @@ fn a_page_is_current_until_a_table_or_the_program_changes() {
     };
     touch(&page, 10);
     assert!(is_current(run.path()));
-    touch(&run.path().join("history.csv"), 20);
-    assert!(!is_current(run.path()), "a table is newer");
-    touch(&page, 30);
-    assert!(is_current(run.path()));
+    for (index, name) in
+        ["history.csv", "probes.csv", "regions/pool4.npz", "matrices/cka/test/fc.npy"]
+            .iter()
+            .enumerate()
+    {
+        let later = 20 * (1 + index as u64);
+        touch(&run.path().join(name), later);
+        assert!(!is_current(run.path()), "{name} is newer");
+        touch(&page, later + 10);
+        assert!(is_current(run.path()));
+    }
+    touch(&run.path().join("run.json"), 200);
+    assert!(is_current(run.path()), "the status changes once more after the page");
     let program = concat!("stratagram ", env!("CARGO_PKG_VERSION"));
     let text = fs::read_to_string(&page).unwrap();
     fs::write(&page, text.replace(program, "stratagram 0.0.0")).unwrap();
-    touch(&page, 30);
+    touch(&page, 100);
     assert!(!is_current(run.path()), "another version wrote it");
 }
 
@@ -200,6 +209,25 @@ fn a_complete_run_has_every_section_and_figure() {
     );
     assert!(page.contains("test images; trained on true labels"));
     assert!(page.contains("4 training images with a right and 4 with a wrong label"));
+}
+
+#[test]
+fn the_page_names_the_figures_that_are_written_and_no_others() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["fc", "relu1", "pool4"]);
+    let mut written: Vec<String> = write(run.path()).unwrap()[1..]
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let page = fs::read_to_string(run.path().join("report/index.html")).unwrap();
+    let mut named: Vec<String> = page
+        .split("<code>figures/")
+        .skip(1)
+        .map(|rest| rest.split_once("</code>").unwrap().0.to_owned())
+        .collect();
+    written.sort();
+    named.sort();
+    assert_eq!(named, written);
 }
 
 #[test]

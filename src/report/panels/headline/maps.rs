@@ -32,22 +32,17 @@ pub(super) fn draw(svg: &mut Svg, run: &RunResults, column: &Column, map: &Epoch
         let inset = 5.0;
         let name = if column.cka.is_some() { "CKA" } else { "DRS" };
         let corner = (area.left + inset, area.top + inset + 5.5);
-        corner_name(svg, corner, Anchor::Start, (value(0, n - 1), name));
+        corner_name(svg, corner, Anchor::Start, value(0, n - 1), name);
         if column.cka.is_some() && column.drs.is_some() {
             let corner = (area.right() - inset, area.bottom() - inset);
-            corner_name(svg, corner, Anchor::End, (value(n - 1, 0), "DRS"));
+            corner_name(svg, corner, Anchor::End, value(n - 1, 0), "DRS");
         }
     }
     map.timeline.cursor(svg, area, Some(column.layer));
 }
 
 /// The name of a triangle in its corner, dark on light cells and white on dark ones.
-fn corner_name(
-    svg: &mut Svg,
-    place: (f64, f64),
-    anchor: Anchor,
-    (value, name): (f64, &str),
-) {
+fn corner_name(svg: &mut Svg, place: (f64, f64), anchor: Anchor, value: f64, name: &str) {
     let light = value.is_nan() || viridis::is_light(viridis::colour(value));
     let class = if light { "night" } else { "pale" };
     svg.text(place, anchor, TextStyle { class, ..TITLE }, name);
