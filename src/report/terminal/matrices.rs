@@ -37,10 +37,14 @@ impl Question<'_> {
 /// # Errors
 /// If it has no such matrix, or a file cannot be read.
 pub fn matrices(root: &Path, question: Question, look: Look) -> Result<String> {
+    let run = match Recording::open(root)? {
+        Some(_) => None,
+        None => Some(RunDir::open(root)?),
+    };
     let text = drawn(root, question, look)?;
-    match Recording::open(root)? {
-        Some(_) => Ok(text),
-        None => Ok(text + &penalties(&RunDir::open(root)?, question.layer)?),
+    match run {
+        Some(run) => Ok(text + &penalties(&run, question.layer)?),
+        None => Ok(text),
     }
 }
 
@@ -126,6 +130,8 @@ mod tests {
         let run = run(&directory.path().join("run"));
         let error = matrices(run.root(), FC, LOOK).unwrap_err();
         assert!(error.help().unwrap().contains("analyze"));
+        let error = matrices(directory.path(), FC, LOOK).unwrap_err().to_string();
+        assert!(error.contains("run.json"), "what is not a run is called so: {error}");
     }
 
     #[test]
