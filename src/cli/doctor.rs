@@ -3,6 +3,7 @@
 use super::output::print_result;
 use crate::engine::isa_name;
 use crate::error::Result;
+use crate::similarity::Measure;
 
 /// Say what this build and this machine can do.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
         ("threads", format!("{} of {available} cores", rayon::current_num_threads())),
         ("nets", "cnn5, resnet18".to_string()),
         ("optimizers", "sgd, adam, adamw".to_string()),
-        ("measures", "cka (debiased, biased), drs".to_string()),
+        ("measures", format!("drs, {}", Measure::NAMES.join(", "))),
         ("data", "see `stratagram data list`".to_string()),
     ];
     let lines = rows.map(|(name, value)| format!("{name:<11} {value}\n"));

@@ -7,8 +7,8 @@ use crate::analyze::{Which, compare_representations, compare_runs, has_signature
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::run_dir::{Recording, RunDir};
-use crate::similarity::Measure;
 use crate::similarity::regions::Similarity;
+use crate::similarity::{MatrixKind, Measure};
 
 /// How alike a layer is in two runs, on a group: by the measure that was asked for, or by
 /// decision regions, and by CKA where both runs hold it. Of two recordings by their signatures
@@ -23,7 +23,7 @@ pub fn against(roots: [&Path; 2], question: Question) -> Result<String> {
     }
     let runs = [RunDir::open(roots[0])?, RunDir::open(roots[1])?];
     let Question { layer, group, measure } = question;
-    if let Some(measure) = measure.filter(|measure| *measure != "drs") {
+    if let Some(measure) = measure.filter(|measure| !MatrixKind::DRS.is_named(measure)) {
         return representations(roots, Which { measure: named(measure)?, layer, group });
     }
     let mut text = regions(&runs, question)?;
@@ -37,7 +37,7 @@ pub fn against(roots: [&Path; 2], question: Question) -> Result<String> {
 
 fn recordings(roots: [&Path; 2], question: Question) -> Result<String> {
     let Question { layer, group, measure } = question;
-    if measure == Some("drs") {
+    if measure.is_some_and(|measure| MatrixKind::DRS.is_named(measure)) {
         return Err(Error::usage("`--measure`", "is `drs`, of two recordings")
             .expected("cka or another measure of their representations"));
     }
@@ -91,7 +91,7 @@ fn regions([run, other]: &[RunDir; 2], question: Question) -> Result<String> {
     let rows = compare_runs(run, other, &data, (layer, group))?;
     let name = |similarity: Similarity| {
         let name = similarity.name();
-        format!("{:>8}{:>4}", name.strip_prefix("drs-").unwrap_or(name), "se")
+        format!("{:>8}{:>4}", name.rsplit('-').next().unwrap_or(name), "se")
     };
     let mut text = format!(
         "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
