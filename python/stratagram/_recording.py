@@ -12,15 +12,15 @@ import json
 import math
 import os
 import re
-import shutil
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from . import _rows
+from . import _files, _rows
 from ._signature import ESTIMATORS, Undefined, signature, signature_length
+from ._tables import FILES, KEPT
 from ._version import version
 
 FORMAT = 1
@@ -28,9 +28,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 #: What the model's own decisions are called.
 OUTPUT = "output"
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: What a recording and its analysis write; ``fresh`` removes nothing else.
-_OURS = ("recorded", "signatures", "matrices", "report", "history.csv", "timing.csv",
-         "sample_ids.csv", "matrices.csv", "noise.csv", "probes.csv", "phases.json")
 
 
 class Recording:
@@ -96,13 +93,12 @@ class Recording:
         return self.root
 
     def _empty(self):
-        for name in _OURS:
-            path = self.root / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.exists():
-                path.unlink()
-        (self.root / "run.json").unlink(missing_ok=True)
+        """Removes every file of a run but the locks, run.json last, and nothing else."""
+        manifest = self.root / FILES["manifest"]
+        kinds = [kind for kind in FILES if kind not in (*KEPT, "manifest")]
+        for pattern in (FILES[kind] for kind in kinds):
+            _files.remove(self.root, pattern.split("/"))
+        manifest.unlink(missing_ok=True)
 
     def _adopt_or_begin(self, about):
         for stray in self.root.rglob(".stratagram-tmp-*"):

@@ -2,56 +2,51 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 use crate::error::Result;
-use crate::export::{Format, export};
+use crate::export::{FORMATS, Format, Selection, export};
 
 /// Write a run's results as files that other tools open.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples, and the line that opens what each writes:\n  \
-    stratagram export RUN --to safetensors --out OUT   \
-    model.load_state_dict(safetensors.torch.load_file(\"OUT/step-000000336.safetensors\"))\n  \
-    stratagram export RUN --to npz --out OUT           \
-    numpy.load(\"OUT/matrices.npz\")[\"cka/test/fc\"]\n  \
-    stratagram export RUN --to csv --out OUT           \
-    pandas.read_csv(\"OUT/matrices.csv\")\n  \
-    stratagram export RUN --to parquet --out OUT       \
-    pandas.read_parquet(\"OUT/matrices.parquet\")\n  \
-    stratagram export RUN --to tensorboard --out OUT   \
-    tensorboard --logdir OUT")]
+#[command(after_help = examples())]
 pub(super) struct Arguments {
-    /// The run directory.
+    /// The run directory, or a recording.
     run: PathBuf,
     /// The format.
-    #[arg(long, value_name = "FORMAT")]
-    to: To,
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    to: Format,
     /// The folder to write to; files of the same names there are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Only these layers: names and globs, separated by commas [default: all].
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    layers: Vec<String>,
+    /// Only these epochs, separated by commas [default: those of all checkpoints].
+    #[arg(long, value_name = "EPOCHS", value_delimiter = ',')]
+    epochs: Vec<f64>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum To {
-    /// Checkpoints, as PyTorch loads them.
-    Safetensors,
-    /// Matrices and curves for `NumPy`.
-    Npz,
-    /// The tables.
-    Csv,
-    /// The tables, with types.
-    Parquet,
-    /// Curves and pictures of the matrices.
-    Tensorboard,
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let value = |format: Format| PossibleValue::new(format.name).help(format.about);
+    PossibleValuesParser::new(FORMATS.map(value))
+        .map(|name| Format::from_name(&name).expect("one of the possible values"))
+}
+
+/// Each format with the line that opens what it writes.
+fn examples() -> String {
+    let mut text = "Examples, and the line that opens what each writes:".to_owned();
+    for Format { name, opened_by, .. } in FORMATS {
+        text +=
+            &format!("\n  stratagram export RUN --to {name} --out OUT\n    {opened_by}");
+    }
+    text
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let format = match arguments.to {
-        To::Safetensors => Format::Safetensors,
-        To::Npz => Format::Npz,
-        To::Csv => Format::Csv,
-        To::Parquet => Format::Parquet,
-        To::Tensorboard => Format::Tensorboard,
-    };
-    let written = export(&arguments.run, format, &arguments.out)?;
+    let selection =
+        Selection { layers: arguments.layers.clone(), epochs: arguments.epochs.clone() };
+    let written = export(&arguments.run, &arguments.to, &selection, &arguments.out)?;
     let lines: Vec<String> =
         written.iter().map(|path| format!("{}\n", path.display())).collect();
     super::output::print_result(&lines.concat())

@@ -4,8 +4,28 @@
 //! protocol, its length, `PAR1`. This corner of the format takes fewer lines than the general
 //! crate takes seconds to build, and every reader knows it.
 
-use super::table::{Column, Table};
+use std::path::{Path, PathBuf};
+
+use super::format::Format;
+use super::source::{Source, write_all};
 use crate::error::{Error, Result};
+use crate::run_dir::{Columns, Values};
+
+pub(super) const FORMAT: Format = Format {
+    name: "parquet",
+    about: "All tables, with types",
+    files: "the same, steps INT64, numbers DOUBLE, text UTF-8, empty fields null",
+    opened_by: "pandas.read_parquet(\"OUT/matrices.parquet\")",
+    takes_layers: false,
+    takes_epochs: false,
+    write,
+};
+
+fn write(source: &Source, out: &Path) -> Result<Vec<PathBuf>> {
+    let tables = source.tables()?.into_iter();
+    let file = |table: Columns| Ok((format!("{}.parquet", table.name), bytes(&table)?));
+    write_all(out, tables.map(file))
+}
 
 const MAGIC: &[u8] = b"PAR1";
 
@@ -36,7 +56,7 @@ struct Chunk<'a> {
 ///
 /// # Errors
 /// If a column takes more than 2 GiB, the format's limit of a page.
-pub(super) fn bytes(table: &Table) -> Result<Vec<u8>> {
+fn bytes(table: &Columns) -> Result<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     let mut chunks = vec![];
     for (name, column) in &table.columns {
@@ -62,26 +82,26 @@ pub(super) fn bytes(table: &Table) -> Result<Vec<u8>> {
 }
 
 /// INT64, DOUBLE or `BYTE_ARRAY`.
-fn kind(column: &Column) -> i64 {
+fn kind(column: &Values) -> i64 {
     match column {
-        Column::Whole(_) => 2,
-        Column::Number(_) => 5,
-        Column::Text(_) => 6,
+        Values::Whole(_) => 2,
+        Values::Number(_) => 5,
+        Values::Text(_) => 6,
     }
 }
 
 /// Which rows have a value, then the values.
-fn page(column: &Column) -> Vec<u8> {
+fn page(column: &Values) -> Vec<u8> {
     let (present, values): (Vec<bool>, Vec<u8>) = match column {
-        Column::Whole(values) => (
+        Values::Whole(values) => (
             values.iter().map(Option::is_some).collect(),
             values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect(),
         ),
-        Column::Number(values) => (
+        Values::Number(values) => (
             values.iter().map(Option::is_some).collect(),
             values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect(),
         ),
-        Column::Text(values) => {
+        Values::Text(values) => {
             let text = |text: &String| {
                 let length = (text.len() as u32).to_le_bytes();
                 length.into_iter().chain(text.bytes()).collect::<Vec<u8>>()
@@ -232,6 +252,8 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_dir::Row as _;
+    use crate::run_dir::tables::LayerRow;
 
     /// `tests/python/check_export.py` reads this file with pyarrow; here its bytes are
     /// those.
@@ -239,7 +261,7 @@ mod tests {
     fn a_small_table_has_the_bytes_that_pyarrow_has_read() {
         let path = std::path::Path::new("tests/python/small.csv");
         let text = std::fs::read_to_string(path).unwrap();
-        let table = Table::parse(path, text).unwrap();
+        let table = Columns::parse(path, &LayerRow::TABLE, text).unwrap();
         let expected = std::fs::read("tests/python/small.parquet").unwrap();
         assert!(bytes(&table).unwrap() == expected, "see tests/python/check_export.py");
     }

@@ -4,14 +4,34 @@
 //! `Event` in protocol buffers (tensorflow/core/util/event.proto, framework/summary.proto). The
 //! wall time of an event is its step in seconds, so that the same run gives the same bytes.
 
-use super::table::{Column, Table};
+use std::path::{Path, PathBuf};
+
+use super::format::Format;
+use super::source::{Source, write_all};
+use crate::error::Result;
 use crate::report::{LabelledMatrix, RunResults};
+use crate::run_dir::{Columns, Values};
+
+pub(super) const FORMAT: Format = Format {
+    name: "tensorboard",
+    about: "Curves, and pictures of the matrices",
+    files: "one event file: history, probes and representations as scalars, matrices as pictures; wall time is the step",
+    opened_by: "tensorboard --logdir OUT",
+    takes_layers: false,
+    takes_epochs: false,
+    write,
+};
+
+fn write(source: &Source, out: &Path) -> Result<Vec<PathBuf>> {
+    let bytes = events(&RunResults::read(source.root())?, &source.tables()?);
+    write_all(out, [Ok(("events.out.tfevents.0000000000.stratagram".to_owned(), bytes))])
+}
 
 /// Columns of a table that are no curves.
 const NO_CURVES: [&str; 2] = ["step", "epoch"];
 
 /// The event file of a run.
-pub(super) fn events(results: &RunResults, tables: &[Table]) -> Vec<u8> {
+fn events(results: &RunResults, tables: &[Columns]) -> Vec<u8> {
     let mut out = vec![];
     let mut first = Message::default();
     first.double(1, 0.0);
@@ -56,15 +76,15 @@ pub(super) fn events(results: &RunResults, tables: &[Table]) -> Vec<u8> {
 
 /// A scalar for every number of a table, called `TABLE/TEXT/COLUMN`, where TEXT is that of the
 /// row, such as the layer.
-fn scalars(table: &Table, out: &mut Vec<u8>) {
+fn scalars(table: &Columns, out: &mut Vec<u8>) {
     let Some(steps) = table.numbers("step") else { return };
     for row in 0..table.n_rows {
         let Some(step) = steps[row] else { continue };
         for (name, column) in &table.columns {
             let value = match column {
-                Column::Number(values) => values[row],
-                Column::Whole(values) => values[row].map(|value| value as f64),
-                Column::Text(_) => None,
+                Values::Number(values) => values[row],
+                Values::Whole(values) => values[row].map(|value| value as f64),
+                Values::Text(_) => None,
             };
             let Some(value) = value.filter(|_| !NO_CURVES.contains(&name.as_str()))
             else {
@@ -82,10 +102,10 @@ fn scalars(table: &Table, out: &mut Vec<u8>) {
 }
 
 /// The texts of a row, in the order of columns.
-fn texts(table: &Table, row: usize) -> Vec<&str> {
+fn texts(table: &Columns, row: usize) -> Vec<&str> {
     let mut texts = vec![];
     for (_, column) in &table.columns {
-        if let Column::Text(values) = column {
+        if let Values::Text(values) = column {
             texts.extend(values[row].as_deref());
         }
     }
@@ -168,6 +188,8 @@ fn crc32c(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_dir::Row as _;
+    use crate::run_dir::tables::HistoryRow;
 
     #[test]
     fn checksums_are_those_of_rfc_3720() {
@@ -181,7 +203,8 @@ mod tests {
     #[test]
     fn a_scalar_is_an_event_of_protocol_buffers() {
         let text = "step,epoch,test_error\n8,1,0.5\n".to_owned();
-        let table = Table::parse("history.csv".as_ref(), text).unwrap();
+        let table =
+            Columns::parse("history.csv".as_ref(), &HistoryRow::TABLE, text).unwrap();
         let mut out = vec![];
         scalars(&table, &mut out);
         // wall_time 8.0, step 8, summary { value { tag, simple_value 0.5 } }

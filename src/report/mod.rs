@@ -12,7 +12,6 @@ mod panels;
 mod picture;
 mod read;
 mod read_regions;
-mod table;
 pub mod terminal;
 mod words;
 

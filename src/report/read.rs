@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use super::model::{
     RunResults,
 };
 use super::read_regions::read_regions;
-use super::table::Table;
-use crate::array_file::read_npy;
 use crate::error::{Error, Result};
 use crate::net::NetConfig;
+use crate::run_dir::tables::{self, AxisRow, CellRow};
+use crate::run_dir::{MatrixFile, RunFile, read_rows};
 use crate::similarity::MatrixKind;
 use crate::similarity::regions::Similarity;
 
@@ -26,20 +26,20 @@ impl RunResults {
     /// If the directory is none of a run, or one of its files cannot be read or does not
     /// have the form that docs/FORMAT.md gives it.
     pub fn read(root: &Path) -> Result<Self> {
-        let experiment = read_experiment(&root.join("experiment.toml"))?;
-        let manifest = read_json(&root.join("run.json"))?;
-        let history = read_history(&root.join("history.csv"))?;
+        let experiment = read_experiment(&RunFile::Experiment.path(root))?;
+        let manifest = read_json(&RunFile::Manifest.path(root))?;
+        let history = read_history(root)?;
         if experiment.is_empty() && manifest.is_null() && history.is_empty() {
             return Err(Error::data(root, "holds no run")
                 .expected("experiment.toml, run.json and history.csv"));
         }
-        let (steps, epochs) = read_axis(&root.join("matrices/axis.csv"))?;
+        let (steps, epochs) = read_axis(root)?;
         let mut run = Self {
             name: directory_name(root),
             experiment,
             manifest,
             history,
-            phases: phases(&read_json(&root.join("phases.json"))?),
+            phases: phases(&read_json(&RunFile::Phases.path(root))?),
             steps,
             epochs,
             ..Self::default()
@@ -49,16 +49,16 @@ impl RunResults {
         for set in &mut run.matrices {
             set.layers.sort_by_key(|matrix| depth.key(&matrix.layer));
         }
-        run.add_probes(read_probes(&root.join("probes.csv"))?);
+        run.add_probes(read_probes(root)?);
         // Stable: rows of one layer keep the file's order, which is that of time.
         run.probes.sort_by_key(|row| depth.key(&row.layer));
         run.other_probes.sort_by_key(|row| depth.key(&row.layer));
         run.penalties.sort_by_key(|row| depth.key(&row.layer));
-        run.depths = read_depths(&root.join("prediction_depth.csv"))?;
-        run.geometry = read_geometry(&root.join("geometry.csv"))?;
+        run.depths = read_depths(root)?;
+        run.geometry = read_geometry(root)?;
         run.geometry.sort_by_key(|row| depth.key(&row.layer));
-        for (layer, path) in files_with(&root.join("regions"), "npz")? {
-            run.regions.push(read_regions(layer, &path)?);
+        for found in RunFile::Regions.list(root)? {
+            run.regions.push(read_regions(found.name("layer").to_owned(), &found.path)?);
         }
         run.regions.sort_by_key(|regions| depth.key(&regions.layer));
         Ok(run)
@@ -148,7 +148,7 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 }
 
 /// A file's text, or nothing where there is no such file.
-pub(super) fn text_of(path: &Path) -> Result<Option<String>> {
+fn text_of(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -169,34 +169,29 @@ fn read_json(path: &Path) -> Result<Value> {
     }
 }
 
-fn read_history(path: &Path) -> Result<Vec<HistoryRow>> {
-    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
-    let epochs = table.numbers("epoch")?;
-    let column = |name: &str| table.numbers_or_nan(name);
-    let (train, test) = (column("train_error")?, column("test_error")?);
-    let (clean, corrupted) =
-        (column("train_error_clean")?, column("train_error_corrupted")?);
-    let running = column("test_error_running_bn")?;
-    let row = |(index, epoch)| HistoryRow {
-        epoch,
-        train_error: train[index],
-        train_error_clean: clean[index],
-        train_error_corrupted: corrupted[index],
-        test_error: test[index],
-        test_error_running: running[index],
+fn read_history(root: &Path) -> Result<Vec<HistoryRow>> {
+    let row = |row: tables::HistoryRow| HistoryRow {
+        epoch: row.epoch.0,
+        train_error: row.train_error.0,
+        train_error_clean: row.train_error_clean.0,
+        train_error_corrupted: row.train_error_corrupted.0,
+        test_error: row.test_error.0,
+        test_error_running: row.test_error_running_bn.0,
     };
-    Ok(epochs.into_iter().enumerate().map(row).collect())
+    Ok(read_rows(root)?.into_iter().map(row).collect())
 }
 
-fn read_axis(path: &Path) -> Result<(Vec<u64>, Vec<f64>)> {
-    let Some(table) = Table::read(path)? else { return Ok((vec![], vec![])) };
-    let epochs = table.numbers("epoch")?;
+fn read_axis(root: &Path) -> Result<(Vec<u64>, Vec<f64>)> {
+    let rows: Vec<AxisRow> = read_rows(root)?;
+    let (steps, epochs): (Vec<u64>, Vec<f64>) =
+        rows.into_iter().map(|row| (row.step, row.epoch.0)).unzip();
     if !epochs.is_sorted_by(|a, b| a < b) || epochs.iter().any(|epoch| *epoch < 0.0) {
+        let path = RunFile::Axis.path(root);
         return Err(
-            Error::data(path, "has epochs out of order").expected("rising, from 0")
+            Error::data(&path, "has epochs out of order").expected("rising, from 0")
         );
     }
-    Ok((table.numbers("step")?.into_iter().map(|step| step as u64).collect(), epochs))
+    Ok((steps, epochs))
 }
 
 /// The fields of `phases.json` that the figures use. Unknown fields are left alone: the file
@@ -237,76 +232,65 @@ fn phases(json: &Value) -> Phases {
     }
 }
 
-fn read_probes(path: &Path) -> Result<Vec<ProbeRow>> {
-    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
-    let (layers, epochs) = (table.texts("layer")?, table.numbers("epoch")?);
-    let (labels, l2) = (table.texts("labels")?, table.numbers_or_nan("l2")?);
-    let test = table.numbers_or_nan("test_accuracy")?;
-    let noisy = table.numbers_or_nan("heldout_corrupted_noisy")?;
-    let truth = table.numbers_or_nan("heldout_corrupted_true")?;
-    let row = |(index, layer): (usize, String)| ProbeRow {
-        layer,
-        epoch: epochs[index],
-        labels: labels[index].clone(),
-        l2: l2[index],
-        test_accuracy: test[index],
-        heldout_corrupted_noisy: noisy[index],
-        heldout_corrupted_true: truth[index],
+fn read_probes(root: &Path) -> Result<Vec<ProbeRow>> {
+    let row = |row: tables::ProbeRow| ProbeRow {
+        layer: row.layer,
+        epoch: row.epoch.0,
+        labels: row.labels,
+        l2: row.l2.0,
+        test_accuracy: row.test_accuracy.0,
+        heldout_corrupted_noisy: row.heldout_corrupted_noisy.0,
+        heldout_corrupted_true: row.heldout_corrupted_true.0,
     };
-    Ok(layers.into_iter().enumerate().map(row).collect())
+    Ok(read_rows(root)?.into_iter().map(row).collect())
 }
 
-fn read_depths(path: &Path) -> Result<Vec<DepthRow>> {
-    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
-    let (groups, epochs) = (table.texts("group")?, table.numbers("epoch")?);
-    let (n, n_layers) = (table.numbers("n")?, table.numbers("n_layers")?);
-    let (mean, se) = (table.numbers("mean")?, table.numbers_or_nan("se")?);
-    let row = |(index, group): (usize, String)| DepthRow {
-        group,
-        epoch: epochs[index],
-        n: n[index],
-        n_layers: n_layers[index],
-        mean: mean[index],
-        se: se[index],
+fn read_depths(root: &Path) -> Result<Vec<DepthRow>> {
+    let row = |row: tables::DepthRow| DepthRow {
+        group: row.group,
+        epoch: row.epoch.0,
+        n: row.n as f64,
+        n_layers: row.n_layers as f64,
+        mean: row.mean.0,
+        se: row.se.0,
     };
-    Ok(groups.into_iter().enumerate().map(row).collect())
+    Ok(read_rows(root)?.into_iter().map(row).collect())
 }
 
-fn read_geometry(path: &Path) -> Result<Vec<GeometryRow>> {
-    let Some(table) = Table::read(path)? else { return Ok(vec![]) };
-    let (layers, epochs) = (table.texts("layer")?, table.numbers("epoch")?);
-    let (groups, quantities) = (table.texts("group")?, table.texts("quantity")?);
-    let (values, errors) = (table.numbers("value")?, table.numbers_or_nan("se")?);
-    let row = |(index, layer): (usize, String)| GeometryRow {
-        layer,
-        epoch: epochs[index],
-        group: groups[index].clone(),
-        quantity: quantities[index].clone(),
-        value: values[index],
-        se: errors[index],
+fn read_geometry(root: &Path) -> Result<Vec<GeometryRow>> {
+    let row = |row: tables::GeometryRow| GeometryRow {
+        layer: row.layer,
+        epoch: row.epoch.0,
+        group: row.group,
+        quantity: row.quantity,
+        value: row.value.0,
+        se: row.se.0,
     };
-    Ok(layers.into_iter().enumerate().map(row).collect())
+    Ok(read_rows(root)?.into_iter().map(row).collect())
 }
 
 fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
-    let cells = Cells::read(&root.join("matrices.csv"), steps)?;
-    let mut sets = vec![];
-    for (name, directory) in directories(&root.join("matrices"))? {
-        let kind = MatrixKind::parse(&name);
-        // What chance gives is no similarity; kappa is shown, which it is the base of.
+    let mut sets: Vec<MatrixSet> = vec![];
+    for file in MatrixFile::list(root)? {
+        let kind = MatrixKind::parse(&file.measure);
+        // What chance gives is not a similarity; kappa is shown, which it is the base of.
         if kind == MatrixKind::Regions(Similarity::Chance) {
             continue;
         }
-        for (group, directory) in directories(&directory)? {
-            let mut layers = vec![];
-            for (layer, path) in files_with(&directory, "npy")? {
-                layers.push(read_matrix(&path, layer, steps.len())?);
+        let values = file.read(steps.len())?;
+        let errors = vec![f64::NAN; values.len()];
+        let reasons = BTreeMap::new();
+        let matrix = EpochMatrix { layer: file.layer, values, errors, reasons };
+        match sets.last_mut() {
+            Some(set) if set.kind == kind && set.group == file.group => {
+                set.layers.push(matrix);
             }
-            if !layers.is_empty() {
-                let estimator = String::new();
-                let kind = kind.clone();
-                sets.push(MatrixSet { kind, group, estimator, layers });
-            }
+            _ => sets.push(MatrixSet {
+                kind,
+                group: file.group,
+                estimator: String::new(),
+                layers: vec![matrix],
+            }),
         }
     }
     // The paper's order: test, then train; cka, then drs, is the alphabet's; the agreement on
@@ -315,6 +299,7 @@ fn read_matrices(root: &Path, steps: &[u64]) -> Result<Vec<MatrixSet>> {
         let last = set.kind == MatrixKind::Agreement;
         (last, set.kind.to_string(), group_rank(&set.group))
     });
+    let cells = Cells::read(root, steps)?;
     for set in &mut sets {
         cells.complete(set);
     }
@@ -325,18 +310,6 @@ fn group_rank(group: &str) -> (usize, String) {
     let known = ["test", "train-clean", "train-corrupted"];
     let rank = known.iter().position(|name| *name == group).unwrap_or(known.len());
     (rank, group.to_owned())
-}
-
-fn read_matrix(path: &Path, layer: String, n_epochs: usize) -> Result<EpochMatrix> {
-    let array = read_npy(path)?;
-    if array.shape != [n_epochs, n_epochs] {
-        return Err(Error::data(path, format!("has the shape {:?}", array.shape))
-            .expected(format!("[{n_epochs}, {n_epochs}], the rows of matrices/axis.csv"))
-            .fix("run `stratagram analyze` on this run again"));
-    }
-    let values = array.to_f64();
-    let errors = vec![f64::NAN; values.len()];
-    Ok(EpochMatrix { layer, values, errors, reasons: BTreeMap::new() })
 }
 
 /// What `matrices.csv` adds to the matrices: standard errors, reasons, estimators; by
@@ -352,27 +325,21 @@ struct Cell {
 }
 
 impl Cells {
-    fn read(path: &Path, steps: &[u64]) -> Result<Self> {
-        let Some(table) = Table::read(path)? else { return Ok(Self::default()) };
-        let (layers, measures) = (table.texts("layer")?, table.texts("measure")?);
-        let (groups, estimators) = (table.texts("group")?, table.texts("estimator")?);
-        let (step_i, step_j) = (table.numbers("step_i")?, table.numbers("step_j")?);
-        let (se, reasons) = (table.numbers_or_nan("se")?, table.texts("reason")?);
+    fn read(root: &Path, steps: &[u64]) -> Result<Self> {
         let row_of: BTreeMap<u64, usize> =
             steps.iter().enumerate().map(|(index, step)| (*step, index)).collect();
         let mut cells = Self::default();
-        for index in 0..table.len() {
-            let place = |step: f64| row_of.get(&(step as u64)).copied();
-            let (Some(i), Some(j)) = (place(step_i[index]), place(step_j[index])) else {
+        for row in read_rows::<CellRow>(root)? {
+            let (Some(&i), Some(&j)) = (row_of.get(&row.step_i), row_of.get(&row.step_j))
+            else {
                 continue;
             };
-            let key =
-                (measures[index].clone(), groups[index].clone(), layers[index].clone());
+            let key = (row.measure, row.group, row.layer);
             cells.0.entry(key).or_default().push(Cell {
                 at: (i.min(j), i.max(j)),
-                estimator: estimators[index].clone(),
-                se: se[index],
-                reason: reasons[index].clone(),
+                estimator: row.estimator,
+                se: row.se.0,
+                reason: row.reason.0,
             });
         }
         Ok(cells)
@@ -408,38 +375,4 @@ impl Cells {
             }
         }
     }
-}
-
-fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
-    let listing = match fs::read_dir(directory) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(Error::io(directory, "cannot be listed", error)),
-    };
-    let mut paths = vec![];
-    for entry in listing {
-        let entry =
-            entry.map_err(|error| Error::io(directory, "cannot be listed", error))?;
-        paths.push(entry.path());
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn directories(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let paths = entries(directory)?.into_iter().filter(|path| path.is_dir());
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-    Ok(paths.filter_map(|path| Some((name(&path)?, path))).collect())
-}
-
-/// Files of an extension with the name before it.
-fn files_with(directory: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
-    let ending = format!(".{extension}");
-    let named = |path: PathBuf| {
-        let name = path.file_name()?.to_string_lossy().into_owned();
-        // Files still being written have names that start with a dot.
-        let stem = name.strip_suffix(&ending).filter(|stem| !stem.starts_with('.'))?;
-        Some((stem.to_owned(), path))
-    };
-    Ok(entries(directory)?.into_iter().filter_map(named).collect())
 }

@@ -1,7 +1,10 @@
 //! The arrays of a run: which file holds which shape. `docs/FORMAT.md` says what they mean.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::table_file::first_column;
+use super::tables::CellRow;
 use super::{RunDir, RunFile, write_atomic};
 use crate::array_file::{
     Array, NamedArrays, Values, npy_bytes, npz_bytes, read_npy, read_npz_members,
@@ -205,6 +208,23 @@ impl MatrixFile {
             path: found.path,
         };
         Ok(RunFile::Matrix.list(root)?.into_iter().map(matrix).collect())
+    }
+
+    /// The layers that have a matrix, in the order of `matrices.csv` (depth order), then others.
+    ///
+    /// # Errors
+    /// If a directory cannot be listed, or the table cannot be read.
+    pub fn layers(root: &Path) -> Result<Vec<String>> {
+        let mut on_disk: BTreeSet<String> =
+            Self::list(root)?.into_iter().map(|file| file.layer).collect();
+        let mut layers = vec![];
+        for layer in first_column::<CellRow>(root)? {
+            if on_disk.remove(&layer) {
+                layers.push(layer);
+            }
+        }
+        layers.extend(on_disk);
+        Ok(layers)
     }
 
     /// The values, `[E, E]`, for the epochs of `matrices/axis.csv`.

@@ -3,7 +3,6 @@
 
 mod arrays;
 mod atomic;
-mod csv_log;
 mod curves;
 mod files;
 mod manifest;
@@ -25,15 +24,14 @@ pub use arrays::{Labels, MatrixFile, Place};
 pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
-pub use csv_log::CsvLog;
 pub use curves::read_curves;
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
 pub use table_file::{
-    Cell, Column, Fixed, Kind, Maybe, MaybeStep, Number, Quoted, Row, TableAbout,
-    read_rows, write_rows,
+    Cell, Column, Columns, Fixed, Kind, Maybe, MaybeStep, Number, Quoted, Row, StepRow,
+    TableAbout, TableLog, Values, read_rows, write_rows,
 };
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.

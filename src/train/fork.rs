@@ -10,8 +10,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::history::COLUMNS;
-use super::state::{self, State, TIMING};
+use super::state::{self, State};
 use super::{Plan, check_nodes, nodes, write_labels};
 use crate::array_file::{NamedArrays, Values, read_safetensors};
 use crate::data::Data;
@@ -22,8 +21,9 @@ use crate::experiment::{
 };
 use crate::net::{Net, initial_weights};
 use crate::observer::Observer;
+use crate::run_dir::tables::{HistoryRow, TimingRow};
 use crate::run_dir::{
-    Checkpoint, CsvLog, Origin, RunDir, link_or_copy, remove_file, write_atomic,
+    Checkpoint, Origin, RunDir, TableLog, link_or_copy, remove_file, write_atomic,
 };
 
 /// A checkpoint of a run, for others to start from.
@@ -240,10 +240,11 @@ impl Fork {
             }
         }
         if parent.timing().exists() {
-            take_rows(&parent.timing(), &run.timing(), &TIMING, last)?;
+            TableLog::<TimingRow>::taken_over(parent.root(), run.root(), last)?;
         }
-        let steps = take_rows(&parent.history(), &run.history(), &COLUMNS, last)?;
-        if steps.last() == Some(&last) {
+        let history =
+            TableLog::<HistoryRow>::taken_over(parent.root(), run.root(), last)?;
+        if history.steps().last() == Some(&last) {
             return Ok(());
         }
         let found = format!("has no row of epoch {}", self.epoch());
@@ -318,14 +319,6 @@ fn find<'a>(
     Err(error
         .expected(format!("an epoch with one; the nearest are {}", near.join(" and ")))
         .fix("`train.checkpoints` of a run says which epochs have one"))
-}
-
-/// Copies a table with the rows up to step `last`; gives their steps.
-fn take_rows(from: &Path, to: &Path, columns: &[&str], last: u64) -> Result<Vec<u64>> {
-    let bytes =
-        fs::read(from).map_err(|error| Error::io(from, "cannot be read", error))?;
-    write_atomic(to, &bytes)?;
-    Ok(CsvLog::continue_after(to, columns, last)?.steps().to_vec())
 }
 
 /// Gives the parameters of some nodes their initial values under `seed`, and empties their

@@ -9,62 +9,11 @@ use crate::data::Data;
 use crate::engine::{BatchNormStatistics, Engine};
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::represent::{EvaluationBatches, evaluation_batches, evaluation_statistics};
+use crate::run_dir::Maybe;
+use crate::run_dir::tables::HistoryRow;
 
 use super::labels::training_labels;
 use super::loss::{cross_entropy_sum, predictions};
-
-/// The columns of `history.csv`.
-pub(super) const COLUMNS: [&str; 13] = [
-    "step",
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_error",
-    "train_error_true",
-    "train_error_clean",
-    "train_error_corrupted",
-    "memorized",
-    "recovered",
-    "test_loss",
-    "test_error",
-    "test_error_running_bn",
-];
-
-/// One row without its step, epoch and rate. Errors are fractions of examples; a fraction of
-/// no examples is NaN.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
-    pub(super) train_loss: f64,
-    pub(super) train_error: f64,
-    train_error_true: f64,
-    train_error_clean: f64,
-    train_error_corrupted: f64,
-    memorized: f64,
-    recovered: f64,
-    pub(super) test_loss: f64,
-    pub(super) test_error: f64,
-    test_error_running_bn: f64,
-}
-
-impl Row {
-    /// The fields after `lr`, in the order of [`COLUMNS`]; NaN is an empty field.
-    pub(super) fn fields(&self) -> Vec<String> {
-        let values = [
-            self.train_loss,
-            self.train_error,
-            self.train_error_true,
-            self.train_error_clean,
-            self.train_error_corrupted,
-            self.memorized,
-            self.recovered,
-            self.test_loss,
-            self.test_error,
-            self.test_error_running_bn,
-        ];
-        let text = |v: f64| if v.is_nan() { String::new() } else { v.to_string() };
-        values.into_iter().map(text).collect()
-    }
-}
 
 /// Both sets as the net reads them, in batches of 1,000 in index order.
 pub(super) struct Evaluator<'a> {
@@ -94,8 +43,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The row of the net as it is now.
-    pub(super) fn evaluate(&mut self, engine: &mut Engine) -> Row {
+    /// The row of the net as it is now, without step, epoch and rate. Errors are fractions of
+    /// examples; a fraction of no examples is NaN.
+    pub(super) fn evaluate(&mut self, engine: &mut Engine) -> HistoryRow {
         let data = self.data;
         let running = engine.running_statistics();
         let statistics = evaluation_statistics(engine, &self.train, self.choice);
@@ -109,17 +59,18 @@ impl<'a> Evaluator<'a> {
         let clean = |i| !data.is_corrupted(i);
         let (noisy, targets) = (&data.noisy, self.targets);
         let truth = &data.train.labels;
-        Row {
-            train_loss: train.loss,
-            train_error: 1.0 - train.agreement(targets, all),
-            train_error_true: 1.0 - train.agreement(truth, all),
-            train_error_clean: 1.0 - train.agreement(targets, clean),
-            train_error_corrupted: 1.0 - train.agreement(targets, corrupted),
-            memorized: train.agreement(noisy, corrupted),
-            recovered: train.agreement(truth, corrupted),
-            test_loss: test.loss,
-            test_error: 1.0 - test.agreement(&data.noisy_test, all),
-            test_error_running_bn: 1.0 - running.agreement(&data.noisy_test, all),
+        HistoryRow {
+            train_loss: Maybe(train.loss),
+            train_error: Maybe(1.0 - train.agreement(targets, all)),
+            train_error_true: Maybe(1.0 - train.agreement(truth, all)),
+            train_error_clean: Maybe(1.0 - train.agreement(targets, clean)),
+            train_error_corrupted: Maybe(1.0 - train.agreement(targets, corrupted)),
+            memorized: Maybe(train.agreement(noisy, corrupted)),
+            recovered: Maybe(train.agreement(truth, corrupted)),
+            test_loss: Maybe(test.loss),
+            test_error: Maybe(1.0 - test.agreement(&data.noisy_test, all)),
+            test_error_running_bn: Maybe(1.0 - running.agreement(&data.noisy_test, all)),
+            ..HistoryRow::default()
         }
     }
 
@@ -176,18 +127,5 @@ mod tests {
         assert!(scores.agreement(&[1, 2, 0, 0], |_| false).is_nan());
         let diverged = Scores { loss: f64::NAN, predictions: vec![0] };
         assert!(diverged.agreement(&[0], |_| true).is_nan());
-        let row = Row {
-            train_loss: 2.5,
-            train_error: 0.0,
-            train_error_true: 1.0,
-            train_error_clean: 0.1,
-            train_error_corrupted: f64::NAN,
-            memorized: f64::NAN,
-            recovered: f64::NAN,
-            test_loss: 1e-9,
-            test_error: 0.5,
-            test_error_running_bn: 0.25,
-        };
-        assert_eq!(row.fields().join(","), "2.5,0,1,0.1,,,,0.000000001,0.5,0.25");
     }
 }

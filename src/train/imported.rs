@@ -34,11 +34,11 @@ pub fn record_imported(
     for (at, &step) in steps.iter().enumerate() {
         let mut engine = Engine::new(&net, &weights(at)?)?;
         let row = evaluator.evaluate(&mut engine);
-        for loss in [row.train_loss, row.test_loss] {
+        for loss in [row.train_loss.0, row.test_loss.0] {
             plan.check_finite("the loss", loss, step)?;
         }
         records.write_checkpoint(step, &engine)?;
-        records.append_row(step, f64::NAN, &row)?;
+        records.append_row(step, f64::NAN, row)?;
         observer.progress(&records.progress(step));
         if at + 1 == steps.len() {
             records.save_state(step, &engine)?;

@@ -187,7 +187,7 @@ fn record(
     }
     let row = evaluator.evaluate(engine);
     for (quantity, loss) in
-        [("the training loss", row.train_loss), ("the test loss", row.test_loss)]
+        [("the training loss", row.train_loss.0), ("the test loss", row.test_loss.0)]
     {
         plan.check_finite(quantity, loss, step)?;
     }
@@ -198,7 +198,7 @@ fn record(
         }
     }
     let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
-    records.append_row(step, rate, &row)?;
+    records.append_row(step, rate, row)?;
     observer.progress(&records.progress(step));
     Ok(checkpoint)
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::history::{COLUMNS, Row};
 use super::plan::Plan;
 use crate::array_file::{
     Array, NamedArrays, Values, npy_bytes, read_safetensors, safetensors_bytes,
@@ -14,10 +13,10 @@ use crate::array_file::{
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::Progress;
-use crate::run_dir::{CsvLog, RunDir, remove_file, write_atomic};
-
-/// The columns of `timing.csv`: seconds of training since the row before.
-pub(super) const TIMING: [&str; 3] = ["step", "seconds", "examples_per_second"];
+use crate::run_dir::tables::{HistoryRow, TimingRow};
+use crate::run_dir::{
+    Fixed, Maybe, MaybeStep, Number, RunDir, TableLog, remove_file, write_atomic,
+};
 
 /// Prefixes of the names in `state/last.safetensors`.
 const WEIGHTS: &str = "weights/";
@@ -105,8 +104,8 @@ fn checksum(arrays: &NamedArrays) -> Vec<u8> {
 pub(super) struct Records<'a> {
     pub(super) plan: &'a Plan,
     run: &'a RunDir,
-    history: CsvLog,
-    timing: CsvLog,
+    history: TableLog<HistoryRow>,
+    timing: TableLog<TimingRow>,
     examples: usize,
     seconds: Duration,
     detail: String,
@@ -127,14 +126,14 @@ impl<'a> Records<'a> {
             }
         }
         let history = match saved {
-            None => CsvLog::create(&run.history(), &COLUMNS)?,
-            Some(step) => CsvLog::continue_after(&run.history(), &COLUMNS, step)?,
+            None => TableLog::create(run.root())?,
+            Some(step) => TableLog::continue_after(run.root(), step)?,
         };
         let timing = match saved {
             Some(step) if run.timing().exists() => {
-                CsvLog::continue_after(&run.timing(), &TIMING, step)?
+                TableLog::continue_after(run.root(), step)?
             }
-            _ => CsvLog::create(&run.timing(), &TIMING)?,
+            _ => TableLog::create(run.root())?,
         };
         if let Some(saved) = saved {
             check_complete(run, plan, &history, saved)?;
@@ -173,22 +172,32 @@ impl<'a> Records<'a> {
     }
 
     /// Appends a row to the history, and one to the timing where steps were made.
-    pub(super) fn append_row(&mut self, step: u64, rate: f64, row: &Row) -> Result<()> {
+    pub(super) fn append_row(
+        &mut self,
+        step: u64,
+        rate: f64,
+        row: HistoryRow,
+    ) -> Result<()> {
         let epoch = self.plan.epoch(step);
-        // Of imported checkpoints the rate is unknown.
-        let rate = if rate.is_nan() { String::new() } else { rate.to_string() };
-        let mut fields = vec![epoch.to_string(), rate];
-        fields.extend(row.fields());
-        self.history.append(step, &fields)?;
         self.detail = format!(
             "epoch {epoch}  train error {:.3}  test error {:.3}",
-            row.train_error, row.test_error
+            row.train_error.0, row.test_error.0
         );
+        self.history.append(&HistoryRow {
+            step: MaybeStep(Some(step)),
+            epoch: Number(epoch),
+            // Of imported checkpoints the rate is unknown.
+            lr: Maybe(rate),
+            ..row
+        })?;
         if self.examples > 0 {
             let seconds = self.seconds.as_secs_f64();
             let speed = self.examples as f64 / seconds.max(1e-9);
-            self.timing
-                .append(step, &[format!("{seconds:.6}"), format!("{speed:.1}")])?;
+            self.timing.append(&TimingRow {
+                step,
+                seconds: Fixed(seconds),
+                examples_per_second: Fixed(speed),
+            })?;
             (self.examples, self.seconds) = (0, Duration::ZERO);
         }
         Ok(())
@@ -233,7 +242,12 @@ impl<'a> Records<'a> {
 }
 
 /// That no file is missing which training up to the saved step has written.
-fn check_complete(run: &RunDir, plan: &Plan, history: &CsvLog, saved: u64) -> Result<()> {
+fn check_complete(
+    run: &RunDir,
+    plan: &Plan,
+    history: &TableLog<HistoryRow>,
+    saved: u64,
+) -> Result<()> {
     let missing = |path: &Path, step: u64| {
         Error::new(
             ErrorKind::Data,

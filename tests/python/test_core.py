@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 import stratagram
 from stratagram._signature import signature_length
+from stratagram._tables import TABLES
 
 
 def golden():
@@ -75,6 +77,38 @@ class Signatures(unittest.TestCase):
         ]:
             with self.assertRaisesRegex(stratagram.Undefined, reason):
                 stratagram.signature(x)
+
+
+class Tables(unittest.TestCase):
+    """Rows that the program has written, of every table."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        shutil.copytree(Path(__file__).parent.parent / "tables", self.root, dirs_exist_ok=True)
+        (self.root / "run.json").write_text("{}")
+
+    def test_every_table_opens_with_the_types_of_its_columns(self):
+        run = stratagram.open(self.root)
+        for name, kinds in TABLES.items():
+            table = run.table(name)
+            self.assertEqual(list(table), list(kinds))
+            sizes = {len(values) for values in table.values()}
+            self.assertEqual(len(sizes), 1)
+            self.assertGreater(sizes.pop(), 1)
+            for column, kind in kinds.items():
+                self.assertEqual(table[column].dtype, object if kind is str else float)
+        self.assertEqual(run.table("sample_ids")["id"].tolist(), ["a", "b, c"])
+        self.assertTrue(np.isnan(run.table("matrices")["value"][-1]))
+        self.assertEqual(run.epochs.tolist(), [0, 1, 2, 3])
+
+    def test_a_table_that_is_not_there_is_empty_and_one_that_is_none_an_error(self):
+        (self.root / "geometry.csv").unlink()
+        run = stratagram.open(self.root)
+        self.assertEqual({len(v) for v in run.table("geometry").values()}, {0})
+        with self.assertRaisesRegex(KeyError, "no table 'shape'.*geometry"):
+            run.table("shape")
 
 
 class Recordings(unittest.TestCase):
@@ -193,6 +227,27 @@ class Recordings(unittest.TestCase):
         with self.assertRaisesRegex(FileExistsError, "stratagram trained"):
             self.open(fresh=True)
         self.assertEqual((self.out / "thesis.tex").read_text(), "x")
+
+    def test_fresh_removes_the_files_of_a_run_and_nothing_else(self):
+        rec = self.open()
+        self.fill(rec, [0, 2])
+        rec.close()
+        elsewhere = self.out.parent / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "fc.npy").write_bytes(b"theirs")
+        ours = ["geometry.csv", "iou/test/fc.npy", "signatures/.parts/step-000000002.npz",
+                "report/figures/headline.svg"]
+        theirs = ["notes.txt", "recorded/notes.txt", "iou/test/fc.png"]
+        for name in (*ours, *theirs):
+            (self.out / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.out / name).write_text("x")
+        (self.out / "matrices").symlink_to(elsewhere)
+        self.open(fresh=True)
+        self.assertEqual(self.parts(), ["notes.txt"])
+        self.assertFalse(any((self.out / name).exists() for name in ours))
+        self.assertTrue(all((self.out / name).exists() for name in theirs))
+        self.assertFalse((self.out / "matrices").exists() or (self.out / "report").exists())
+        self.assertEqual((elsewhere / "fc.npy").read_bytes(), b"theirs")
 
     def test_one_recorder_holds_a_directory(self):
         self.open()

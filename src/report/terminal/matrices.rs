@@ -8,7 +8,7 @@ use super::matrix;
 use crate::error::{Error, Result};
 use crate::report::model::RunResults;
 use crate::report::panels::{Penalties, QUANTITIES};
-use crate::run_dir::tables::{AxisRow, CellRow};
+use crate::run_dir::tables::AxisRow;
 use crate::run_dir::{MatrixFile, Recording, RunDir, read_rows};
 
 /// What is asked of a layer.
@@ -78,25 +78,8 @@ fn no_such_matrix(root: &Path, asked: Question, files: &[MatrixFile]) -> Result<
         place,
         format!("has no such matrix of layer `{layer}`, group `{group}`"),
     )
-    .expected(format!("a layer among {}", layers(root)?.join(", ")))
+    .expected(format!("a layer among {}", MatrixFile::layers(root)?.join(", ")))
     .fix(format!("or another --measure among {}", measures.join(", "))))
-}
-
-/// The layers that have a matrix, in the order of `matrices.csv` (depth order), then others.
-pub(super) fn layers(root: &Path) -> Result<Vec<String>> {
-    let files = MatrixFile::list(root)?;
-    let rows: Vec<CellRow> = read_rows(root)?;
-    let has_matrix = |layer: &String| files.iter().any(|file| file.layer == *layer);
-    let mut layers: Vec<String> = vec![];
-    let mut others: Vec<String> = files.iter().map(|file| file.layer.clone()).collect();
-    others.sort();
-    let in_table = rows.into_iter().map(|row| row.layer).filter(has_matrix);
-    for layer in in_table.chain(others) {
-        if !layers.contains(&layer) {
-            layers.push(layer);
-        }
-    }
-    Ok(layers)
 }
 
 /// What a layer's probes say at other λ; nothing where there are none.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use super::curves;
 use super::look::Look;
-use super::{curves, matrices};
 use crate::error::Result;
 use crate::experiment::Length;
 use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
-use crate::run_dir::{Recording, RunDir};
+use crate::run_dir::{MatrixFile, Recording, RunDir};
 
 /// The settings, curves, phases and layers of the run or recording in `root`.
 ///
@@ -62,7 +62,7 @@ fn plot(run: &RunDir, look: Look) -> Result<String> {
 }
 
 fn layer_line(run: &RunDir) -> Result<String> {
-    let layers = matrices::layers(run.root())?;
+    let layers = MatrixFile::layers(run.root())?;
     Ok(if layers.is_empty() {
         "no matrices yet: `stratagram analyze` makes them".into()
     } else {

@@ -130,6 +130,21 @@ fn expected(column: &Column) -> &'static str {
     }
 }
 
+/// The fields of a table's first column alone, whatever the others hold; none where the file
+/// is absent.
+///
+/// # Errors
+/// If the file cannot be read or is not a table.
+pub(in crate::run_dir) fn first_column<R: Row>(root: &Path) -> Result<Vec<String>> {
+    let path = R::TABLE.file.path(root);
+    let text = text_of(&path)?.unwrap_or_default();
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_records();
+    let first = |row: csv::Result<csv::StringRecord>| row.map(|row| row[0].to_owned());
+    let malformed =
+        |error: csv::Error| Error::data(&path, format!("is not a table: {error}"));
+    rows.map(first).collect::<csv::Result<_>>().map_err(malformed)
+}
+
 /// Writes a table of a run whole.
 ///
 /// # Errors

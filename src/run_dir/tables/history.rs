@@ -1,6 +1,6 @@
 //! `history.csv`.
 
-use crate::run_dir::table_file::{Maybe, MaybeStep, Number, row};
+use crate::run_dir::table_file::{Maybe, MaybeStep, Number, StepRow, row};
 
 row! {
     /// One row of `history.csv`: losses and errors of the full sets; docs/FORMAT.md, "history.csv".
@@ -31,5 +31,11 @@ row! {
         test_error: Maybe,
         /// Test error with the running statistics of `BatchNorm`.
         test_error_running_bn: Maybe,
+    }
+}
+
+impl StepRow for HistoryRow {
+    fn step(&self) -> u64 {
+        self.step.0.expect("a row that training writes has its step")
     }
 }

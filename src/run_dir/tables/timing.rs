@@ -1,6 +1,6 @@
 //! `timing.csv`.
 
-use crate::run_dir::table_file::{Fixed, row};
+use crate::run_dir::table_file::{Fixed, StepRow, row};
 
 row! {
     /// One row of `timing.csv`: training since the row before.
@@ -11,5 +11,11 @@ row! {
         seconds: Fixed<6>,
         /// Training speed; absent in a recording.
         examples_per_second: Fixed<1>,
+    }
+}
+
+impl StepRow for TimingRow {
+    fn step(&self) -> u64 {
+        self.step
     }
 }

@@ -9,3 +9,4 @@ mod hostile_checkpoints;
 mod import;
 mod real_data;
 mod recordings;
+mod run_files;

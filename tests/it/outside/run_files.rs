@@ -1,0 +1,246 @@
+//! What is derived from the declarations of a run's files and tables: the tables of
+//! docs/FORMAT.md, the Python reader's description, what `--fresh` removes, what is exported.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use stratagram::export::FORMATS;
+use stratagram::run_dir::tables::TABLES;
+use stratagram::run_dir::{Kind, Mark, RunFile, Writer};
+
+use crate::support::runs::{Files, promised, succeed};
+
+const FORMAT: &str = "docs/FORMAT.md";
+const PYTHON: &str = "python/stratagram/_tables.py";
+
+/// Small enough for a second; all tables have rows.
+const SETTINGS: &str = "net.width=2 data.n_train=60 data.n_test=40 train.epochs=2 noise.rate=0.2 \
+    analysis.n_examples=10 analysis.drs.triplets=2 analysis.drs.resolution=4";
+
+/// The cells of the first table below a line, without header.
+fn table_below(heading: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(FORMAT).unwrap();
+    let lines = text.lines().skip_while(|line| *line != heading);
+    let lines = lines.skip_while(|line| !line.starts_with('|'));
+    let lines = lines.take_while(|line| line.starts_with('|')).skip(2);
+    let cells = |line: &str| {
+        let inner = line.trim_matches('|');
+        inner.split(" | ").map(|cell| cell.trim().to_owned()).collect()
+    };
+    lines.map(cells).collect()
+}
+
+#[test]
+fn the_documented_files_are_those_that_are_declared() {
+    let writer = |file: RunFile| match file.about().writer {
+        Writer::Trainer => "train",
+        Writer::Analysis => "analyze",
+        Writer::Report => "report",
+        Writer::Recorder => "recorder",
+    };
+    let path = |file: RunFile| {
+        format!("`{}`", file.about().pattern.replace("<step>", "step-000000336"))
+    };
+    let declared: Vec<[String; 2]> =
+        RunFile::ALL.map(|file| [path(file), writer(file).to_owned()]).into();
+    let documented: Vec<[String; 2]> = table_below("# Files of a run directory")
+        .into_iter()
+        .map(|row| [row[0].clone(), row[1].clone()])
+        .collect();
+    assert_eq!(documented, declared, "see {FORMAT}");
+}
+
+#[test]
+fn the_documented_columns_are_those_that_are_declared() {
+    let text = fs::read_to_string(FORMAT).unwrap();
+    for table in TABLES {
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        let columns = names.join(",");
+        assert!(text.contains(&columns), "{columns} of {:?}", table.file);
+    }
+}
+
+#[test]
+fn the_documented_formats_are_those_that_are_declared() {
+    let declared: Vec<[String; 3]> = FORMATS
+        .iter()
+        .map(|format| {
+            let code = |text: &str| format!("`{text}`");
+            [code(format.name), format.files.to_owned(), code(format.opened_by)]
+        })
+        .collect();
+    let documented = table_below("## Exports");
+    assert_eq!(documented, declared, "see {FORMAT}");
+}
+
+/// `RunFile::OptimizerState` as `optimizer_state`.
+fn snake(file: RunFile) -> String {
+    let mut name = String::new();
+    for c in format!("{file:?}").chars() {
+        if c.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(c.to_lowercase());
+    }
+    name
+}
+
+/// The text of `_tables.py`.
+fn python() -> String {
+    let mut text = "\"\"\"The files and tables of a run directory, as the program declares them.\n\n\
+        Generated from src/run_dir; `STRATAGRAM_WRITE=1 cargo test the_python_reader` \
+        writes it.\n\"\"\"\n\n#: Where each kind of file is.\nFILES = {\n"
+        .to_owned();
+    for file in RunFile::ALL {
+        let pattern = file.about().pattern.replace('<', "{").replace('>', "}");
+        writeln!(text, "    \"{}\": \"{pattern}\",", snake(file)).unwrap();
+    }
+    text += "}\n\n#: The kinds of files that `fresh` leaves in place.\nKEPT = (";
+    let kept = RunFile::ALL.into_iter().filter(|file| file.is(Mark::Kept));
+    text +=
+        &kept.map(|file| format!("\"{}\"", snake(file))).collect::<Vec<_>>().join(", ");
+    text += ")\n\n#: The columns of each table and what they hold.\nTABLES = {\n";
+    for table in TABLES {
+        writeln!(text, "    \"{}\": {{", snake(table.file)).unwrap();
+        for column in table.columns {
+            let kind = match column.kind {
+                Kind::Whole => "int",
+                Kind::Number => "float",
+                Kind::Text => "str",
+            };
+            writeln!(text, "        \"{}\": {kind},", column.name).unwrap();
+        }
+        text += "    },\n";
+    }
+    text + "}\n"
+}
+
+#[test]
+fn the_python_reader_has_the_same_description() {
+    if std::env::var_os("STRATAGRAM_WRITE").is_some() {
+        fs::write(PYTHON, python()).unwrap();
+    }
+    let found = fs::read_to_string(PYTHON).unwrap_or_default().replace('\r', "");
+    assert!(found == python(), "{PYTHON} is out of date; STRATAGRAM_WRITE=1 writes it");
+}
+
+/// Names and contents below a directory, but for what holds times.
+fn files(root: &Path) -> Files {
+    promised(root)
+}
+
+#[test]
+fn nothing_of_the_old_run_is_left_after_fresh() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    succeed(here, &format!("run {SETTINGS} analysis.drs.floor=all --out old"));
+    for table in TABLES.iter().filter(|table| table.file != RunFile::SampleIds) {
+        let path = table.file.path(&here.join("old"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.lines().count() > 1, "{}", path.display());
+    }
+    for mine in ["old/notes.txt", "old/iou/test/mine.png", "old/report/mine.html"] {
+        fs::write(here.join(mine), "mine").unwrap();
+    }
+    let other = format!("{SETTINGS} seed=1 analysis.layers=fc");
+    succeed(here, &format!("train {other} --out new"));
+    succeed(here, &format!("train {other} --fresh --out old"));
+    let mut left = files(&here.join("old"));
+    let mine = left.extract_if(.., |(_, content)| content == b"mine").count();
+    assert_eq!(mine, 3);
+    assert!(left == files(&here.join("new")), "{:?}", left.iter().map(|f| &f.0));
+    // And the page of the new run is that of one that was never anything else.
+    for run in ["old", "new"] {
+        succeed(here, &format!("report {run}"));
+    }
+    let page = |run: &str| {
+        let page = fs::read_to_string(here.join(run).join("report/index.html")).unwrap();
+        page.replace(run, "RUN").lines().filter(|l| !has_time(l)).collect::<String>()
+    };
+    assert!(page("old") == page("new"));
+}
+
+/// Whether a line may hold the times of `run.json`.
+fn has_time(line: &str) -> bool {
+    line.contains("created") || line.contains("updated")
+}
+
+#[test]
+fn csv_and_parquet_hold_every_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    succeed(here, &format!("run {SETTINGS} analysis.drs.floor=all --out run"));
+    for to in ["csv", "parquet"] {
+        let [listed, _] = succeed(here, &format!("export run --to {to} --out {to}"));
+        let name = |line: &str| line.rsplit(['/', '\\']).next().unwrap().to_owned();
+        let mut written: Vec<String> = listed.lines().map(name).collect();
+        written.sort();
+        let mut expected: Vec<String> = TABLES
+            .iter()
+            .filter(|table| table.file != RunFile::SampleIds)
+            .map(|table| {
+                let path = table.file.path(Path::new(""));
+                let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+                format!("{stem}.{to}")
+            })
+            .collect();
+        expected.sort();
+        assert_eq!(written, expected);
+    }
+    for table in TABLES.iter().filter(|table| table.file != RunFile::SampleIds) {
+        let own = table.file.path(&here.join("run"));
+        let copy = here.join("csv").join(own.file_name().unwrap());
+        assert_eq!(fs::read(own).unwrap(), fs::read(copy).unwrap());
+    }
+    let checkpoints = |more: &str| {
+        succeed(here, &format!("export run --to safetensors --out weights{more}"))[0]
+            .lines()
+            .count()
+    };
+    assert_eq!(checkpoints(""), 3);
+    assert_eq!(checkpoints("-last --epochs 2"), 1);
+}
+
+#[test]
+fn a_selection_that_a_format_cannot_use_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let arguments = ["export", "run", "--to", "csv", "--out", "x", "--layers", "fc"];
+    let answer = crate::support::runs::answer(&arguments, here);
+    let error = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert_eq!(answer.status.code(), Some(2), "{error}");
+    assert!(error.contains("does not apply to csv") && error.contains("npz"), "{error}");
+}
+
+#[test]
+fn recordings_are_exported_but_for_checkpoints() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let run = here.join("run");
+    fs::create_dir_all(run.join("recorded")).unwrap();
+    let fixture = Path::new("tests/reference/recording/run");
+    for folder in ["", "recorded"] {
+        for entry in fs::read_dir(fixture.join(folder)).unwrap() {
+            let from = entry.unwrap().path();
+            if from.is_file() {
+                fs::copy(&from, run.join(folder).join(from.file_name().unwrap()))
+                    .unwrap();
+            }
+        }
+    }
+    succeed(here, "analyze run");
+    for (to, file) in [
+        ("csv", "sample_ids.csv"),
+        ("parquet", "matrices.parquet"),
+        ("npz", "matrices.npz"),
+        ("tensorboard", "events.out.tfevents.0000000000.stratagram"),
+    ] {
+        succeed(here, &format!("export run --to {to} --out {to}"));
+        assert!(here.join(to).join(file).is_file(), "{file}");
+    }
+    let arguments = ["export", "run", "--to", "safetensors", "--out", "x"];
+    let answer = crate::support::runs::answer(&arguments, here);
+    let error = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert!(error.contains("a recording, which has no checkpoints"), "{error}");
+}
