@@ -57,10 +57,9 @@ fn main() -> Result<(), stratagram::Error> {
         "net", "step ms", "plain ms", "augm. ms", "share"
     );
     let square = |channels, side| Shape { channels, height: side, width: side };
-    for (name, config) in [
-        ("cnn5-16", NetConfig::Cnn5 { width: 16 }),
-        ("resnet18-16", NetConfig::Resnet18 { width: 16 }),
-    ] {
+    for (name, config) in
+        [("cnn5-16", NetConfig::cnn5(16)), ("resnet18-16", NetConfig::resnet18(16))]
+    {
         for shape in [square(3, 32), square(1, 16)] {
             bench(
                 &format!("{name} {}×{}", shape.channels, shape.height),

@@ -65,8 +65,8 @@ impl Case {
         let words: Vec<&str> = name.split('-').collect();
         let width = words.get(1).ok_or("expected NET-WIDTH")?.parse()?;
         let config = match words[0] {
-            "cnn5" => NetConfig::Cnn5 { width },
-            "resnet18" => NetConfig::Resnet18 { width },
+            "cnn5" => NetConfig::cnn5(width),
+            "resnet18" => NetConfig::resnet18(width),
             "vit" => NetConfig::Vit(VitConfig {
                 patch: 4,
                 dim: width,

@@ -75,7 +75,7 @@ struct Case {
 
 impl Case {
     fn new() -> Result<Self> {
-        let net = NetConfig::Resnet18 { width: 16 }.build(SHAPE, N_CLASSES);
+        let net = NetConfig::resnet18(16).build(SHAPE, N_CLASSES);
         let engine = Engine::new(&net, &initial_weights(&net, 0))?;
         let statistics = engine.running_statistics();
         let image = |k: usize| -> Vec<f32> {

@@ -64,6 +64,7 @@ pub mod report;
 pub mod represent;
 pub mod run_dir;
 mod seed;
+mod setting;
 pub mod similarity;
 pub mod sweep;
 pub mod train;

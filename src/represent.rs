@@ -274,8 +274,7 @@ mod tests {
     use crate::probe::features::adaptive_average_pool;
 
     fn net() -> Net {
-        NetConfig::Resnet18 { width: 2 }
-            .build(Shape { channels: 1, height: 8, width: 8 }, 10)
+        NetConfig::resnet18(2).build(Shape { channels: 1, height: 8, width: 8 }, 10)
     }
 
     fn names(choice: &Layers) -> Vec<String> {
@@ -316,8 +315,8 @@ mod tests {
 
     #[test]
     fn maps_averaged_on_their_way_out_are_those_averaged_afterwards() {
-        let net = NetConfig::Resnet18 { width: 3 }
-            .build(Shape { channels: 2, height: 12, width: 12 }, 4);
+        let net =
+            NetConfig::resnet18(3).build(Shape { channels: 2, height: 12, width: 12 }, 4);
         let mut engine = Engine::new(&net, &initial_weights(&net, 1)).unwrap();
         let statistics = engine.running_statistics();
         let images: Vec<f32> =

@@ -7,7 +7,7 @@ use crate::data::Data;
 use crate::error::Result;
 use crate::estimate::{Estimate, Together};
 use crate::experiment::Experiment;
-use crate::net::{NetConfig, VitConfig};
+use crate::net::NetConfig;
 use crate::sweep::Seeds;
 use crate::train::{Fork, check_start};
 
@@ -57,19 +57,7 @@ fn of_data(data: &Data) -> String {
 }
 
 fn of_net(config: &NetConfig, one: &Estimate) -> String {
-    let net = match config {
-        NetConfig::Cnn5 { width } => format!("cnn5 of width {width}"),
-        NetConfig::Resnet18 { width } => format!("resnet18 of width {width}"),
-        NetConfig::Resnet18Post { width } => {
-            format!("resnet18-post of width {width}")
-        }
-        NetConfig::ResnetCifar { depth, width } => {
-            format!("resnet-cifar of depth {depth}, width {width}")
-        }
-        NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
-            format!("vit of patch {patch}, dim {dim}, depth {depth}")
-        }
-    };
+    let net = config.describe();
     format!(
         "{net}: {} parameters, {:.3} M multiply-adds per image",
         one.parameters,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::experiment::{Augmentation, DataKind, Experiment, NoiseKind, Normalize};
-use crate::net::{NetConfig, Shape, VitConfig};
+use crate::net::Shape;
 
 mod arrays;
 mod augment;
@@ -244,10 +244,6 @@ fn check_signals(experiment: &Experiment, shape: Shape) -> Result<()> {
     if !experiment.data.augment.is_empty() {
         return of_pictures("data.augment", "moves pictures", "leave it out");
     }
-    if matches!(experiment.net, NetConfig::Vit(_)) {
-        let fix = "take the net \"cnn5\" or \"resnet18\"";
-        return of_pictures("net.kind", "is \"vit\", which cuts squares", fix);
-    }
     Ok(())
 }
 
@@ -255,7 +251,6 @@ fn check_signals(experiment: &Experiment, shape: Shape) -> Result<()> {
 fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
     let shape = chosen.train.shape;
     let Shape { height, width, .. } = shape;
-    let net = &experiment.net;
     let sides = if height == 1 { [8, width] } else { [height, width] };
     if sides.into_iter().any(|side| side < 8) {
         return Err(Error::usage(
@@ -265,24 +260,7 @@ fn check(experiment: &Experiment, chosen: &Chosen) -> Result<usize> {
         .expected("at least 8×8, or signals of 1×8")
         .fix("enlarge images with `data.size`"));
     }
-    if matches!(net, NetConfig::Cnn5 { .. }) && height != width && height != 1 {
-        return Err(Error::usage(
-            "`data`",
-            format!("has images of {height}×{width} pixels"),
-        )
-        .expected("square images for the net \"cnn5\"")
-        .fix("make them square with `data.size`, or take another net"));
-    }
-    if let NetConfig::Vit(VitConfig { patch, .. }) = net
-        && (!height.is_multiple_of(*patch) || !width.is_multiple_of(*patch))
-    {
-        return Err(Error::usage(
-            "`data`",
-            format!("has images of {height}×{width} pixels"),
-        )
-        .expected(format!("sides that `net.patch` = {patch} divides"))
-        .fix("change `net.patch`, or resize the images with `data.size`"));
-    }
+    experiment.net.check_input(shape)?;
     let largest = chosen.train.labels.iter().chain(&chosen.test.labels).max();
     let n_labels = largest.map_or(0, |&label| usize::from(label) + 1);
     let n_classes = n_labels.max(chosen.class_names.len());

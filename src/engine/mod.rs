@@ -45,7 +45,7 @@ pub fn isa_name() -> Result<&'static str> {
 /// use stratagram::net::{NetConfig, Shape, initial_weights};
 ///
 /// let input = Shape { channels: 1, height: 8, width: 8 };
-/// let net = NetConfig::Cnn5 { width: 2 }.build(input, 3);
+/// let net = NetConfig::cnn5(2).build(input, 3);
 /// let mut engine = Engine::new(&net, &initial_weights(&net, 0))?;
 /// let images: Vec<f32> = (0..6 * 64).map(|i| (i % 11) as f32).collect();
 /// let labels = [0, 1, 2, 0, 1, 2];

@@ -148,7 +148,7 @@ mod tests {
 
     fn net() -> Net {
         let input = Shape { channels: 1, height: 8, width: 8 };
-        NetConfig::Cnn5 { width: 1 }.build(input, 3)
+        NetConfig::cnn5(1).build(input, 3)
     }
 
     #[test]

@@ -377,7 +377,7 @@ fn nets_of_every_width_match_the_reference() {
         for (side, channels) in [(8, 1), (10, 3), (16, 1)] {
             let input = Shape { channels, height: side, width: side };
             for width in [1, 3, 5] {
-                check(isa, &NetConfig::Cnn5 { width }.build(input, 10), 33, 2e-5);
+                check(isa, &NetConfig::cnn5(width).build(input, 10), 33, 2e-5);
             }
         }
     });
@@ -388,7 +388,7 @@ fn resnet_matches_the_reference() {
     let input = Shape { channels: 3, height: 10, width: 10 };
     on_every_isa(|isa| {
         for width in [1, 3] {
-            check(isa, &NetConfig::Resnet18 { width }.build(input, 10), 17, 1e-4);
+            check(isa, &NetConfig::resnet18(width).build(input, 10), 17, 1e-4);
         }
     });
 }
@@ -399,9 +399,9 @@ fn post_activation_resnets_are_the_formulas() {
     let input = Shape { channels: 3, height: 9, width: 12 };
     on_every_isa(|isa| {
         for width in [1, 4] {
-            let cifar = NetConfig::ResnetCifar { depth: 8, width };
+            let cifar = NetConfig::resnet_cifar(8, width);
             check(isa, &cifar.build(input, 10), 17, 1e-4);
-            check(isa, &NetConfig::Resnet18Post { width }.build(input, 10), 17, 1e-4);
+            check(isa, &NetConfig::resnet18_post(width).build(input, 10), 17, 1e-4);
         }
     });
 }
@@ -409,7 +409,7 @@ fn post_activation_resnets_are_the_formulas() {
 #[test]
 fn biases_before_batchnorm_have_no_gradient() {
     let input = Shape { channels: 3, height: 16, width: 16 };
-    let net = NetConfig::Cnn5 { width: 8 }.build(input, 10);
+    let net = NetConfig::cnn5(8).build(input, 10);
     let (images, labels) = batch(&net, 64);
     on_every_isa(|isa| {
         let mut engine = Engine::with_isa(isa, &net, &initial_weights(&net, 0)).unwrap();

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::keys::{Fallback, KEYS, Key, Kind, UNNAMED_SETS, nearest};
+use super::keys::{KEYS, UNNAMED_SETS};
 use super::parse::Settings;
 use super::{Experiment, IN_DATA_DIRECTORY, Length, OptimizerKind, steps_per_epoch};
 use crate::data::DIGITS_COUNT;
 use crate::error::{Error, Result};
-use crate::net::NetConfig;
+use crate::net;
+use crate::setting::{Fallback, Key, Kind, Misfit, nearest};
 
 /// Training images of the digits where `data.n_train` is absent; the others are for testing.
 const DIGITS_TRAIN: i64 = 1000;
@@ -18,13 +19,10 @@ impl Settings<'_> {
     /// The experiment that the settings describe, defaults filled in.
     pub(super) fn check(mut self, base: &Path) -> Result<Experiment> {
         self.move_warmup()?;
-        let table = std::mem::take(&mut self.table);
-        let checked = self.check_table(&table, "");
-        self.table = table;
-        checked?;
+        self.check_table(&self.table, "")?;
         self.drop_other_kinds();
         self.derive_before_defaults()?;
-        for key in KEYS {
+        for key in KEYS.iter() {
             self.complete(key, base)?;
         }
         self.derive_cosine_period()?;
@@ -58,7 +56,7 @@ impl Settings<'_> {
         for (name, value) in table {
             let name = format!("{prefix}{name}");
             let inside = format!("{name}.");
-            if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+            if let Some(key) = self.key_of(&name) {
                 if key.kind.accept(value).is_none() {
                     return Err(self.wrong_value(key, value));
                 }
@@ -72,6 +70,20 @@ impl Settings<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The key of that name; of several that of the kind that is given, or else the first.
+    fn key_of(&self, name: &str) -> Option<&'static Key> {
+        let all = || KEYS.iter().filter(|key| key.name == name);
+        all().find(|key| self.applies(key)).or_else(|| all().next())
+    }
+
+    /// Whether the kind that the key belongs to is the one that is given.
+    fn applies(&self, key: &Key) -> bool {
+        key.belongs_to.is_none_or(|(owner, kinds)| {
+            let kind = self.get(owner).and_then(Value::as_str);
+            kind.is_some_and(|kind| kinds.contains(&kind))
+        })
     }
 
     fn wrong_value(&self, key: &Key, value: &Value) -> Error {
@@ -113,12 +125,12 @@ impl Settings<'_> {
 
     /// An overridden kind takes the file's settings of the other kinds away.
     fn drop_other_kinds(&mut self) {
-        for key in KEYS {
-            let Some((owner, kinds)) = key.belongs_to else { continue };
-            let of_this =
-                |kind: &Value| kind.as_str().is_some_and(|kind| kinds.contains(&kind));
-            let others = self.get(owner).is_some_and(|kind| !of_this(kind));
-            if others && self.is_overridden(owner) && !self.is_overridden(key.name) {
+        for key in KEYS.iter() {
+            let Some((owner, _)) = key.belongs_to else { continue };
+            let is_of_another = self.get(owner).is_some()
+                && self.key_of(key.name).is_some_and(|key| !self.applies(key));
+            if is_of_another && self.is_overridden(owner) && !self.is_overridden(key.name)
+            {
                 self.remove(key.name);
             }
         }
@@ -142,14 +154,7 @@ impl Settings<'_> {
             }
             _ => {}
         }
-        if self.get("net.kind").and_then(Value::as_str) == Some("vit") {
-            self.derive_vit()?;
-        }
-        if self.get("net.kind").and_then(Value::as_str) == Some("resnet-cifar") {
-            // ResNet-20 of He et al.
-            self.set_default("net.depth", Value::Integer(20));
-            self.set_default("net.width", Value::Integer(16));
-        }
+        self.derive_net()?;
         match (self.get("train.epochs"), self.get("train.steps")) {
             (None, None) => self.set("train.epochs", Value::Integer(400)),
             (Some(_), Some(_)) if self.is_overridden("train.steps") => {
@@ -186,19 +191,22 @@ impl Settings<'_> {
         Ok(())
     }
 
-    /// Heads share the features of a token; a block's inner layer is as wide as a token.
-    fn derive_vit(&mut self) -> Result<()> {
-        let given = |key| self.get(key).and_then(Value::as_integer);
-        let dim = given("net.dim").unwrap_or(512);
-        let heads = given("net.heads").unwrap_or(8);
-        if given("net.head_dim").is_none() && dim % heads != 0 {
-            let found = format!("is {heads}, which does not divide `net.dim` = {dim}");
-            return Err(Error::usage(self.key("net.heads"), found)
-                .expected("a divisor of `net.dim`, or `net.head_dim`"));
-        }
-        self.set_default("net.head_dim", Value::Integer(dim / heads));
-        self.set_default("net.mlp_dim", Value::Integer(dim));
+    /// Defaults of the net's settings that depend on others of them.
+    fn derive_net(&mut self) -> Result<()> {
+        let kind = self.get("net.kind").and_then(Value::as_str);
+        let Some(net) = net::ALL.iter().find(|net| Some(net.name) == kind) else {
+            return Ok(());
+        };
+        let Some(Value::Table(mut table)) = self.get("net").cloned() else {
+            return Ok(());
+        };
+        (net.derive)(&mut table).map_err(|misfit| self.misfit(misfit))?;
+        self.set("net", Value::Table(table));
         Ok(())
+    }
+
+    fn misfit(&self, misfit: Misfit) -> Error {
+        Error::usage(self.key(misfit.key), misfit.found).expected(misfit.expected)
     }
 
     fn set_default(&mut self, key: &str, value: Value) {
@@ -209,14 +217,15 @@ impl Settings<'_> {
 
     /// Brings one key into its final form: default, type, absolute path.
     fn complete(&mut self, key: &Key, base: &Path) -> Result<()> {
-        if let Some((owner, kinds)) = key.belongs_to {
-            let kind = self.get(owner).and_then(Value::as_str).unwrap_or_default();
-            if !kinds.contains(&kind) {
-                return match self.get(key.name) {
-                    None => Ok(()),
-                    Some(_) => Err(self.other_kind(key, owner, kinds)),
-                };
-            }
+        if let Some((owner, _)) = key.belongs_to
+            && !self.applies(key)
+        {
+            // Another key of this name may be the one that is meant.
+            let is_meant = self.key_of(key.name).is_some_and(|key| self.applies(key));
+            return match self.get(key.name) {
+                Some(_) if !is_meant => Err(self.other_kind(key, owner)),
+                _ => Ok(()),
+            };
         }
         let value = match (self.get(key.name), key.fallback) {
             (Some(value), _) => value.clone(),
@@ -235,7 +244,13 @@ impl Settings<'_> {
         Ok(())
     }
 
-    fn other_kind(&self, key: &Key, owner: &str, kinds: &[&str]) -> Error {
+    fn other_kind(&self, key: &Key, owner: &str) -> Error {
+        let alike = KEYS.iter().filter(|other| other.name == key.name);
+        let kinds: Vec<&str> = alike
+            .filter_map(|key| key.belongs_to)
+            .flat_map(|(_, kinds)| kinds)
+            .copied()
+            .collect();
         let kinds = kinds.join("\" or \"");
         let kind = self.get(owner).map(Value::to_string).unwrap_or_default();
         Error::usage(self.key(key.name), format!("belongs to {owner} = \"{kinds}\""))
@@ -287,12 +302,7 @@ impl Settings<'_> {
     /// What keys mean for each other.
     fn check_together(&self, experiment: &Experiment) -> Result<()> {
         let optimizer = &experiment.optimizer;
-        if let NetConfig::ResnetCifar { depth, .. } = experiment.net
-            && (depth < 8 || depth % 6 != 2)
-        {
-            return Err(Error::usage(self.key("net.depth"), format!("is {depth}"))
-                .expected("6n + 2 with net.kind = \"resnet-cifar\": 8, 14, 20, 26, …"));
-        }
+        experiment.net.check().map_err(|misfit| self.misfit(misfit))?;
         let sgd = optimizer.kind == OptimizerKind::Sgd;
         if sgd && optimizer.nesterov && optimizer.momentum == 0.0 {
             return Err(Error::usage(self.key("optimizer.nesterov"), "has no momentum")

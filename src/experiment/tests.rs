@@ -39,7 +39,7 @@ fn every_default_is_that_of_the_documentation() {
         name: None,
     };
     assert_eq!(e.noise, none);
-    assert_eq!(e.net, NetConfig::Cnn5 { width: 16 });
+    assert_eq!(e.net, NetConfig::cnn5(16));
     assert_eq!(e.init, None);
     let sgd = OptimizerConfig {
         kind: OptimizerKind::Sgd,
@@ -148,7 +148,7 @@ fn overrides_take_toml_bare_words_and_lists_of_bare_words() {
         "train.checkpoints=[0, 0.25, 1]",
         "analysis.layers=layer*",
     ]);
-    assert_eq!(e.net, NetConfig::Resnet18 { width: 8 });
+    assert_eq!(e.net, NetConfig::resnet18(8));
     assert_eq!(e.data.augment, [Augmentation::Crop, Augmentation::Flip]);
     assert!((e.optimizer.lr - 1.0).abs() < f64::EPSILON);
     assert_eq!(e.train.checkpoints, EpochList::Epochs(vec![0.0, 0.25, 1.0]));

@@ -68,7 +68,7 @@ impl NameMap {
 
     /// Those that may be meant for a net: none, then each code's.
     fn of(net: &NetConfig) -> Vec<Self> {
-        let kind = kind_name(net);
+        let kind = net.name();
         let all: toml::Table = TABLES.parse().expect("names.toml is TOML");
         let mut maps = vec![Self { name: String::new(), rules: vec![] }];
         for (code, table) in
@@ -252,7 +252,7 @@ fn refuse(path: &Path, found: &[String], config: &NetConfig) -> Error {
     if rest > 0 {
         text += &format!("; and {rest} more");
     }
-    let kind = kind_name(config);
+    let kind = config.name();
     Error::data(path, format!("does not fit the net: {text}"))
         .expected(format!("the parameters of net.kind = \"{kind}\" with these settings"))
         .fix(advice(found, config))
@@ -287,16 +287,6 @@ fn advice(found: &[String], config: &NetConfig) -> &'static str {
     }
 }
 
-fn kind_name(config: &NetConfig) -> &'static str {
-    match config {
-        NetConfig::Cnn5 { .. } => "cnn5",
-        NetConfig::Resnet18 { .. } => "resnet18",
-        NetConfig::Resnet18Post { .. } => "resnet18-post",
-        NetConfig::ResnetCifar { .. } => "resnet-cifar",
-        NetConfig::Vit(_) => "vit",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,9 +310,7 @@ mod tests {
     fn every_table_is_of_a_net_and_well_formed() {
         let all: toml::Table = TABLES.parse().unwrap();
         for (kind, codes) in &all {
-            assert!(
-                ["resnet18", "resnet18-post", "resnet-cifar", "vit"].contains(&&**kind)
-            );
+            assert!(crate::net::NAMES.contains(&&**kind), "{kind}");
             for (code, table) in codes.as_table().unwrap() {
                 assert!(NameMap::from_table(code, table.as_table().unwrap()).is_ok());
             }

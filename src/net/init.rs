@@ -4,7 +4,7 @@
 
 use rand::RngExt;
 
-use super::{Net, Parameter, Role};
+use super::node::{Net, Parameter, Role};
 use crate::array_file::{Array, NamedArrays, Values};
 use crate::seed;
 

@@ -2,9 +2,37 @@
 //! 2019): BatchNorm and `ReLU` before each convolution, no BatchNorm after the stem or before
 //! the average pool, 1×1 shortcuts on the pre-activated input where the shape changes.
 
-use super::{Builder, Net, Op, Shape};
+use serde::{Deserialize, Serialize};
 
-pub(super) fn build(width: usize, input: Shape, n_classes: usize) -> Net {
+use super::architecture::Architecture;
+use super::builder::Builder;
+use super::node::{Net, Op, Shape};
+use crate::setting::Fallback::Required;
+use crate::setting::Kind::Integer;
+use crate::setting::{Key, key};
+
+/// The pre-activation ResNet-18 of widths k, 2k, 4k, 8k.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resnet18 {
+    /// k, at least 1; 64 is the standard ResNet-18.
+    pub width: usize,
+}
+
+impl Architecture for Resnet18 {
+    const TITLE: &'static str = "ResNet18";
+    const KEYS: &'static [Key] = &[key("net.width", Integer(1, 4096), Required)];
+
+    fn describe(&self) -> String {
+        format!("ResNet18 of width {}", self.width)
+    }
+
+    fn build(&self, input: Shape, n_classes: usize) -> Net {
+        build(self.width, input, n_classes)
+    }
+}
+
+fn build(width: usize, input: Shape, n_classes: usize) -> Net {
     assert!(width > 0, "width must be at least 1");
     let mut net = Builder::new(input);
     let mut at = net.conv3("conv1", width, 1, false, 0);

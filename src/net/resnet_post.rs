@@ -5,7 +5,73 @@
 //! Names are those of PyTorch's common codes for CIFAR. A block's node is its last `ReLU`, as
 //! the output of the module of that name is; the stem's is `relu1`.
 
-use super::{Builder, Net, Op, Shape};
+use serde::{Deserialize, Serialize};
+
+use super::architecture::Architecture;
+use super::builder::Builder;
+use super::node::{Net, Op, Shape};
+use crate::setting::Fallback::{Required, Toml};
+use crate::setting::Kind::Integer;
+use crate::setting::{Key, Misfit, key};
+
+/// The post-activation ResNet-18 of widths k, 2k, 4k, 8k with a 3×3 stem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resnet18Post {
+    /// k, at least 1; 64 is the standard ResNet-18.
+    pub width: usize,
+}
+
+/// The post-activation ResNet-n for CIFAR of widths k, 2k, 4k (He et al. 2016a).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResnetCifar {
+    /// n = 6b + 2 for b blocks a stage.
+    pub depth: usize,
+    /// k, at least 1; 16 is the standard.
+    pub width: usize,
+}
+
+impl Architecture for Resnet18Post {
+    const TITLE: &'static str = "post-activation ResNet18";
+    const KEYS: &'static [Key] = &[key("net.width", Integer(1, 4096), Required)];
+
+    fn describe(&self) -> String {
+        format!("post-activation ResNet18 of width {}", self.width)
+    }
+
+    fn build(&self, input: Shape, n_classes: usize) -> Net {
+        build_18(self.width, input, n_classes)
+    }
+}
+
+impl Architecture for ResnetCifar {
+    const TITLE: &'static str = "ResNet for CIFAR";
+    /// The defaults are ResNet-20's.
+    const KEYS: &'static [Key] = &[
+        key("net.depth", Integer(1, 1000), Toml("20")),
+        key("net.width", Integer(1, 4096), Toml("16")),
+    ];
+
+    fn describe(&self) -> String {
+        format!("ResNet-{} of width {}", self.depth, self.width)
+    }
+
+    fn check(&self) -> Result<(), Misfit> {
+        if self.depth >= 8 && self.depth % 6 == 2 {
+            return Ok(());
+        }
+        Err(Misfit {
+            key: "net.depth",
+            found: format!("is {}", self.depth),
+            expected: "6n + 2 with net.kind = \"resnet-cifar\": 8, 14, 20, 26, …".into(),
+        })
+    }
+
+    fn build(&self, input: Shape, n_classes: usize) -> Net {
+        build_cifar(self.depth, self.width, input, n_classes)
+    }
+}
 
 /// How a block's input gets the shape of its output.
 #[derive(Debug, Clone, Copy)]
@@ -17,18 +83,13 @@ enum Shortcut {
 }
 
 /// ResNet-n of depth n = 6·b + 2: three stages of b blocks, of widths k, 2k, 4k.
-pub(super) fn build_cifar(
-    depth: usize,
-    width: usize,
-    input: Shape,
-    n_classes: usize,
-) -> Net {
+fn build_cifar(depth: usize, width: usize, input: Shape, n_classes: usize) -> Net {
     assert!(depth >= 8 && depth % 6 == 2, "a depth of 6n + 2, not {depth}");
     build([3, (depth - 2) / 6], width, Shortcut::Pad, input, n_classes)
 }
 
 /// ResNet-18: four stages of two blocks, of widths k, 2k, 4k, 8k.
-pub(super) fn build_18(width: usize, input: Shape, n_classes: usize) -> Net {
+fn build_18(width: usize, input: Shape, n_classes: usize) -> Net {
     build([4, 2], width, Shortcut::Project, input, n_classes)
 }
 

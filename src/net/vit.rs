@@ -5,8 +5,15 @@
 //! A node's tokens are `[channels, tokens, 1]` in [`Shape`]; the class token comes first.
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use super::{Builder, Net, Op, Shape};
+use super::architecture::{Architecture, given, unsuited};
+use super::builder::Builder;
+use super::node::{Net, Op, Shape, TokenPool};
+use crate::error::{Error, Result};
+use crate::setting::Fallback::{Absent, Toml};
+use crate::setting::Kind::{Bool, Choice, Integer};
+use crate::setting::{BELOW_ONE, Key, Misfit, POSITIVE, key};
 
 /// The settings of a Vision Transformer; every value is at least 1, `dropout` is below 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,19 +43,71 @@ pub struct VitConfig {
     pub qkv_bias: bool,
 }
 
-/// How the tokens of an image become one vector before the head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenPool {
-    /// The class token.
-    Cls,
-    /// The mean of all tokens, the class token too.
-    Mean,
+impl Architecture for VitConfig {
+    const TITLE: &'static str = "ViT";
+    /// The defaults are ViT4's.
+    const KEYS: &'static [Key] = &[
+        key("net.patch", Integer(1, 1024), Toml("4")),
+        key("net.dim", Integer(1, 65_536), Toml("512")),
+        key("net.depth", Integer(1, 1000), Toml("6")),
+        key("net.heads", Integer(1, 1024), Toml("8")),
+        key("net.head_dim", Integer(1, 4096), Absent),
+        key("net.mlp_dim", Integer(1, 262_144), Absent),
+        key("net.pool", Choice(&["cls", "mean"]), Toml("'cls'")),
+        key("net.dropout", BELOW_ONE, Toml("0.1")),
+        key("net.norm_eps", POSITIVE, Toml("1e-5")),
+        key("net.qkv_bias", Bool, Toml("false")),
+        key("analysis.tokens", Choice(&["mean", "cls", "all"]), Toml("'mean'")),
+    ];
+
+    /// Heads share the features of a token; a block's inner layer is as wide as a token.
+    fn derive(table: &mut Table) -> std::result::Result<(), Misfit> {
+        let dim = given(table, "dim").unwrap_or(512);
+        let heads = given(table, "heads").unwrap_or(8);
+        if given(table, "head_dim").is_none() && dim % heads != 0 {
+            return Err(Misfit {
+                key: "net.heads",
+                found: format!("is {heads}, which does not divide `net.dim` = {dim}"),
+                expected: "a divisor of `net.dim`, or `net.head_dim`".into(),
+            });
+        }
+        table.entry("head_dim").or_insert(Value::Integer(dim / heads));
+        table.entry("mlp_dim").or_insert(Value::Integer(dim));
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        let Self { patch, dim, depth, .. } = self;
+        format!("ViT of patch {patch}, dim {dim}, depth {depth}")
+    }
+
+    fn check_input(&self, input: Shape) -> Result<()> {
+        let Shape { height, width, .. } = input;
+        if height == 1 {
+            return Err(Error::usage("`net.kind`", "is \"vit\", which cuts squares")
+                .expected(format!("pictures, not signals of 1×{width} points"))
+                .fix("take the net \"cnn5\" or \"resnet18\""));
+        }
+        let patch = self.patch;
+        if height.is_multiple_of(patch) && width.is_multiple_of(patch) {
+            return Ok(());
+        }
+        Err(unsuited(input, format!("sides that `net.patch` = {patch} divides"))
+            .fix("change `net.patch`, or resize the images with `data.size`"))
+    }
+
+    fn some_side(&self) -> usize {
+        8_usize.next_multiple_of(self.patch)
+    }
+
+    fn build(&self, input: Shape, n_classes: usize) -> Net {
+        build(self, input, n_classes)
+    }
 }
 
 /// Nodes in order: patches, `embed`, blocks, `pool`, `norm`, `head`. Dropout is a node only
 /// where its probability is above 0.
-pub(super) fn build(config: &VitConfig, input: Shape, n_classes: usize) -> Net {
+fn build(config: &VitConfig, input: Shape, n_classes: usize) -> Net {
     let VitConfig { patch, dim, depth, pool, .. } = *config;
     assert!(
         input.height.is_multiple_of(patch) && input.width.is_multiple_of(patch),

@@ -1,9 +1,10 @@
 //! What a report shows, in memory: the results of one run, as its directory holds them.
 
-use crate::similarity::MatrixKind;
 use std::collections::BTreeMap;
 
 use super::figure::time::Timeline;
+use crate::net::NetConfig;
+use crate::similarity::MatrixKind;
 
 /// The results of one run. Whatever the directory lacks is empty here, and the page says so.
 #[derive(Debug, Clone, Default)]
@@ -247,6 +248,11 @@ impl RunResults {
         self.manifest["source"] == "recorded"
     }
 
+    /// The net of the experiment, if it is one that this version knows.
+    pub(crate) fn net(&self) -> Option<NetConfig> {
+        self.experiment.get("net")?.clone().try_into().ok()
+    }
+
     /// The `BatchNorm` statistics behind the test error.
     pub fn statistics(&self) -> Statistics {
         let text = |table: &str, key: &str| {
@@ -254,7 +260,7 @@ impl RunResults {
         };
         if self.is_recorded() {
             Statistics::Recorded
-        } else if text("net", "kind") == Some("vit") {
+        } else if self.net().is_some_and(|net| net.has_batchnorm() == Some(false)) {
             Statistics::Absent
         } else if text("evaluation", "batchnorm") == Some("running") {
             Statistics::Running

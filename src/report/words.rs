@@ -4,6 +4,7 @@
 use super::figure::axes::epoch_label;
 use super::figure::text::{capitalized, thousands, trimmed};
 use super::model::{MatrixSet, RunResults};
+use crate::net;
 use crate::similarity::{Estimator, MatrixKind};
 
 /// What was run, in a phrase.
@@ -12,13 +13,11 @@ pub(crate) fn title(run: &RunResults) -> String {
         let model = run.manifest["model"].as_str().unwrap_or("A model");
         return format!("{model}, recorded over {}", epochs(run.last_epoch()));
     }
-    let net = match text(run, "net", "kind").as_str() {
-        "cnn5" => "CNN5".into(),
-        "resnet18" => "ResNet18".into(),
-        "vit" => "ViT".into(),
-        "" => return format!("Training run {}", run.name),
-        other => other.to_owned(),
-    };
+    let kind = text(run, "net", "kind");
+    if kind.is_empty() {
+        return format!("Training run {}", run.name);
+    }
+    let net = net::title(&kind).unwrap_or(&kind);
     let width = number(run, "net", "width");
     let width = width.map_or_else(String::new, |k| format!(" of width {k}"));
     let n_train = number(run, "data", "n_train");

@@ -60,7 +60,7 @@ mod tests {
 
     fn found(patterns: &[&str]) -> Result<Vec<String>> {
         let input = Shape { channels: 1, height: 8, width: 8 };
-        let net = NetConfig::Resnet18 { width: 1 }.build(input, 10);
+        let net = NetConfig::resnet18(1).build(input, 10);
         let patterns: Vec<String> = patterns.iter().map(|&p| p.to_owned()).collect();
         let nodes = named(&net, "train.freeze", &patterns)?;
         Ok(nodes.into_iter().map(|node| net.nodes[node].name.clone()).collect())

@@ -296,7 +296,7 @@ mod tests {
 
     fn resnet() -> Net {
         let input = Shape { channels: 3, height: 32, width: 32 };
-        NetConfig::Resnet18 { width: 4 }.build(input, 10)
+        NetConfig::resnet18(4).build(input, 10)
     }
 
     #[test]

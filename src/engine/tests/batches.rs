@@ -4,11 +4,9 @@ use super::*;
 
 #[test]
 fn evaluation_does_not_depend_on_the_batch() {
-    for (config, side) in [
-        (NetConfig::Cnn5 { width: 3 }, 8),
-        (NetConfig::Resnet18 { width: 2 }, 8),
-        (NetConfig::Cnn5 { width: 2 }, 24),
-    ] {
+    for (config, side) in
+        [(NetConfig::cnn5(3), 8), (NetConfig::resnet18(2), 8), (NetConfig::cnn5(2), 24)]
+    {
         let input = Shape { channels: 3, height: side, width: side };
         let net = config.build(input, 4);
         let wanted: Vec<_> =
@@ -36,7 +34,7 @@ fn evaluation_does_not_depend_on_the_batch() {
 #[test]
 fn many_different_requests_do_not_push_each_others_plans_out() {
     let input = Shape { channels: 1, height: 8, width: 8 };
-    let net = NetConfig::Resnet18 { width: 1 }.build(input, 3);
+    let net = NetConfig::resnet18(1).build(input, 3);
     let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
     let statistics = engine.running_statistics();
     let (images, _) = batch(&net, 97);
@@ -55,7 +53,7 @@ fn the_number_of_threads_changes_no_byte() {
     let input = Shape { channels: 3, height: 16, width: 16 };
     let sgd =
         Update::Sgd { lr: 0.05, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
-    for config in [NetConfig::Cnn5 { width: 5 }, NetConfig::Resnet18 { width: 4 }] {
+    for config in [NetConfig::cnn5(5), NetConfig::resnet18(4)] {
         let net = config.build(input, 10);
         let (images, labels) = batch(&net, 70);
         let train = |threads: usize| {
@@ -88,7 +86,7 @@ fn the_number_of_threads_changes_no_byte() {
 #[test]
 fn batches_of_changing_size_do_not_disturb_each_other() {
     let input = Shape { channels: 1, height: 8, width: 8 };
-    let net = NetConfig::Cnn5 { width: 4 }.build(input, 10);
+    let net = NetConfig::cnn5(4).build(input, 10);
     let gradients_after = |sizes: &[usize]| {
         let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
         for &n in sizes {

@@ -11,7 +11,7 @@ fn norm(gradients: &NamedArrays) -> f64 {
 #[test]
 fn clipping_scales_all_gradients_to_the_norm() {
     let input = Shape { channels: 3, height: 8, width: 8 };
-    let net = NetConfig::Cnn5 { width: 3 }.build(input, 10);
+    let net = NetConfig::cnn5(3).build(input, 10);
     let (images, labels) = batch(&net, 9);
     let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
     engine.gradients(&images, &labels);
@@ -56,8 +56,8 @@ fn frozen_nodes_stay_and_the_others_move_as_before() {
         Update::Sgd { lr: 0.05, momentum: 0.9, weight_decay: 0.01, nesterov: false };
     let (betas, eps) = ([0.9, 0.999], 1e-8);
     let adam = Update::Adam { lr: 0.01, betas, eps, weight_decay: 0.1, decoupled: true };
-    let cnn5 = NetConfig::Cnn5 { width: 2 }.build(input, 10);
-    let resnet = NetConfig::Resnet18 { width: 2 }.build(input, 10);
+    let cnn5 = NetConfig::cnn5(2).build(input, 10);
+    let resnet = NetConfig::resnet18(2).build(input, 10);
     let cases: [(&Net, &[&str]); 7] = [
         (&cnn5, &["conv1", "bn1"]),
         (&cnn5, &["conv1", "bn1", "conv2", "bn2", "conv3"]),
@@ -86,7 +86,7 @@ fn frozen_nodes_stay_and_the_others_move_as_before() {
 fn gradients_of_a_partly_frozen_net_are_those_of_the_whole() {
     let input = Shape { channels: 1, height: 8, width: 8 };
     let vit = NetConfig::Vit(super::super::token_tests::SMALL);
-    for config in [NetConfig::Cnn5 { width: 3 }, NetConfig::Resnet18 { width: 2 }, vit] {
+    for config in [NetConfig::cnn5(3), NetConfig::resnet18(2), vit] {
         let net = config.build(input, 10);
         let (images, labels) = batch(&net, 21);
         let with_frozen = |frozen: &[usize]| {
@@ -115,7 +115,7 @@ fn gradients_of_a_partly_frozen_net_are_those_of_the_whole() {
 #[test]
 fn frozen_nodes_do_not_count_in_the_norm() {
     let input = Shape { channels: 1, height: 8, width: 8 };
-    let net = NetConfig::Cnn5 { width: 3 }.build(input, 10);
+    let net = NetConfig::cnn5(3).build(input, 10);
     let (images, labels) = batch(&net, 21);
     let mut engine = Engine::new(&net, &random_weights(&net)).unwrap();
     // What was computed before the freezing does not count either.

@@ -84,10 +84,10 @@ fn gradients_of_both_nets_at_narrow_and_wide_match_the_reference() {
         // Maps of 10×10 end in more than one pixel, over which BatchNorm is well conditioned.
         let input = Shape { channels, height: 10, width: 10 };
         let n = if width > 16 { 5 } else { [18, 7, 9][i % 3] };
-        check_training(&NetConfig::Cnn5 { width }.build(input, 10), n, |w, f, e| {
+        check_training(&NetConfig::cnn5(width).build(input, 10), n, |w, f, e| {
             assert_close(w, f, e, 1e-4);
         });
-        check_training(&NetConfig::Resnet18 { width }.build(input, 10), n, near);
+        check_training(&NetConfig::resnet18(width).build(input, 10), n, near);
     }
 }
 
@@ -95,7 +95,7 @@ fn gradients_of_both_nets_at_narrow_and_wide_match_the_reference() {
 fn gradients_of_every_size_of_batch_match_the_reference() {
     for channels in [1, 3] {
         let input = Shape { channels, height: 8, width: 8 };
-        let net = NetConfig::Cnn5 { width: 2 }.build(input, 10);
+        let net = NetConfig::cnn5(2).build(input, 10);
         for n in (2..=34).chain([47, 63, 65]) {
             check_training(&net, n, |w, f, e| assert_close(w, f, e, 5e-5));
         }

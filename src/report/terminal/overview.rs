@@ -6,7 +6,6 @@ use super::curves;
 use super::look::Look;
 use crate::error::Result;
 use crate::experiment::Length;
-use crate::net::{NetConfig, VitConfig};
 use crate::phases::Phases;
 use crate::run_dir::{MatrixFile, Recording, RunDir};
 
@@ -72,17 +71,7 @@ fn layer_line(run: &RunDir) -> Result<String> {
 
 fn header(run: &RunDir) -> String {
     let experiment = run.experiment();
-    let net = match &experiment.net {
-        NetConfig::Cnn5 { width } => format!("CNN5 k={width}"),
-        NetConfig::Resnet18 { width } => format!("ResNet-18 k={width}"),
-        NetConfig::Resnet18Post { width } => {
-            format!("ResNet-18 (post-activation) k={width}")
-        }
-        NetConfig::ResnetCifar { depth, width } => format!("ResNet-{depth} k={width}"),
-        NetConfig::Vit(VitConfig { patch, dim, depth, .. }) => {
-            format!("ViT patch={patch} dim={dim} depth={depth}")
-        }
-    };
+    let net = experiment.net.describe();
     let kind = serde_json::json!(experiment.data.kind);
     let images = experiment.data.n_train.map_or("all".into(), |n| n.to_string());
     let length = match experiment.train.length {

@@ -38,7 +38,7 @@ fn refused(directory: &Path, arguments: &str) -> String {
 fn a_folder_becomes_a_run_that_is_analysed_like_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
-    let config = NetConfig::Resnet18Post { width: 1 };
+    let config = NetConfig::resnet18_post(1);
     for epoch in [0, 3, 10] {
         let theirs = renamed(&weights(&config, epoch), |name| {
             let name = name.replace("shortcut", "downsample").replace("linear", "fc");
@@ -72,13 +72,13 @@ fn a_folder_becomes_a_run_that_is_analysed_like_any_other() {
 fn what_does_not_fit_is_listed_with_the_nearest_names() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
-    let config = NetConfig::Cnn5 { width: 2 };
+    let config = NetConfig::cnn5(2);
     let right = weights(&config, 0);
     let import = format!("import w --net cnn5 net.width=2 {SETTINGS} --out out");
     save(root, "epoch-1.safetensors", &renamed(&right, |n| n.replace("fc.", "fcc.")));
     let message = refused(root, &import);
     assert!(message.contains("`fc.weight` is missing (`fcc.weight`?)"), "{message}");
-    save(root, "epoch-1.safetensors", &weights(&NetConfig::Cnn5 { width: 3 }, 0));
+    save(root, "epoch-1.safetensors", &weights(&NetConfig::cnn5(3), 0));
     let message = refused(root, &import);
     assert!(message.contains("`conv1.weight` has the shape 3×1×3×3, expected 2×1×3×3"));
     let mut more = right.clone();
@@ -100,7 +100,7 @@ fn what_does_not_fit_is_listed_with_the_nearest_names() {
 fn a_table_of_names_is_applied() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
-    let right = weights(&NetConfig::Cnn5 { width: 2 }, 0);
+    let right = weights(&NetConfig::cnn5(2), 0);
     save(root, "step-000006.safetensors", &renamed(&right, |n| format!("body.{n}.x")));
     fs::write(root.join("names.toml"), "\"body.*.x\" = \"*\"\n").unwrap();
     let import = format!("import w --net cnn5 net.width=2 {SETTINGS} --out out");

@@ -113,10 +113,10 @@ fn build(
     [channels, height, side]: [usize; 3],
 ) -> Net {
     let config = match kind {
-        "cnn5" => NetConfig::Cnn5 { width },
-        "resnet18" => NetConfig::Resnet18 { width },
-        "resnet18-post" => NetConfig::Resnet18Post { width },
-        "resnet-cifar" => NetConfig::ResnetCifar { depth, width },
+        "cnn5" => NetConfig::cnn5(width),
+        "resnet18" => NetConfig::resnet18(width),
+        "resnet18-post" => NetConfig::resnet18_post(width),
+        "resnet-cifar" => NetConfig::resnet_cifar(depth, width),
         "vit" => NetConfig::Vit(vit.expect("a ViT has settings")),
         _ => panic!("no net {kind}"),
     };

@@ -187,7 +187,7 @@ fn layers_start_anew_from_the_childs_seed_with_an_empty_memory() {
         read_safetensors(&root.join(run).join("state/last.safetensors")).unwrap()
     };
     let input = net::Shape { channels: 1, height: 8, width: 8 };
-    let net = net::NetConfig::Cnn5 { width: 3 }.build(input, 10);
+    let net = net::NetConfig::cnn5(3).build(input, 10);
     for (run, seed, anew) in [("same", 5, &["fc", "bn4"][..]), ("new", 6, &["fc"])] {
         let (state, initial) = (state(run), net::initial_weights(&net, seed));
         for (name, before) in &parent.0 {
