@@ -93,6 +93,7 @@ impl<'a> Reference<'a> {
                 Op::Input => self.nchw(images),
                 Op::BatchNorm => self.batchnorm(node, inputs[0]),
                 Op::Relu => inputs[0].iter().map(|&x| x.max(0.0)).collect(),
+                Op::Flatten => inputs[0].clone(),
                 Op::Add => inputs[0].iter().zip(inputs[1]).map(|(a, b)| a + b).collect(),
                 Op::MaxPool { size } => {
                     let picks = self.picks(node, *size, inputs[0]);
@@ -318,6 +319,7 @@ impl<'a> Reference<'a> {
             let (x, dy) = (&values[step.inputs[0]], gradients[node].clone());
             let dx = match &step.op {
                 Op::Input => unreachable!(),
+                Op::Flatten => dy,
                 Op::Relu => dy
                     .iter()
                     .zip(x)

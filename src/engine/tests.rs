@@ -347,6 +347,28 @@ fn relu_and_batchnorm_apart_match_the_reference() {
     });
 }
 
+#[test]
+fn flattened_maps_match_the_reference() {
+    // Odd and even numbers of blocks and of pixels, of images and of maps that are computed.
+    on_every_isa(|isa| {
+        for (height, width) in [(3, 3), (2, 5), (1, 8)] {
+            let vector = |features| Shape { channels: features, height: 1, width: 1 };
+            let linear = |features| Op::Linear { out_features: features };
+            let size = height * width;
+            let images = Chain::new(2, height, width);
+            let of_images = images.add("flatten", Op::Flatten, vector(2 * size));
+            let maps = Chain::new(2, height, width).conv("conv1", 3, [1, 1, 0], true);
+            let of_maps = maps.add("flatten", Op::Flatten, vector(3 * size));
+            for chain in [of_images, of_maps] {
+                let net = chain.add("conv2", linear(5), vector(5)).end(3);
+                for n in [5, 17, 40] {
+                    check(isa, &net, n, 1e-5);
+                }
+            }
+        }
+    });
+}
+
 /// A sum of two earlier nodes is the node after the last.
 fn sum(chain: Chain, name: &str, inputs: [usize; 2]) -> Chain {
     let mut chain = chain.same(name, Op::Add);

@@ -44,6 +44,7 @@ impl Builder {
                 width: from.width.div_ceil(stride),
             },
             Op::GlobalAvgPool => Shape { channels: from.channels, height: 1, width: 1 },
+            Op::Flatten => Shape { channels: from.size(), height: 1, width: 1 },
             Op::Linear { out_features } => {
                 Shape { channels: out_features, height: 1, width: 1 }
             }

@@ -5,11 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::architecture::Architecture;
-use super::cnn5::Cnn5;
 use super::node::{Net, Shape};
-use super::resnet_post::{Resnet18Post, ResnetCifar};
-use super::resnet18::Resnet18;
-use super::vit::VitConfig;
+use super::{cnn5, resnet_post, resnet18, vit};
 use crate::error::Result;
 use crate::setting::{Key, Misfit};
 
@@ -28,7 +25,7 @@ pub(crate) struct Declared {
 
 /// Makes [`NetConfig`] and [`ALL`] from one line a net: `net.kind`, then its settings.
 macro_rules! nets {
-    ($($name:literal => $Kind:ident($Settings:ident)),+ $(,)?) => {
+    ($($name:literal => $Kind:ident($Settings:ty)),+ $(,)?) => {
         /// Which net to build: the `[net]` table of an experiment file.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
@@ -40,9 +37,9 @@ macro_rules! nets {
         /// Every net, in the order in which they are listed to users.
         pub(crate) const ALL: &[Declared] = &[$(Declared {
             name: $name,
-            title: $Settings::TITLE,
-            keys: $Settings::KEYS,
-            derive: $Settings::derive,
+            title: <$Settings>::TITLE,
+            keys: <$Settings>::KEYS,
+            derive: <$Settings>::derive,
         }),+];
 
         /// The values of `net.kind`.
@@ -89,11 +86,11 @@ macro_rules! nets {
 }
 
 nets! {
-    "cnn5" => Cnn5(Cnn5),
-    "resnet18" => Resnet18(Resnet18),
-    "resnet18-post" => Resnet18Post(Resnet18Post),
-    "resnet-cifar" => ResnetCifar(ResnetCifar),
-    "vit" => Vit(VitConfig),
+    "cnn5" => Cnn5(cnn5::Cnn5),
+    "resnet18" => Resnet18(resnet18::Resnet18),
+    "resnet18-post" => Resnet18Post(resnet_post::Resnet18Post),
+    "resnet-cifar" => ResnetCifar(resnet_post::ResnetCifar),
+    "vit" => Vit(vit::VitConfig),
 }
 
 /// The title of the net that `net.kind` names.
@@ -104,22 +101,22 @@ pub(crate) fn title(name: &str) -> Option<&'static str> {
 impl NetConfig {
     /// The 5-layer CNN of width k.
     pub fn cnn5(width: usize) -> Self {
-        Self::Cnn5(Cnn5 { width })
+        Self::Cnn5(cnn5::Cnn5 { width })
     }
 
     /// The pre-activation ResNet-18 of width k.
     pub fn resnet18(width: usize) -> Self {
-        Self::Resnet18(Resnet18 { width })
+        Self::Resnet18(resnet18::Resnet18 { width })
     }
 
     /// The post-activation ResNet-18 of width k.
     pub fn resnet18_post(width: usize) -> Self {
-        Self::Resnet18Post(Resnet18Post { width })
+        Self::Resnet18Post(resnet_post::Resnet18Post { width })
     }
 
     /// The post-activation ResNet-n of width k for CIFAR.
     pub fn resnet_cifar(depth: usize, width: usize) -> Self {
-        Self::ResnetCifar(ResnetCifar { depth, width })
+        Self::ResnetCifar(resnet_post::ResnetCifar { depth, width })
     }
 
     /// What the net's file says of it.
@@ -159,8 +156,8 @@ impl NetConfig {
 #[cfg(test)]
 mod tests {
     use super::super::node::TokenPool;
-    use super::super::vit;
     use super::*;
+    use crate::net::VitConfig;
 
     fn vit(patch: usize, depth: usize) -> NetConfig {
         NetConfig::Vit(VitConfig { patch, depth, ..vit::tests::VIT4 })

@@ -59,6 +59,8 @@ pub enum Op {
     },
     /// Mean over all positions.
     GlobalAvgPool,
+    /// `torch.nn.Flatten()`: a map as a vector, channel by channel, row by row.
+    Flatten,
     /// `torch.nn.Linear(…, out_features)` with bias.
     Linear {
         /// Output features.
@@ -284,6 +286,7 @@ impl Net {
             | Op::MaxPool { .. }
             | Op::Subsample { .. }
             | Op::GlobalAvgPool
+            | Op::Flatten
             | Op::Add
             | Op::Gelu
             | Op::Attention { .. }

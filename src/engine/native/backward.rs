@@ -63,6 +63,11 @@ impl Network {
                     self.global_pool(step, batch).backward(flow.dy, dx, add);
                 }
             }
+            Kind::Flatten => {
+                if let Some((dx, add)) = flow.dx {
+                    self.flatten(step, batch).backward(flow.dy, dx, add);
+                }
+            }
             Kind::Input => {}
             _ => self.token_back(batch, step, flow),
         }

@@ -12,6 +12,7 @@ use super::batchnorm::{Affine, BatchNorm};
 use super::conv::Epilogue;
 use super::elementwise;
 use super::evaluation_cache::Plan;
+use super::flatten::Flatten;
 use super::geometry::pixels;
 use super::lowering::{Kind, Step, lower};
 use super::network::{Network, activation_size};
@@ -230,6 +231,9 @@ impl Chunk<'_> {
             Kind::GlobalAvgPool => {
                 GlobalAvgPool { isa, batch, pixels: pixels(shapes[0]) }
                     .forward(input, out);
+            }
+            Kind::Flatten => {
+                Flatten { batch, pixels: pixels(shapes[0]) }.forward(input, out)
             }
             Kind::Add { other } => elementwise::add(input, values.get(other), out),
             Kind::Input => unreachable!("has no input"),

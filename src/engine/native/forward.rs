@@ -4,6 +4,7 @@ use super::batchnorm::BatchNorm;
 use super::batchnorm_pool::BatchNormPool;
 use super::conv::Epilogue;
 use super::elementwise;
+use super::flatten::Flatten;
 use super::geometry::pixels;
 use super::lowering::{Kind, Step};
 use super::network::{Network, Plan};
@@ -92,6 +93,7 @@ impl Network {
                 self.subsample(stride, step, batch).forward(input, out);
             }
             Kind::GlobalAvgPool => self.global_pool(step, batch).forward(input, out),
+            Kind::Flatten => self.flatten(step, batch).forward(input, out),
             Kind::Add { other } => elementwise::add(input, values.get(other), out),
             _ => self.token_step(step, batch, &|node| values.get(node), out),
         }
@@ -123,6 +125,10 @@ impl Network {
     ) -> Subsample {
         let shapes = [step.input, step.output].map(|node| self.net.nodes[node].shape);
         Subsample::new(batch, stride, shapes)
+    }
+
+    pub(super) fn flatten(&self, step: &Step, batch: Batch) -> Flatten {
+        Flatten { batch, pixels: pixels(self.net.nodes[step.input].shape) }
     }
 
     pub(super) fn global_pool(&self, step: &Step, batch: Batch) -> GlobalAvgPool {

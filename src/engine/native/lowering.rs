@@ -32,6 +32,7 @@ pub(super) enum Kind {
         stride: usize,
     },
     GlobalAvgPool,
+    Flatten,
     Add {
         other: usize,
     },
@@ -85,6 +86,7 @@ impl Step {
             Kind::Input
             | Kind::Subsample { .. }
             | Kind::GlobalAvgPool
+            | Kind::Flatten
             | Kind::Add { .. }
             | Kind::Embed { .. }
             | Kind::Dropout { .. }
@@ -226,6 +228,7 @@ impl<'a> Lowering<'a> {
             Op::MaxPool { size } => Kind::MaxPool { size },
             Op::Subsample { stride, .. } => Kind::Subsample { stride },
             Op::GlobalAvgPool => Kind::GlobalAvgPool,
+            Op::Flatten => Kind::Flatten,
             Op::Add => Kind::Add { other: inputs[1] },
             Op::TokenLinear { .. } => {
                 let before = Some(input).filter(|&node| self.joins(node));

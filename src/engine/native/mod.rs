@@ -22,6 +22,7 @@ mod dropout;
 mod elementwise;
 mod evaluation;
 mod evaluation_cache;
+mod flatten;
 mod forward;
 mod gelu;
 mod geometry;
