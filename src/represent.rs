@@ -41,6 +41,22 @@ pub fn layers(
     choice: &Layers,
     tokens: Option<TokenPolicy>,
 ) -> Result<Vec<Layer>> {
+    let wanted = wanted_nodes(net, choice)?;
+    let nodes = net.nodes.iter().enumerate().filter(|(at, _)| wanted[*at]);
+    Ok(nodes
+        .map(|(node, n)| {
+            let shape = match tokens.unwrap_or(TokenPolicy::All) {
+                _ if !net.has_tokens(node) => n.shape,
+                TokenPolicy::All => vector(n.shape.size()),
+                TokenPolicy::Cls | TokenPolicy::Mean => vector(n.shape.channels),
+            };
+            Layer { name: n.name.clone(), node, shape }
+        })
+        .collect())
+}
+
+/// Of each node whether `choice` names it.
+fn wanted_nodes(net: &Net, choice: &Layers) -> Result<Vec<bool>> {
     let patterns = match choice {
         Layers::One(pattern) => std::slice::from_ref(pattern),
         Layers::Many(patterns) => patterns,
@@ -58,24 +74,12 @@ pub fn layers(
             found |= matches;
         }
         if !found {
+            let among = net.representations.join(" ");
             return Err(Error::usage("`analysis.layers`", format!("names `{pattern}`"))
-                .expected(format!(
-                    "\"all\", or among {}",
-                    net.representations.join(" ")
-                )));
+                .expected(format!("\"all\", or among {among}")));
         }
     }
-    let nodes = net.nodes.iter().enumerate().filter(|(at, _)| wanted[*at]);
-    Ok(nodes
-        .map(|(node, n)| {
-            let shape = match tokens.unwrap_or(TokenPolicy::All) {
-                _ if !net.has_tokens(node) => n.shape,
-                TokenPolicy::All => vector(n.shape.size()),
-                TokenPolicy::Cls | TokenPolicy::Mean => vector(n.shape.channels),
-            };
-            Layer { name: n.name.clone(), node, shape }
-        })
-        .collect())
+    Ok(wanted)
 }
 
 fn vector(features: usize) -> Shape {

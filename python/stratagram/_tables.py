@@ -18,6 +18,7 @@ FILES = {
     "axis": "matrices/axis.csv",
     "part": "signatures/.parts/{step}.npz",
     "layer_part": "signatures/.parts/{step}/{layer}.npz",
+    "known_matrices": "signatures/.known.npz",
     "signatures": "signatures/{measure}/{group}/{layer}.npy",
     "probe": "probes/{layer}/{step}.safetensors",
     "matrix": "matrices/{measure}/{group}/{layer}.npy",

@@ -1,56 +1,42 @@
 //! Analysis beside training: a row for every new checkpoint while another process trains.
 //!
 //! Training holds the run's `lock` and writes `run.json`, `history.csv` and checkpoints;
-//! whoever analyses holds `analysis.lock` and writes signatures, probes, matrices and their
+//! whoever analyzes holds `analysis.lock` and writes signatures, probes, matrices and their
 //! tables. Neither writes what is the other's, so both can go on at once, in any order of
 //! starts, stops and kills. Checkpoints appear whole, by renaming.
 
-use std::thread::sleep;
-use std::time::Duration;
-
+use super::join::joined::{Joined, is_axis_of};
+use super::pictures;
+use super::pipeline::{add as reduce_and_join, wait, wait_for_analysis, write_phases};
 use super::plan::Plan;
-use super::{join, joined, reduce_all, regions, steps_of, write_phases};
+use super::store::Stamp;
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
-use crate::run_dir::{AnalysisLock, Checkpoint, RunDir, Status};
+use crate::run_dir::{Checkpoint, Manifest, RunDir, Status};
 
-/// Time between two looks at the run.
-const INTERVAL: Duration = Duration::from_millis(300);
-
-/// Analyses a run while another process trains it: all checkpoints that are there, then each
+/// Analyzes a run while another process trains it: all checkpoints that are there, then each
 /// new one; matrices and tables always hold whole epochs. Ends when the training has ended and
-/// everything is analysed, with the files that [`super::analyze`] gives.
+/// everything is analyzed, with the files that [`super::analyze`] gives.
 ///
 /// `run` is open to read only: the lock is the training's.
 ///
 /// # Errors
-/// If another process analyses the run, the training failed, a file is damaged or cannot be
+/// If another process analyzes the run, the training failed, a file is damaged or cannot be
 /// written, or the observer asks to stop.
 pub fn follow(run: &RunDir, data: &Data, observer: &dyn Observer) -> Result<()> {
     let lock = wait_for_analysis(run, observer)?;
     let plan = Plan::new(run, data, observer)?;
+    let stamp = Stamp::of(plan.experiment);
     loop {
         // The status first: a checkpoint that comes later is seen in the next round.
         let manifest = run.manifest()?;
-        let has_ended = match manifest.status {
-            Status::Training | Status::Emptying => false,
-            Status::Trained | Status::Analyzing | Status::Complete => true,
-            Status::Failed => {
-                let message = manifest.message.unwrap_or_default();
-                return Err(Error::data(&run.run_json(), "says that the run failed:")
-                    .expected(message));
-            }
-        };
+        let has_ended = has_ended(run, &manifest)?;
         let checkpoints = match manifest.steps_per_epoch {
             Some(_) => run.checkpoints()?,
             None => vec![],
         };
-        if checkpoints.is_empty() || joined::steps(run)? == steps_of(&checkpoints) {
-            if has_ended {
-                finish(&plan, &checkpoints)?;
-                break;
-            }
+        if !has_ended && (checkpoints.is_empty() || is_axis_of(run, &checkpoints)?) {
             observer.progress(&Progress {
                 stage: "follow",
                 done: checkpoints.len() as u64,
@@ -58,20 +44,39 @@ pub fn follow(run: &RunDir, data: &Data, observer: &dyn Observer) -> Result<()> 
                 detail: "waiting for the next checkpoint".into(),
             });
             wait(observer)?;
-        } else {
-            add(&plan, &checkpoints)?;
+            continue;
         }
+        let joined = Joined::of(&plan, &checkpoints, &stamp)?;
+        if has_ended && (checkpoints.is_empty() || joined.is_whole(checkpoints.len())) {
+            finish(&plan, &checkpoints)?;
+            break;
+        }
+        add(&plan, (&checkpoints, &joined), &stamp)?;
     }
     drop(lock);
     set_complete(run)
 }
 
+/// Whether the training has ended.
+fn has_ended(run: &RunDir, manifest: &Manifest) -> Result<bool> {
+    match manifest.status {
+        Status::Training | Status::Emptying => Ok(false),
+        Status::Trained | Status::Analyzing | Status::Complete => Ok(true),
+        Status::Failed => {
+            let message = manifest.message.clone().unwrap_or_default();
+            Err(Error::data(&run.run_json(), "says that the run failed:")
+                .expected(message))
+        }
+    }
+}
+
 /// Adds the rows of new checkpoints to all matrices.
-fn add(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
-    let result = reduce_all(plan, checkpoints)
-        .and_then(|()| join::join(plan, checkpoints))
-        .and_then(|()| joined::finish(plan.run, checkpoints));
-    match result {
+fn add(
+    plan: &Plan,
+    (checkpoints, joined): (&[Checkpoint], &Joined),
+    stamp: &Stamp,
+) -> Result<()> {
+    match reduce_and_join(plan, (checkpoints, joined), stamp, || Ok(())) {
         // A training that continues after a kill removes what is later than its state, and
         // makes the same again.
         Err(error)
@@ -94,8 +99,8 @@ fn finish(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     if checkpoints.is_empty() {
         return Ok(());
     }
-    if !regions::are_drawn(plan.run, checkpoints) {
-        regions::write(plan, checkpoints)?;
+    if !pictures::are_drawn(plan.run, checkpoints) {
+        pictures::write(plan, checkpoints)?;
     }
     write_phases(plan.run)
 }
@@ -111,37 +116,4 @@ fn set_complete(run: &RunDir) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Takes the right to analyse. A follower of a training that has ended is about to end too
-/// and is waited for; one that waits for training is not.
-pub(super) fn wait_for_analysis(
-    run: &RunDir,
-    observer: &dyn Observer,
-) -> Result<AnalysisLock> {
-    let mut is_noted = false;
-    loop {
-        match run.lock_analysis() {
-            Err(error) if error.kind() == ErrorKind::Busy => {
-                let has_ended = run.manifest()?.status != Status::Training;
-                if !has_ended {
-                    return Err(error);
-                }
-                if !is_noted {
-                    observer.note("another process analyses this run; waiting for it");
-                    is_noted = true;
-                }
-                wait(observer)?;
-            }
-            taken => return taken,
-        }
-    }
-}
-
-fn wait(observer: &dyn Observer) -> Result<()> {
-    if observer.should_stop() {
-        return Err(Error::new(ErrorKind::Interrupted, "analysis", "stopped waiting"));
-    }
-    sleep(INTERVAL);
-    Ok(())
 }

@@ -12,9 +12,8 @@ use crate::represent::{
 };
 use crate::similarity::Settings;
 
-use super::memory;
-use super::plan::pooling;
-use super::probes::{design_bytes, fit_probes, other_penalties, probe_features, sizes};
+use super::plan::{memory, other_penalties, pooling};
+use super::reduce::{design_bytes, fit_probes, probe_features, sizes};
 
 /// Outputs of the size of a net's largest that are needed at once: a residual block's input, its
 /// sum's other term, and what is read and written.
@@ -50,129 +49,168 @@ pub struct Work {
 }
 
 impl Work {
-    /// Counts the work of analysing one checkpoint and times its probes.
+    /// Counts the work of analyzing one checkpoint and times its probes.
     ///
     /// # Errors
     /// If a layer or the planes cannot be chosen.
     pub fn of(experiment: &Experiment, data: &Data) -> Result<Self> {
-        let net = experiment.net.build(data.train.shape, data.n_classes);
-        let layers = represent::layers(
-            &net,
-            &experiment.analysis.layers,
-            experiment.analysis.tokens,
-        )?;
-        let groups = analysis_examples(experiment, data).members;
+        let of = Counted::new(experiment, data)?;
         let config = &experiment.analysis;
-        let points_per_plane = config.drs.resolution.pow(2);
-        let n_planes = config.drs.triplets * config.drs.source.list().len();
-        let n_points = n_planes * points_per_plane;
         let (n_train, n_test) = (data.noisy.len(), data.test.labels.len());
-        let recomputed = recomputes_statistics(&net, experiment.evaluation.batchnorm);
+        let recomputed = recomputes_statistics(&of.net, experiment.evaluation.batchnorm);
         let n_for_statistics = if recomputed { n_train } else { 0 };
-        let n_grouped: usize = groups.iter().map(|(_, examples)| examples.len()).sum();
-        let n = groups.first().map_or(0, |(_, examples)| examples.len());
-        let pooling = pooling(&config.probe, &net, &layers);
-        let widths: Vec<usize> =
-            layers.iter().map(|layer| pooling.width(layer.shape)).collect();
-        let n_features: usize = widths.iter().sum();
-        let settings =
-            Settings { estimator: config.cka.estimator, ..Settings::default() };
-        let numbers = |layer: &Layer| -> usize {
-            let measures = config.measures.iter();
-            measures.map(|m| m.signature_len(n, layer.shape.size(), &settings)).sum()
-        };
-        let longest = config.measures.iter().filter_map(|measure| {
-            let length = |layer: &Layer| {
-                4 * measure.signature_len(n, layer.shape.size(), &settings)
-            };
-            layers.iter().map(length).max()
-        });
-        let row_bytes = longest.max().unwrap_or(0).max(n_points) as u64;
-        let grams = groups.len() * layers.iter().map(numbers).sum::<usize>() * 4;
-        let n_penalties = other_penalties(&config.probe).count();
-        let probes = (1 + n_penalties) * n_features * data.n_classes * 4;
-        let n_classifiers = (1 + n_penalties) * layers.len() + 1;
-        let decided =
-            n_classifiers * n_points + (layers.len() + 1) * (3 * n_planes + n_test);
-        let place = (experiment, data, layers.as_slice(), pooling);
-        let (fitting, probe_passes) = at_work(place, n);
-        let largest = net.nodes.iter().map(|node| node.shape.size()).max().unwrap_or(0);
-        let activations =
-            4 * LIVE_MAPS * largest * n_train.min(represent::EVALUATION_BATCH);
-        let images = (n_train + n_test) * data.train.shape.size();
-        let block = 4 * represent::BLOCK * n_features;
-        // The order of the points; the classes by every classifier, in the checkpoint's part
-        // and in its file, and by those of the floor.
-        let at_points = n_points * (8 + 3 * n_classifiers + 2 * layers.len());
+        let grams = of.gram_bytes();
+        let (fitting, probe_passes) = of.at_work();
         Ok(Self {
-            n_layers: layers.len(),
-            n_groups: groups.len(),
-            n_planes,
-            points_per_plane,
+            n_layers: of.layers.len(),
+            n_groups: of.n_groups,
+            n_planes: of.n_planes,
+            points_per_plane: config.drs.resolution.pow(2),
             // Test images once more, for their classes.
             forward_images: n_for_statistics
                 + probe_passes * (n_train + n_test)
                 + n_test
-                + n_grouped
-                + n_points
-                + 3 * n_planes,
-            stored_bytes: (grams + probes + decided) as u64,
-            peak_bytes: fitting
-                + (2 * grams + at_points + activations + block + images) as u64,
-            row_bytes,
+                + of.n_grouped
+                + of.n_points
+                + 3 * of.n_planes,
+            stored_bytes: (grams + of.probe_bytes() + of.decided_bytes()) as u64,
+            peak_bytes: fitting + (2 * grams + of.held_bytes()) as u64,
+            row_bytes: of.row_bytes(),
             probe_passes,
-            probe_time: probe_time(experiment, data, &net, &layers, pooling)?,
+            probe_time: of.probe_time()?,
         })
     }
 }
 
-/// Bytes of the features that are held at once and of the work on them, at most; and the passes
-/// that feed the probes.
-fn at_work(
-    (experiment, data, layers, pooling): (&Experiment, &Data, &[Layer], Pooling),
+/// What is counted.
+struct Counted<'a> {
+    experiment: &'a Experiment,
+    data: &'a Data,
+    net: Net,
+    layers: Vec<Layer>,
+    pooling: Pooling,
+    settings: Settings,
+    n_groups: usize,
+    /// Examples of all groups, and of each.
+    n_grouped: usize,
     n_examples: usize,
-) -> (u64, usize) {
-    let limit = memory::bytes(&experiment.analysis);
-    let most = |sizes: &[u64], work| {
-        let batches = memory::batches(sizes, work, limit);
-        let held = batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
-        (held.max().unwrap_or(0), batches.len())
-    };
-    let represented: Vec<u64> =
-        layers.iter().map(|layer| 4 * (n_examples * layer.shape.size()) as u64).collect();
-    let (probing, n_passes) =
-        most(&sizes(data, layers, pooling), design_bytes(data, layers, pooling));
-    (probing.max(most(&represented, 0).0), n_passes)
+    n_planes: usize,
+    /// Points on all planes.
+    n_points: usize,
+    /// Features of all layers' probes.
+    n_features: usize,
+    /// Other λ.
+    n_penalties: usize,
 }
 
-/// Fits the probe of one middle layer on the untrained net, and scales its time to the
-/// features of all layers.
-fn probe_time(
-    experiment: &Experiment,
-    data: &Data,
-    net: &Net,
-    layers: &[Layer],
-    pooling: Pooling,
-) -> Result<Duration> {
-    let layer = &layers[layers.len() / 2];
-    let config = &experiment.analysis.probe;
-    let weights = initial_weights(net, experiment.seed);
-    let train = evaluation_batches(data, &data.train);
-    let mut net = Representer::new(net, &weights, &train, BatchNormChoice::Running)?
-        .with_tokens(experiment.analysis.tokens);
-    let features = probe_features(
-        &mut net,
-        data,
-        &data.train,
-        std::slice::from_ref(layer),
-        pooling,
-    )?;
-    let start = Instant::now();
-    fit_probes(layer, &features[0], data, config, None)?;
-    let width = |layer: &Layer| pooling.width(layer.shape);
-    let n_features: usize = layers.iter().map(width).sum();
-    let share = n_features as f64 / width(layer) as f64;
-    // Layers are fitted side by side.
-    let threads = rayon::current_num_threads().min(layers.len());
-    Ok(start.elapsed().mul_f64(share / threads as f64))
+impl<'a> Counted<'a> {
+    fn new(experiment: &'a Experiment, data: &'a Data) -> Result<Self> {
+        let config = &experiment.analysis;
+        let net = experiment.net.build(data.train.shape, data.n_classes);
+        let layers = represent::layers(&net, &config.layers, config.tokens)?;
+        let groups = analysis_examples(experiment, data).members;
+        let pooling = pooling(&config.probe, &net, &layers);
+        let n_planes = config.drs.triplets * config.drs.source.list().len();
+        Ok(Self {
+            n_groups: groups.len(),
+            n_grouped: groups.iter().map(|(_, examples)| examples.len()).sum(),
+            n_examples: groups.first().map_or(0, |(_, examples)| examples.len()),
+            n_planes,
+            n_points: n_planes * config.drs.resolution.pow(2),
+            n_features: layers.iter().map(|layer| pooling.width(layer.shape)).sum(),
+            n_penalties: other_penalties(&config.probe).count(),
+            settings: Settings { estimator: config.cka.estimator, ..Settings::default() },
+            experiment,
+            data,
+            net,
+            layers,
+            pooling,
+        })
+    }
+
+    /// Bytes of the signatures of one layer by each measure.
+    fn signature_bytes(&self, layer: &Layer) -> impl Iterator<Item = usize> {
+        let size = layer.shape.size();
+        let measures = self.experiment.analysis.measures.iter();
+        measures.map(move |m| 4 * m.signature_len(self.n_examples, size, &self.settings))
+    }
+
+    /// Bytes of the signatures of all representations.
+    fn gram_bytes(&self) -> usize {
+        let of_layer = |layer: &Layer| self.signature_bytes(layer).sum::<usize>();
+        self.n_groups * self.layers.iter().map(of_layer).sum::<usize>()
+    }
+
+    /// Bytes of the longest signature.
+    fn row_bytes(&self) -> u64 {
+        let all = self.layers.iter().flat_map(|layer| self.signature_bytes(layer));
+        all.max().unwrap_or(0).max(self.n_points) as u64
+    }
+
+    fn probe_bytes(&self) -> usize {
+        (1 + self.n_penalties) * self.n_features * self.data.n_classes * 4
+    }
+
+    /// Bytes of all classes.
+    fn decided_bytes(&self) -> usize {
+        let n_test = self.data.test.labels.len();
+        self.n_classifiers() * self.n_points
+            + (self.layers.len() + 1) * (3 * self.n_planes + n_test)
+    }
+
+    fn n_classifiers(&self) -> usize {
+        (1 + self.n_penalties) * self.layers.len() + 1
+    }
+
+    /// Bytes held beside the signatures while planes pass through the net.
+    fn held_bytes(&self) -> usize {
+        let (n_train, n_test) = (self.data.noisy.len(), self.data.test.labels.len());
+        let sizes = self.net.nodes.iter().map(|node| node.shape.size());
+        let batch = n_train.min(represent::EVALUATION_BATCH);
+        let activations = 4 * LIVE_MAPS * sizes.max().unwrap_or(0) * batch;
+        let images = (n_train + n_test) * self.data.train.shape.size();
+        let block = 4 * represent::BLOCK * self.n_features;
+        // The order of the points; the classes by every classifier, in the checkpoint's part
+        // and in its file, and by those of the floor.
+        let per_point = 8 + 3 * self.n_classifiers() + 2 * self.layers.len();
+        self.n_points * per_point + activations + block + images
+    }
+
+    /// Bytes of the features that are held at once and of the work on them, at most; and the
+    /// passes that feed the probes.
+    fn at_work(&self) -> (u64, usize) {
+        let limit = memory::bytes(&self.experiment.analysis);
+        let most = |sizes: &[u64], work| {
+            let batches = memory::batches(sizes, work, limit);
+            let held =
+                batches.iter().map(|batch| memory::held(sizes, batch.clone(), work));
+            (held.max().unwrap_or(0), batches.len())
+        };
+        let size = |layer: &Layer| 4 * (self.n_examples * layer.shape.size()) as u64;
+        let represented: Vec<u64> = self.layers.iter().map(size).collect();
+        let work = design_bytes(self.data, &self.layers, self.pooling);
+        let sizes = sizes(self.data, &self.layers, self.pooling);
+        let (probing, n_passes) = most(&sizes, work);
+        (probing.max(most(&represented, 0).0), n_passes)
+    }
+
+    /// Fits the probe of one middle layer on the untrained net, and scales its time to the
+    /// features of all layers.
+    fn probe_time(&self) -> Result<Duration> {
+        let Self { experiment, data, layers, pooling, .. } = self;
+        let layer = &layers[layers.len() / 2];
+        let weights = initial_weights(&self.net, experiment.seed);
+        let train = evaluation_batches(data, &data.train);
+        let mut net =
+            Representer::new(&self.net, &weights, &train, BatchNormChoice::Running)?
+                .with_tokens(experiment.analysis.tokens);
+        let only = std::slice::from_ref(layer);
+        let features = probe_features(&mut net, data, &data.train, only, *pooling)?;
+        let start = Instant::now();
+        fit_probes(layer, &features[0], data, &experiment.analysis.probe, None)?;
+        let share = self.n_features as f64 / pooling.width(layer.shape) as f64;
+        // Layers are fitted side by side.
+        let threads = rayon::current_num_threads().min(layers.len());
+        Ok(start.elapsed().mul_f64(share / threads as f64))
+    }
 }

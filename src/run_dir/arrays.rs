@@ -1,6 +1,7 @@
 //! The arrays of a run: which file holds which shape. `docs/FORMAT.md` says what they mean.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::table_file::first_column;
@@ -20,6 +21,13 @@ pub struct Place<'a> {
     pub group: &'a str,
     /// The layer, or `output`.
     pub layer: &'a str,
+}
+
+/// As the members of parts and rows are called.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.measure, self.group, self.layer)
+    }
 }
 
 /// What `labels.npz` holds. Groups are called as in the experiment.

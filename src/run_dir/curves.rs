@@ -24,7 +24,21 @@ const COLUMNS: [&str; 11] = [
     "n_test",
 ];
 
+/// The errors that curves need, each with the names that its column may have.
+const ERRORS: [(&str, &[&str]); 2] = [
+    ("train_error", &["train_error", "train_acc", "train_accuracy"]),
+    ("test_error", &["test_error", "test_acc", "test_accuracy"]),
+];
+
 impl RunDir {
+    /// Whether there is a `history.csv` with both errors, as that of a recording need not have.
+    pub(crate) fn has_errors(&self) -> bool {
+        let reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(self.history());
+        let header = reader.and_then(|mut reader| reader.headers().cloned());
+        header.is_ok_and(|header| ERRORS.iter().all(|(_, names)| has_any(&header, names)))
+    }
+
     /// The error curves of `history.csv`.
     ///
     /// # Errors
@@ -69,15 +83,13 @@ pub fn read_curves(path: &Path) -> Result<Curves> {
     })
 }
 
+fn has_any(header: &StringRecord, names: &[&str]) -> bool {
+    header.iter().any(|found| names.contains(&found))
+}
+
 fn check_header(path: &Path, header: &StringRecord) -> Result<()> {
-    let has = |names: &[&str]| header.iter().any(|found| names.contains(&found));
-    let missing = [
-        ("epoch", &["epoch"][..]),
-        ("train_error", &["train_error", "train_acc", "train_accuracy"]),
-        ("test_error", &["test_error", "test_acc", "test_accuracy"]),
-    ]
-    .into_iter()
-    .find(|(_, names)| !has(names));
+    let needed = [("epoch", &["epoch"][..])].into_iter().chain(ERRORS);
+    let missing = needed.into_iter().find(|(_, names)| !has_any(header, names));
     let Some((name, _)) = missing else { return Ok(()) };
     let found: Vec<&str> = header.iter().collect();
     Err(Error::data(path, format!("has no column `{name}`; it has {}", found.join(", ")))

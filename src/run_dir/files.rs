@@ -38,6 +38,8 @@ pub enum RunFile {
     Part,
     /// Probes' rows of one layer at one checkpoint until the checkpoint is done.
     LayerPart,
+    /// All matrices with every digit, for when they grow.
+    KnownMatrices,
     /// The signatures of a layer.
     Signatures,
     /// A linear probe.
@@ -118,7 +120,7 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
@@ -132,6 +134,7 @@ impl RunFile {
         Self::Axis,
         Self::Part,
         Self::LayerPart,
+        Self::KnownMatrices,
         Self::Signatures,
         Self::Probe,
         Self::Matrix,
@@ -170,6 +173,7 @@ impl RunFile {
             Self::Axis => ("matrices/axis.csv", Analysis, &[Shown, Exported]),
             Self::Part => ("signatures/.parts/<step>.npz", Analysis, &[]),
             Self::LayerPart => ("signatures/.parts/<step>/<layer>.npz", Analysis, &[]),
+            Self::KnownMatrices => ("signatures/.known.npz", Analysis, &[]),
             Self::Signatures => {
                 ("signatures/<measure>/<group>/<layer>.npy", Analysis, &[])
             }
@@ -272,16 +276,21 @@ impl Found {
     }
 }
 
-/// Removes all files of these kinds, and the directories that this leaves empty. Links are
-/// removed and never followed; a file that no pattern has stays, and so does its directory.
+/// Removes the files of these kinds that are to go, and the directories that this leaves
+/// empty. Links are removed and never followed; a file that no pattern has stays, and so does
+/// its directory.
 ///
 /// # Errors
 /// If the operating system refuses.
-pub(super) fn remove(root: &Path, files: impl Iterator<Item = RunFile>) -> Result<()> {
+pub(super) fn remove(
+    root: &Path,
+    files: impl IntoIterator<Item = RunFile>,
+    goes: impl Fn(&Found) -> bool,
+) -> Result<()> {
     for file in files {
         let mut search = Search { stops_at_links: true, ..Search::default() };
         search.descend(root, file.about().pattern, &[])?;
-        for found in search.found {
+        for found in search.found.into_iter().filter(&goes) {
             remove_file(&found.path)?;
         }
         for directory in search.directories.iter().rev() {
@@ -427,7 +436,7 @@ mod tests {
         for path in ours.iter().chain(&theirs) {
             write_atomic(&root.join(path), b"x").unwrap();
         }
-        remove(root, RunFile::ALL.into_iter()).unwrap();
+        remove(root, RunFile::ALL, |_| true).unwrap();
         assert!(ours.iter().all(|path| !root.join(path).exists()));
         assert!(theirs.iter().all(|path| root.join(path).exists()));
         assert!(!root.join("probes/fc").exists());
@@ -448,7 +457,7 @@ mod tests {
         }
         symlink(&kept, root.join("history.csv")).unwrap();
         assert_eq!(RunFile::Checkpoint.list(&root).unwrap().len(), 1);
-        remove(&root, RunFile::ALL.into_iter()).unwrap();
+        remove(&root, RunFile::ALL, |_| true).unwrap();
         assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
         assert_eq!(fs::read(&kept).unwrap(), b"x");
     }

@@ -250,7 +250,37 @@ impl RunDir {
         let is_removed = |file: &RunFile| {
             file.about().writer == Writer::Analysis && !file.is(Mark::Kept)
         };
-        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed))
+        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed), |_| true)
+    }
+
+    /// Removes the files of these kinds that are to go, in the order of the kinds.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub(crate) fn remove_files(
+        &self,
+        files: &[RunFile],
+        goes: impl Fn(&Found) -> bool,
+    ) -> Result<()> {
+        files::remove(&self.root, files.iter().copied(), goes)
+    }
+
+    /// The same directory, to read only, as though it were of another experiment.
+    pub(crate) fn as_of(&self, experiment: Experiment) -> Self {
+        Self { root: self.root.clone(), experiment: Some(experiment), lock: None }
+    }
+
+    /// Makes the run one of another experiment, in `experiment.toml` too.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    ///
+    /// # Panics
+    /// If the directory was opened to read only.
+    pub(crate) fn become_of(&mut self, experiment: Experiment) -> Result<()> {
+        assert!(self.lock.is_some(), "{} is open to read only", self.root.display());
+        self.experiment = Some(experiment);
+        self.write_experiment()
     }
 
     fn write_experiment(&self) -> Result<()> {
@@ -270,17 +300,14 @@ impl RunDir {
                 .collect();
             let place = self.root.display().to_string();
             let of_analysis = differences.iter().all(|d| d.key.starts_with("analysis."));
-            let fork = self.checkpoints().ok().and_then(|all| all.last().cloned());
-            let fix = match fork.filter(|_| of_analysis) {
-                // Nothing is left to be trained there.
-                Some(last) => format!(
-                    "analyze the same training once more: stratagram run --from {place}@{} \
-                     {}=… --out …",
-                    last.epoch, differences[0].key
-                ),
-                None => "choose another directory with --out, or replace the run with \
-                         --fresh"
-                    .into(),
+            let fix = if of_analysis {
+                let changes = differences.iter().filter(|d| d.theirs != "absent");
+                let words: Vec<String> =
+                    changes.map(|d| format!("'{}={}'", d.key, d.theirs)).collect();
+                format!("add it there: stratagram analyze {place} {}", words.join(" "))
+            } else {
+                "choose another directory with --out, or replace the run with --fresh"
+                    .into()
             };
             Error::usage(place, format!("holds another experiment: {}", list.join("; ")))
                 .fix(fix)
@@ -296,7 +323,7 @@ impl RunDir {
         manifest.write(&self.run_json())?;
         let is_removed =
             |file: &RunFile| !file.is(Mark::Kept) && *file != RunFile::Manifest;
-        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed))?;
+        files::remove(&self.root, RunFile::ALL.into_iter().filter(is_removed), |_| true)?;
         remove_file(&self.run_json())
     }
 }

@@ -69,6 +69,11 @@ impl RunDir {
         self.root.join("signatures/.parts")
     }
 
+    /// All matrices with every digit, for when they grow.
+    pub(crate) fn known_matrices(&self) -> PathBuf {
+        RunFile::KnownMatrices.path(&self.root)
+    }
+
     /// The epoch matrix of one layer, `[E, E]`.
     ///
     /// # Panics

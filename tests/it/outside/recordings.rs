@@ -298,3 +298,27 @@ fn what_is_wrong_in_a_recording_is_named() {
     fs::remove_dir_all(recorded.path("recorded")).unwrap();
     recorded.refuse(&["analyze", "mine"], "holds no recorded rows");
 }
+
+#[test]
+fn a_recording_answers_what_its_rows_hold_and_says_so() {
+    let recorded = Recorded::new();
+    recorded.succeed(&["analyze", "mine"]);
+    let before = recorded.analysis();
+    recorded.succeed(&["analyze", "mine", "analysis.measures=[cka]", "--force"]);
+    recorded.succeed(&["analyze", "mine", "analysis.cka.estimator=debiased"]);
+    assert_eq!(recorded.analysis(), before);
+    for change in [
+        "analysis.measures=[cka,rsa]",
+        "analysis.cka.estimator=biased",
+        "analysis.layers=[fc]",
+        "analysis.drs.triplets=9",
+    ] {
+        recorded
+            .refuse(&["analyze", "mine", change], &format!("cannot answer `{change}`"));
+    }
+    let rsa = ["analyze", "mine", "analysis.measures=[rsa]"];
+    recorded.refuse(&rsa, "cka (estimator debiased) of 3 layers on test, no activations");
+    recorded.refuse(&rsa, "this needs the activations: record the training again");
+    recorded.refuse(&["analyze", "mine", "analysis.measures=[x]"], "analysis.measures");
+    assert_eq!(recorded.analysis(), before);
+}

@@ -1,5 +1,6 @@
-//! Nets, the engine and training: values, determinism, continuation, forks, seeds.
+//! Nets, the engine and training: values, determinism, continuation, changes, forks, seeds.
 
+mod changed_analysis;
 mod continuation;
 mod determinism;
 mod engine_reference;

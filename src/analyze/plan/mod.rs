@@ -1,6 +1,9 @@
 //! What is compared in a run: layers, groups of examples, planes. The same for every
 //! checkpoint.
 
+pub(crate) mod memory;
+pub(crate) mod plane_set;
+
 use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
@@ -10,37 +13,47 @@ use crate::observer::Observer;
 use crate::probe::Probe;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
-use crate::run_dir::{Checkpoint, RunDir};
-use crate::similarity::Settings;
+use crate::run_dir::{Checkpoint, Place, RunDir};
 use crate::similarity::regions::Similarity;
+use crate::similarity::{Measure, Settings};
 
-use super::OUTPUT;
-use super::plane_set::PlaneSet;
-use super::probes::{other_penalties, penalty_name};
+use plane_set::PlaneSet;
+
+/// The layer of decisions that stands for the network's own.
+pub const OUTPUT: &str = "output";
+
+/// The node of the pixels: the baseline among the probes.
+pub const INPUT: &str = "input";
+
+/// The measure of plain agreement on the test images.
+pub(crate) const AGREEMENT: &str = "agreement";
+
+/// The measure of agreement at the images that planes go through.
+pub(crate) const AT_IMAGES: &str = "drs-images";
 
 /// What is compared.
-pub(super) struct Plan<'a> {
-    pub(super) observer: &'a dyn Observer,
-    pub(super) run: &'a RunDir,
-    pub(super) experiment: &'a Experiment,
-    pub(super) data: &'a Data,
-    pub(super) net: Net,
-    pub(super) layers: Vec<Layer>,
+pub(crate) struct Plan<'a> {
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) run: &'a RunDir,
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) data: &'a Data,
+    pub(crate) net: Net,
+    pub(crate) layers: Vec<Layer>,
     /// How layers become the features of their probes.
-    pub(super) pooling: Pooling,
-    pub(super) groups: Vec<(Group, Vec<usize>)>,
+    pub(crate) pooling: Pooling,
+    pub(crate) groups: Vec<(Group, Vec<usize>)>,
     /// The planes of each source.
-    pub(super) planes: Vec<PlaneSet<'a>>,
+    pub(crate) planes: Vec<PlaneSet<'a>>,
     /// The other λ of its probes, by name.
-    pub(super) penalties: Vec<String>,
+    pub(crate) penalties: Vec<String>,
     /// The measures of agreement by their probes.
-    pub(super) penalty_measures: Vec<String>,
+    pub(crate) penalty_measures: Vec<String>,
     /// The training images that `BatchNorm` statistics are recomputed over.
     train: EvaluationBatches<'a>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         run: &'a RunDir,
         data: &'a Data,
         observer: &'a dyn Observer,
@@ -82,7 +95,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The net at a checkpoint.
-    pub(super) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
+    pub(crate) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
         let weights = read_safetensors(&checkpoint.path)?;
         let choice = self.experiment.evaluation.batchnorm;
         let net = Representer::new(&self.net, &weights, &self.train, choice)?;
@@ -92,7 +105,7 @@ impl<'a> Plan<'a> {
     /// A layer's output as the features that are compared.
     ///
     /// *Shapes* `output: [n, channels·height·width]`.
-    pub(super) fn features_of(&self, layer: &Layer, output: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn features_of(&self, layer: &Layer, output: Vec<f32>) -> Vec<f32> {
         let config = &self.experiment.analysis;
         let side = match config.features {
             MapFeatures::Flatten => return output,
@@ -104,20 +117,20 @@ impl<'a> Plan<'a> {
     }
 
     /// The settings of the measures.
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let estimator = self.experiment.analysis.cka.estimator;
         Settings { estimator, ..Settings::default() }
     }
 
     /// The stored probe of a layer at a checkpoint.
-    pub(super) fn probe(&self, layer: &Layer, checkpoint: &Checkpoint) -> Result<Probe> {
+    pub(crate) fn probe(&self, layer: &Layer, checkpoint: &Checkpoint) -> Result<Probe> {
         let path = self.run.probe(&layer.name, checkpoint.step);
         Probe::from_arrays(&read_safetensors(&path)?)
     }
 
     /// The layer's stored probes: as [`Plan::probe`], then those of the other λ in the order
     /// of [`Plan::penalties`].
-    pub(super) fn probes(
+    pub(crate) fn probes(
         &self,
         layer: &Layer,
         checkpoint: &Checkpoint,
@@ -134,14 +147,48 @@ impl<'a> Plan<'a> {
         [own].into_iter().chain(others).collect()
     }
 
+    /// The names of the layers, in depth order.
+    pub(crate) fn layer_names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|layer| layer.name.as_str())
+    }
+
+    /// Every group and layer of a measure of representations.
+    pub(crate) fn places_of(&self, measure: Measure) -> impl Iterator<Item = Place<'_>> {
+        self.groups.iter().flat_map(move |(group, _)| {
+            let (measure, group) = (measure.name(), group.name());
+            self.layer_names().map(move |layer| Place { measure, group, layer })
+        })
+    }
+
+    /// How many arrays of signatures a run has.
+    pub(crate) fn n_places(&self) -> u64 {
+        let (n_layers, n_sets) = (self.layers.len(), self.planes.len());
+        let of_measures = self.experiment.analysis.measures.len() * self.groups.len();
+        let of_penalties = self.penalty_measures.len() * n_sets;
+        let of_classifiers = 2 * n_sets + 1;
+        let n = (of_measures + of_penalties) * n_layers + of_classifiers * (n_layers + 1);
+        n as u64
+    }
+
     /// The names of all classifiers whose regions are compared: layers, then the output.
-    pub(super) fn classifiers(&self) -> impl Iterator<Item = &str> {
-        self.layers.iter().map(|layer| layer.name.as_str()).chain([OUTPUT])
+    pub(crate) fn classifiers(&self) -> impl Iterator<Item = &str> {
+        self.layer_names().chain([OUTPUT])
     }
 }
 
+/// The other λ that are asked for.
+pub(crate) fn other_penalties(config: &ProbeConfig) -> impl Iterator<Item = f64> {
+    let own = config.l2.to_bits();
+    config.l2_also.iter().copied().filter(move |l2| l2.to_bits() != own)
+}
+
+/// What stands for another λ in the names of its results.
+pub(crate) fn penalty_name(l2: f64) -> String {
+    format!("l2-{l2}")
+}
+
 /// The nodes of layers with the side that their probes' features are pooled to.
-pub(super) fn pooled_nodes<'a>(
+pub(crate) fn pooled_nodes<'a>(
     layers: impl IntoIterator<Item = &'a Layer>,
     pooling: Pooling,
 ) -> Vec<(usize, Option<usize>)> {
@@ -151,7 +198,7 @@ pub(super) fn pooled_nodes<'a>(
 
 /// How the layers become the features of their probes. The common number of features is
 /// that of the smallest layer before the net's output.
-pub(super) fn pooling(config: &ProbeConfig, net: &Net, layers: &[Layer]) -> Pooling {
+pub(crate) fn pooling(config: &ProbeConfig, net: &Net, layers: &[Layer]) -> Pooling {
     let hidden = layers.iter().filter(|layer| layer.node + 1 < net.nodes.len());
     match config.features {
         ProbeFeatures::Flatten => Pooling::Cap(config.cap),

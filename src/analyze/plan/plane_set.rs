@@ -12,21 +12,21 @@ use crate::similarity::geometry::Images;
 use crate::similarity::regions::Points;
 
 /// The planes of one source.
-pub(super) struct PlaneSet<'a> {
+pub(crate) struct PlaneSet<'a> {
     /// The group of its matrices.
-    pub(super) group: &'static str,
-    pub(super) planes: Vec<ImagePlane>,
-    pub(super) grids: Vec<Grid>,
+    pub(crate) group: &'static str,
+    pub(crate) planes: Vec<ImagePlane>,
+    pub(crate) grids: Vec<Grid>,
     /// For comparing regions.
-    pub(super) points: Points,
+    pub(crate) points: Points,
     /// The images on each plane's grid.
-    pub(super) images: Vec<Images>,
+    pub(crate) images: Vec<Images>,
     data: &'a Data,
     set: &'a ImageSet,
 }
 
 impl<'a> PlaneSet<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         experiment: &Experiment,
         data: &'a Data,
         source: TripletSource,
@@ -53,7 +53,7 @@ impl<'a> PlaneSet<'a> {
     }
 
     /// The three images of each plane, from position `range` on in the list of all of them.
-    pub(super) fn image_batch(&self, range: Range<usize>) -> Vec<f32> {
+    pub(crate) fn image_batch(&self, range: Range<usize>) -> Vec<f32> {
         let indices: Vec<usize> =
             range.map(|k| self.planes[k / 3].triplet[k % 3]).collect();
         self.data.batch(self.set, &indices)
@@ -61,7 +61,7 @@ impl<'a> PlaneSet<'a> {
 }
 
 /// The points `range` of the grids one after the other, `[n, height, width, channels]`.
-pub(super) fn points(grids: &[Grid], range: Range<usize>) -> Vec<f32> {
+pub(crate) fn points(grids: &[Grid], range: Range<usize>) -> Vec<f32> {
     let size = grids[0].dimension();
     let per_grid = grids[0].len();
     let mut points = vec![0.0; range.len() * size];

@@ -1,16 +1,15 @@
 //! The same layer of two runs at the same epochs: how far regions are reproduced under another
 //! seed, the reference for how far they move over the epochs of one run.
 
-use crate::array_file::{Array, Values, read_npy, read_npz_members};
+use crate::analyze::join::joined;
+use crate::analyze::plan::plane_set::PlaneSet;
+use crate::array_file::{Array, Values};
 use crate::data::Data;
 use crate::error::{Error, Result};
-use crate::run_dir::RunDir;
-use crate::similarity::regions::Comparison;
+use crate::run_dir::{Place, RunDir};
+use crate::similarity::regions::{Comparison, Similarity};
 
-use super::joined;
-use super::plane_set::PlaneSet;
-
-/// Compares the decision regions of a layer, or of the `output`, of two analysed runs at every
+/// Compares the decision regions of a layer, or of the `output`, of two analyzed runs at every
 /// epoch that both have, on the triplets of one source.
 ///
 /// Both runs must have the same planes: the same data and `data.seed`, and the same
@@ -28,7 +27,7 @@ pub fn compare_runs(
     let drs = [run, other].map(|run| &run.experiment().analysis.drs);
     let place = |run: &RunDir| run.root().display().to_string();
     let grid = drs.map(|drs| (drs.resolution, drs.margin.to_bits()));
-    if grid[0] != grid[1] || triplets(run)? != triplets(other)? {
+    if grid[0] != grid[1] || run.triplets()? != other.triplets()? {
         return Err(Error::usage(place(other), "has other planes than the first run")
             .expected("the same triplets, resolution and margin")
             .fix("give both runs the same [data] and [analysis.drs]"));
@@ -57,36 +56,22 @@ pub fn compare_runs(
     Ok(shared.into_iter().zip(set.points.pairs(&a, &b)).collect())
 }
 
-/// The members `triplets…` of `labels.npz`.
-fn triplets(run: &RunDir) -> Result<Vec<(String, Array)>> {
-    let wanted = |name: &str| name.starts_with("triplets");
-    Ok(read_npz_members(&run.labels(), wanted)?.0)
-}
-
 /// A layer's epochs, and the array of its decisions `[E, T·G²]`.
 fn decisions(run: &RunDir, layer: &str, group: &str) -> Result<(Vec<f64>, Array)> {
     crate::run_dir::check_name(layer)?;
-    let path = run.signatures("drs", group, layer);
-    if !path.is_file() {
+    let place = Place { measure: Similarity::Agreement.name(), group, layer };
+    let Some(rows) = run.read_signatures(place)? else {
         return Err(Error::usage(
             run.root().display().to_string(),
             format!("has no decision regions of `{layer}` on {group} triplets"),
         )
-        .expected("a layer, or `output`, of a run that is analysed"));
-    }
-    let rows = read_npy(&path)?;
-    let checkpoints = run.checkpoints()?;
-    let epochs: Vec<f64> = joined::steps(run)?
-        .into_iter()
-        .filter_map(|step| checkpoints.iter().find(|c| c.step == step))
-        .map(|checkpoint| checkpoint.epoch)
-        .collect();
-    let is_whole = rows.shape.len() == 2
-        && rows.shape[0] == epochs.len()
-        && matches!(rows.values, Values::U8(_));
-    if is_whole {
+        .expected("a layer, or `output`, of a run that is analyzed"));
+    };
+    let epochs: Vec<f64> = joined::axis(run)?.into_iter().map(|(_, e)| e).collect();
+    if rows.shape[0] == epochs.len() && matches!(rows.values, Values::U8(_)) {
         return Ok((epochs, rows));
     }
+    let path = run.signatures(place.measure, place.group, place.layer);
     Err(Error::data(&path, format!("has the shape {:?}", rows.shape))
         .expected(format!("classes of {} checkpoints", epochs.len()))
         .fix("analyze again with --force"))

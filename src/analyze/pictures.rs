@@ -11,10 +11,9 @@ use crate::planes::Grid;
 use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
-use super::OUTPUT;
-use super::decisions::largest;
-use super::plan::{Plan, pooled_nodes};
-use super::plane_set::points;
+use super::plan::plane_set::points;
+use super::plan::{OUTPUT, Plan, pooled_nodes};
+use super::reduce::largest;
 
 /// Points along a side of a run's pictures.
 const RESOLUTION: usize = 80;
@@ -41,7 +40,7 @@ pub struct View {
     pub resolution: usize,
 }
 
-/// Draws the decision regions of a run that is analysed, as the arrays of
+/// Draws the decision regions of a run that is analyzed, as the arrays of
 /// `regions/<layer>.npz` (docs/FORMAT.md), in depth order. Cost: one forward pass of
 /// `resolution`² points an epoch.
 ///
@@ -111,7 +110,7 @@ fn chosen_checkpoints<'c>(
 }
 
 /// Writes `regions/<layer>.npz` of every layer and the output.
-pub(super) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
+pub(crate) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let shown = evenly_spaced(checkpoints, N_EPOCHS);
     let mut planes = vec![];
     for (set, of_set) in plan.planes.iter().enumerate() {
@@ -128,7 +127,7 @@ pub(super) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
 }
 
 /// Whether the pictures of these checkpoints are there.
-pub(super) fn are_drawn(run: &RunDir, checkpoints: &[Checkpoint]) -> bool {
+pub(crate) fn are_drawn(run: &RunDir, checkpoints: &[Checkpoint]) -> bool {
     let path = run.regions(OUTPUT);
     let shown = evenly_spaced(checkpoints, N_EPOCHS);
     let steps = shown.iter().map(|checkpoint| checkpoint.step as i64).collect();

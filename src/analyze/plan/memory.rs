@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::experiment::AnalysisConfig;
 
 /// The limit in bytes.
-pub(super) fn bytes(config: &AnalysisConfig) -> u64 {
+pub(crate) fn bytes(config: &AnalysisConfig) -> u64 {
     config.memory as u64 * 1024 * 1024
 }
 
@@ -13,7 +13,7 @@ pub(super) fn bytes(config: &AnalysisConfig) -> u64 {
 /// `work` bytes, fit the limit together; a layer that does not fit alone is taken alone.
 ///
 /// The results of a layer do not depend on which others it is held with.
-pub(super) fn batches(sizes: &[u64], work: u64, limit: u64) -> Vec<Range<usize>> {
+pub(crate) fn batches(sizes: &[u64], work: u64, limit: u64) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = vec![];
     for at in 0..sizes.len() {
         match batches.last_mut() {
@@ -27,7 +27,7 @@ pub(super) fn batches(sizes: &[u64], work: u64, limit: u64) -> Vec<Range<usize>>
 }
 
 /// Bytes that a run of layers takes.
-pub(super) fn held(sizes: &[u64], batch: Range<usize>, work: u64) -> u64 {
+pub(crate) fn held(sizes: &[u64], batch: Range<usize>, work: u64) -> u64 {
     let at_work = rayon::current_num_threads().min(batch.len()) as u64;
     sizes[batch].iter().sum::<u64>() + at_work * work
 }

@@ -2,24 +2,18 @@
 //! trained on a bootstrap sample of the training images, agree no better than their training
 //! set's chance lets them. A change over the epochs below that is none of the representation.
 
-use std::collections::BTreeMap;
-
 use rand::RngExt as _;
 use rayon::prelude::*;
 
+use super::features::{design_bytes, probe_features, sizes};
+use super::fit::{design, labels_of, solver};
+use crate::analyze::plan::{Plan, memory};
 use crate::error::Result;
 use crate::experiment::FloorEpochs;
 use crate::probe::{FitOptions, Probe};
 use crate::represent::Representer;
 use crate::run_dir::Checkpoint;
 use crate::seed;
-
-use super::memory;
-use super::plan::Plan;
-use super::probes::{design, design_bytes, labels_of, probe_features, sizes, solver};
-
-/// The table's header.
-pub(super) const HEADER: &str = "layer,step,epoch,group,measure,value,se\n";
 
 /// Two probes of each layer, on the bootstrap samples 0 and 1, which are the same for all
 /// layers and checkpoints; none where the checkpoint's floor is not asked for.
@@ -29,15 +23,7 @@ pub(super) fn probes(
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
     fitted: &[Vec<Probe>],
 ) -> Result<Vec<[Probe; 2]>> {
-    let wanted = match plan.experiment.analysis.drs.floor {
-        FloorEpochs::All => true,
-        FloorEpochs::None => false,
-        FloorEpochs::Some => {
-            let previous = previous.map(|previous| previous.epoch);
-            is_first_of_its_span(previous, checkpoint.epoch)
-        }
-    };
-    if !wanted {
+    if !is_wanted(plan.experiment.analysis.drs.floor, checkpoint, previous) {
         return Ok(vec![]);
     }
     let config = &plan.experiment.analysis.probe;
@@ -71,6 +57,22 @@ pub(super) fn probes(
     Ok(probes)
 }
 
+/// Whether the checkpoint's floor is asked for.
+fn is_wanted(
+    floor: FloorEpochs,
+    checkpoint: &Checkpoint,
+    previous: Option<&Checkpoint>,
+) -> bool {
+    match floor {
+        FloorEpochs::All => true,
+        FloorEpochs::None => false,
+        FloorEpochs::Some => {
+            let previous = previous.map(|previous| previous.epoch);
+            is_first_of_its_span(previous, checkpoint.epoch)
+        }
+    }
+}
+
 /// Whether an epoch is the first at or after one of 0, 1, 3, 10, 30, 100 …. It depends on no
 /// later checkpoint, so that a growing run keeps its rows.
 fn is_first_of_its_span(previous: Option<f64>, epoch: f64) -> bool {
@@ -84,19 +86,6 @@ fn is_first_of_its_span(previous: Option<f64>, epoch: f64) -> bool {
 fn sample(seed: u64, index: u64, n: usize) -> Vec<usize> {
     let mut rng = seed::stream(seed, "analysis/bootstrap", index);
     (0..n).map(|_| rng.random_range(0..n)).collect()
-}
-
-/// The mean disagreement of the two probes over the table's checkpoints, by group and layer.
-pub(super) fn means(table: &str) -> BTreeMap<(String, String), f64> {
-    let mut sums: BTreeMap<_, (f64, f64)> = BTreeMap::new();
-    for line in table.lines() {
-        let fields: Vec<&str> = line.split(',').collect();
-        let &[layer, _, _, group, "drs", value, _] = fields.as_slice() else { continue };
-        let Ok(value) = value.parse::<f64>() else { continue };
-        let sum = sums.entry((group.to_owned(), layer.to_owned())).or_default();
-        *sum = (sum.0 + 1.0 - value, sum.1 + 1.0);
-    }
-    sums.into_iter().map(|(key, (sum, n))| (key, sum / n)).collect()
 }
 
 #[cfg(test)]
@@ -124,15 +113,5 @@ mod tests {
         distinct.dedup();
         // 1 − 1/e of them, give or take.
         assert!((600..665).contains(&distinct.len()), "{}", distinct.len());
-    }
-
-    #[test]
-    fn the_mean_is_that_of_the_rows_of_drs() {
-        let table = format!(
-            "{HEADER}fc,0,0,test,drs,0.5,0.1\nfc,0,0,test,drs-kappa,0.1,\n\
-             fc,8,1,test,drs,0.75,0.1\n"
-        );
-        let key = ("test".to_owned(), "fc".to_owned());
-        assert_eq!(means(&table), [(key, 0.375)].into());
     }
 }

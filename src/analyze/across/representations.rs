@@ -3,12 +3,11 @@
 
 use std::path::Path;
 
-use crate::array_file::{Array, Values, read_npy, read_npz_members};
+use crate::analyze::join::joined;
+use crate::array_file::Values;
 use crate::error::{Error, ErrorKind, Result};
-use crate::run_dir::{Recording, RunDir};
+use crate::run_dir::{Place, Recording, RunDir};
 use crate::similarity::{Estimator, Measure, Settings, Undefined};
-
-use super::joined;
 
 /// The similarity of two runs at an epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +58,7 @@ pub fn has_signatures(run: &RunDir, which: Which<'_>) -> bool {
     run.signatures(which.measure.name(), which.group, which.layer).is_file()
 }
 
-/// Compares a layer's representations in two analysed runs, or two recordings, at every epoch
+/// Compares a layer's representations in two analyzed runs, or two recordings, at every epoch
 /// that both have; from their signatures, so no net is evaluated.
 ///
 /// # Errors
@@ -167,21 +166,7 @@ impl Opened {
                 })
             }
             Self::Run(run) => {
-                let examples = format!("examples_{}", group.replace('-', "_"));
-                let set = if group == "test" { "test_index" } else { "train_index" };
-                let wanted = |name: &str| name == examples || name == set;
-                let arrays = read_npz_members(&run.labels(), wanted)?;
-                let member = |name: &str| arrays.get(name).and_then(Array::to_i64);
-                let (examples, index) =
-                    member(&examples).zip(member(set)).ok_or_else(unknown)?;
-                let stored = |at: &i64| {
-                    let place = usize::try_from(*at).ok()?;
-                    index.get(place).copied()
-                };
-                let ids: Option<Vec<i64>> = examples.iter().map(stored).collect();
-                let ids = ids.ok_or_else(|| {
-                    Error::data(&run.labels(), "names an example that is not in the data")
-                })?;
+                let ids = run.stored_positions(group)?.ok_or_else(unknown)?;
                 Ok(Examples {
                     n: ids.len(),
                     estimator: run.experiment().analysis.cka.estimator,
@@ -194,23 +179,26 @@ impl Opened {
     /// The epochs of the joined signatures, and these.
     fn signatures(&self, which: Which<'_>) -> Result<(Vec<f64>, Vec<Vec<f32>>)> {
         let run = self.run();
-        let name = which.measure.name();
-        let path = run.signatures(name, which.group, which.layer);
-        if !path.is_file() {
-            let Which { layer, group, .. } = which;
-            let found = format!("has no {name} signatures of `{layer}` on {group}");
+        let Which { measure, layer, group } = which;
+        let place = Place { measure: measure.name(), group, layer };
+        let Some(array) = run.read_signatures(place)? else {
+            let found =
+                format!("has no {} signatures of `{layer}` on {group}", place.measure);
             return Err(wrong(run.root(), found)
                 .expected("a layer and group of its matrices")
                 .fix("analyze it with that measure in analysis.measures"));
-        }
-        let (epochs, array) = (joined::epochs(run)?, read_npy(&path)?);
+        };
+        let epochs: Vec<f64> = joined::axis(run)?.into_iter().map(|(_, e)| e).collect();
         match (&array.values, &array.shape[..]) {
-            (Values::F32(values), &[n, length]) if n == epochs.len() && length > 0 => {
+            (Values::F32(values), &[n, length]) if n == epochs.len() => {
                 Ok((epochs, values.chunks(length).map(<[f32]>::to_vec).collect()))
             }
-            _ => Err(Error::data(&path, format!("has the shape {:?}", array.shape))
-                .expected(format!("f32 rows of {} checkpoints", epochs.len()))
-                .fix("analyze again with --force")),
+            _ => {
+                let path = run.signatures(place.measure, place.group, place.layer);
+                Err(Error::data(&path, format!("has the shape {:?}", array.shape))
+                    .expected(format!("f32 rows of {} checkpoints", epochs.len()))
+                    .fix("analyze again with --force"))
+            }
         }
     }
 }

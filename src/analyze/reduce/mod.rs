@@ -1,0 +1,48 @@
+//! One checkpoint → its [`Part`], from one streamed forward pass over each set of inputs.
+
+mod classes;
+mod depth;
+mod features;
+mod fit;
+mod floor;
+mod probes;
+mod regions;
+mod representations;
+
+use super::part::{Part, Wanted};
+use super::plan::Plan;
+use super::store::Stamp;
+use crate::error::Result;
+use crate::run_dir::Checkpoint;
+
+pub(crate) use classes::largest;
+pub(crate) use features::{design_bytes, probe_features, sizes};
+pub(crate) use fit::fit_probes;
+
+/// Reduces one checkpoint to what is wanted of it: signatures of every group and layer, a
+/// probe of every layer, and the decisions of probes and output on all plane points.
+///
+/// Warm starts use the stored probes of the preceding checkpoint and nothing else, so the
+/// result does not depend on where work was interrupted.
+pub(crate) fn reduce<'a>(
+    plan: &'a Plan,
+    (wanted, stamp): (&Wanted, &Stamp),
+    (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
+) -> Result<Part<'a>> {
+    let mut net = plan.representer(checkpoint)?;
+    let mut part = Part::default();
+    representations::add(plan, wanted, &mut net, &mut part);
+    if wanted.probes {
+        let fitted = probes::fit_all(plan, &mut net, (checkpoint, previous), stamp)?;
+        let votes: Vec<&[u8]> = fitted.iter().map(|layer| &layer.votes[..]).collect();
+        part.numbers.depths = depth::depths(plan, &mut net, &votes);
+        part.numbers.probes = fitted.into_iter().map(|layer| layer.probes).collect();
+    }
+    if wanted.decisions {
+        let probes = plan.layers.iter().map(|layer| plan.probes(layer, checkpoint));
+        let probes = probes.collect::<Result<Vec<_>>>()?;
+        let floor = floor::probes(plan, &mut net, (checkpoint, previous), &probes)?;
+        regions::add(plan, &mut net, (&probes, &floor), &mut part)?;
+    }
+    Ok(part)
+}

@@ -1,0 +1,157 @@
+//! One checkpoint's decisions: the class that each layer's probe, and the net itself, gives at
+//! every point of every plane, at the planes' images and at the test images; what they say of
+//! the regions' shapes, and how layers agree with each other.
+//!
+//! All classifiers of a checkpoint are together in memory here and nowhere else; what compares
+//! them with each other is computed here, and only one layer's rows are needed later.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::classes::{classify, firsts};
+use crate::analyze::part::{Agreement, Classes, Estimate, Floor, OfGroup, Part, Shape};
+use crate::analyze::plan::plane_set::{PlaneSet, points};
+use crate::analyze::plan::{AGREEMENT, AT_IMAGES, Plan};
+use crate::error::Result;
+use crate::probe::Probe;
+use crate::represent::Representer;
+use crate::run_dir::Place;
+use crate::similarity::drs;
+use crate::similarity::geometry::{Map, Quantity, measure, over_planes};
+use crate::similarity::regions::Similarity;
+
+/// Adds the classes of points, of the planes' images and of test images, the same points by
+/// the probes of another λ, and what they say of regions. `probes` are those of each layer,
+/// its own first, `floors` those of its floor.
+pub(super) fn add<'a>(
+    plan: &'a Plan,
+    net: &mut Representer,
+    (probes, floors): (&[Vec<Probe>], &[[Probe; 2]]),
+    part: &mut Part<'a>,
+) -> Result<()> {
+    let own: Vec<Vec<&Probe>> = probes.iter().map(|probes| vec![&probes[0]]).collect();
+    let all: Vec<Vec<&Probe>> = (0..probes.len())
+        .map(|i| probes[i].iter().chain(floors.get(i).into_iter().flatten()).collect())
+        .collect();
+    let data = plan.data;
+    let test = |range: Range<usize>| data.batch(&data.test, &range.collect::<Vec<_>>());
+    let n_test = data.test.labels.len();
+    let on_test = firsts(classify(plan, net, &own, (n_test, &test))?);
+    for set in &plan.planes {
+        let input = |range| set.image_batch(range);
+        let n_images = 3 * set.planes.len();
+        let at_images = firsts(classify(plan, net, &own, (n_images, &input))?);
+        let input = |range| points(&set.grids, range);
+        let n_points = set.grids.len() * set.grids[0].len();
+        let on_planes = classify(plan, net, &all, (n_points, &input))?;
+        add_source(OfPlanes { plan, set }, [&at_images, &on_test], on_planes, part);
+        add_classes(plan, (AT_IMAGES, set.group), &at_images, part);
+    }
+    add_classes(plan, (AGREEMENT, "test"), &on_test, part);
+    Ok(())
+}
+
+/// Adds what is said on the planes of one source.
+fn add_source<'a>(
+    of: OfPlanes<'a>,
+    [at_images, on_test]: [&[Vec<u8>]; 2],
+    mut on_planes: Vec<Vec<Vec<u8>>>,
+    part: &mut Part<'a>,
+) {
+    let OfPlanes { plan, set } = of;
+    let floors = of.floors(&on_planes);
+    let mut shapes = vec![];
+    for (k, measure) in plan.penalty_measures.iter().enumerate() {
+        let of_layers = on_planes.iter_mut().take(plan.layers.len());
+        let classes: Vec<_> =
+            of_layers.map(|of| std::mem::take(&mut of[1 + k])).collect();
+        shapes.extend(of.shapes(&classes));
+        add_classes(plan, (measure, set.group), &classes, part);
+    }
+    let on_planes = firsts(on_planes);
+    shapes.extend(of.shapes(&on_planes));
+    let pairs = of.pairs([&on_planes, at_images, on_test]);
+    part.numbers.shapes.push(of_group(set, shapes));
+    part.numbers.pairs.push(of_group(set, pairs));
+    part.numbers.floors.push(of_group(set, floors));
+    add_classes(plan, (Similarity::Agreement.name(), set.group), &on_planes, part);
+}
+
+fn of_group<T>(set: &PlaneSet, rows: Vec<T>) -> OfGroup<T> {
+    OfGroup { group: set.group.to_owned(), rows }
+}
+
+fn add_classes<'a>(
+    plan: &'a Plan,
+    (measure, group): (&'a str, &'a str),
+    classes: &[Vec<u8>],
+    part: &mut Part<'a>,
+) {
+    for (layer, classes) in plan.classifiers().zip(classes) {
+        let place = Place { measure, group, layer };
+        part.classes.push(Classes { place, classes: classes.clone() });
+    }
+}
+
+/// What is said of the regions on the planes of one source.
+#[derive(Clone, Copy)]
+struct OfPlanes<'a> {
+    plan: &'a Plan<'a>,
+    set: &'a PlaneSet<'a>,
+}
+
+impl OfPlanes<'_> {
+    /// The shapes of these classifiers' regions.
+    fn shapes(&self, classes: &[Vec<u8>]) -> Vec<Shape> {
+        let side = self.plan.experiment.analysis.drs.resolution;
+        let shape = |classes: &Vec<u8>| -> Shape {
+            let planes: Vec<[f64; Quantity::ALL.len()]> = classes
+                .par_chunks(side * side)
+                .zip(&self.set.images)
+                .map(|(classes, images)| measure(Map { classes, side }, images))
+                .collect();
+            std::array::from_fn(|k| {
+                let (value, se) = over_planes(planes.iter().map(|plane| plane[k]));
+                Estimate { value, se }
+            })
+        };
+        classes.iter().map(shape).collect()
+    }
+
+    /// Each layer against every deeper one and the output, on the planes, at their images and
+    /// on the test images.
+    fn pairs(&self, [on_planes, at_images, on_test]: [&[Vec<u8>]; 3]) -> Vec<Agreement> {
+        let [on_planes, at_images, on_test] = [on_planes, at_images, on_test]
+            .map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let regions = self.set.points.matrices(&on_planes);
+        let others = [drs::matrix(&at_images, 3), drs::matrix(&on_test, 1)];
+        let of_regions = Similarity::ALL.into_iter().map(|s| regions.matrix(s));
+        let matrices: Vec<_> = of_regions.chain(&others).collect();
+        let n = on_planes.len();
+        let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+        let estimates = pairs.map(|(i, j)| {
+            std::array::from_fn(|k| Estimate {
+                value: matrices[k].value(i, j),
+                se: matrices[k].error(i, j).unwrap_or(f64::NAN),
+            })
+        });
+        estimates.collect()
+    }
+
+    /// The two probes of each layer's floor against each other, where there are any.
+    fn floors(&self, classes: &[Vec<Vec<u8>>]) -> Vec<Floor> {
+        // The net itself, which is last, has one classifier.
+        let floors = classes.iter().filter_map(|classes| {
+            let [one, other] = classes.get(1 + self.plan.penalties.len()..)? else {
+                return None;
+            };
+            let compared = &self.set.points.pairs(&[one], &[other])[0];
+            Some(Similarity::ALL.map(|similarity| {
+                let (value, se) = compared.get(similarity);
+                Estimate { value, se }
+            }))
+        });
+        floors.collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! Representations → signatures, alignment with the labels, dimensions.
+
+use rayon::prelude::*;
+
+use crate::analyze::part::{OfGroup, Part, Represented, Signature, Wanted};
+use crate::analyze::plan::{Plan, memory};
+use crate::experiment::Group;
+use crate::represent::{Layer, Representer};
+use crate::run_dir::Place;
+use crate::similarity::{Dimensions, Estimator, Measure, Undefined, alignment};
+
+/// Adds the wanted signatures of every group and layer, and the rows of
+/// `representations.csv` if they are wanted.
+pub(super) fn add<'a>(
+    plan: &'a Plan,
+    wanted: &Wanted,
+    net: &mut Representer,
+    part: &mut Part<'a>,
+) {
+    if wanted.measures.is_empty() && !wanted.representations {
+        return;
+    }
+    let config = &plan.experiment.analysis;
+    let size = |n: usize| move |layer: &Layer| 4 * (n * layer.shape.size()) as u64;
+    for (group, examples) in &plan.groups {
+        let images = plan.data.batch(group.set(plan.data), examples);
+        let labels = label_signatures(plan, *group, examples, config.cka.estimator);
+        let sizes: Vec<u64> = plan.layers.iter().map(size(examples.len())).collect();
+        let mut rows = vec![];
+        for range in memory::batches(&sizes, 0, memory::bytes(config)) {
+            let layers = &plan.layers[range];
+            let nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
+            let reduced: Vec<Reduced> = layers
+                .par_iter()
+                .zip(net.represent(&images, &nodes))
+                .map(|(layer, output)| {
+                    let x = plan.features_of(layer, output);
+                    Reduced::of(plan, wanted, (&x, examples.len()), &labels)
+                })
+                .collect();
+            for (layer, reduced) in layers.iter().zip(reduced) {
+                rows.push(reduced.row);
+                part.signatures.extend(reduced.signatures_of(*group, &layer.name));
+            }
+        }
+        if wanted.representations {
+            let group = group.name().to_owned();
+            part.numbers.representations.push(OfGroup { group, rows });
+        }
+    }
+}
+
+/// What one representation is reduced to.
+struct Reduced {
+    /// The signature, NaN where undefined, and why.
+    signatures: Vec<(Measure, Vec<f32>, Option<Undefined>)>,
+    row: Represented,
+}
+
+impl Reduced {
+    /// *Shapes* `x: [n, p]`.
+    fn of(
+        plan: &Plan,
+        wanted: &Wanted,
+        (x, n): (&[f32], usize),
+        labels: &[Option<Vec<f32>>; 2],
+    ) -> Self {
+        let (p, settings) = (x.len() / n, plan.settings());
+        let config = &plan.experiment.analysis;
+        let mut signatures = vec![];
+        let mut row = undefined_row();
+        for &measure in &config.measures {
+            let aligns = measure == Measure::Cka && wanted.representations;
+            let is_wanted = wanted.measures.contains(&measure);
+            if !(is_wanted || aligns) {
+                continue;
+            }
+            let found = measure.signature(x, n, p, &settings);
+            if let (Ok(signature), true) = (&found, aligns) {
+                let aligned = labels.each_ref().map(|labels| {
+                    let labels = labels.as_ref();
+                    labels.map_or(f64::NAN, |l| alignment::alignment(signature, l))
+                });
+                [row.alignment_true, row.alignment_noisy] = aligned;
+            }
+            if is_wanted {
+                let length = measure.signature_len(n, p, &settings);
+                let undefined = found.as_ref().err().copied();
+                let values = found.unwrap_or_else(|_| vec![f32::NAN; length]);
+                signatures.push((measure, values, undefined));
+            }
+        }
+        if config.dimensions && wanted.representations {
+            add_dimensions(&mut row, x, n, p);
+        }
+        Self { signatures, row }
+    }
+
+    fn signatures_of(
+        self,
+        group: Group,
+        layer: &str,
+    ) -> impl Iterator<Item = Signature<'_>> {
+        let signature = move |(measure, values, undefined): (Measure, _, _)| {
+            let (measure, group) = (measure.name(), group.name());
+            let place = Place { measure, group, layer };
+            Signature { place, values, undefined }
+        };
+        self.signatures.into_iter().map(signature)
+    }
+}
+
+fn add_dimensions(row: &mut Represented, x: &[f32], n: usize, p: usize) {
+    if let Ok(found) = Dimensions::of(x, n, p) {
+        row.effective_rank = found.effective_rank;
+        row.participation_ratio = found.participation_ratio;
+        row.stable_rank = found.stable_rank;
+    }
+}
+
+fn undefined_row() -> Represented {
+    Represented {
+        alignment_true: f64::NAN,
+        alignment_noisy: f64::NAN,
+        effective_rank: f64::NAN,
+        participation_ratio: f64::NAN,
+        stable_rank: f64::NAN,
+    }
+}
+
+/// The kernels of the true and the noisy labels of a group; test images have no noisy ones.
+fn label_signatures(
+    plan: &Plan,
+    group: Group,
+    examples: &[usize],
+    estimator: Estimator,
+) -> [Option<Vec<f32>>; 2] {
+    let of = |labels: &[u8]| {
+        let own: Vec<u8> = examples.iter().map(|i| labels[*i]).collect();
+        alignment::label_signature(&own, estimator).ok()
+    };
+    let is_test = group == Group::Test;
+    let noisy = if is_test { None } else { of(&plan.data.noisy) };
+    [of(&group.set(plan.data).labels), noisy]
+}

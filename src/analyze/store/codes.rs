@@ -1,0 +1,200 @@
+//! What is stored, as numbers: rows of fixed width, and reasons as codes.
+
+use crate::analyze::part::{Estimate, Probed, Represented};
+use crate::experiment::ProbeLabels;
+use crate::similarity::Undefined;
+
+/// A row of numbers.
+pub(crate) trait Flat: Sized {
+    /// How many.
+    const WIDTH: usize;
+
+    /// Appends them.
+    fn push_to(&self, numbers: &mut Vec<f64>);
+
+    /// The row of `WIDTH` numbers.
+    fn from_numbers(numbers: &[f64]) -> Self;
+}
+
+impl Flat for usize {
+    const WIDTH: usize = 1;
+
+    fn push_to(&self, numbers: &mut Vec<f64>) {
+        numbers.push(*self as f64);
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        numbers[0] as Self
+    }
+}
+
+impl<const N: usize> Flat for [Estimate; N] {
+    const WIDTH: usize = 2 * N;
+
+    fn push_to(&self, numbers: &mut Vec<f64>) {
+        numbers.extend(self.iter().flat_map(|estimate| [estimate.value, estimate.se]));
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        std::array::from_fn(|k| Estimate {
+            value: numbers[2 * k],
+            se: numbers[2 * k + 1],
+        })
+    }
+}
+
+impl Flat for Represented {
+    const WIDTH: usize = 5;
+
+    fn push_to(&self, numbers: &mut Vec<f64>) {
+        numbers.extend([
+            self.alignment_true,
+            self.alignment_noisy,
+            self.effective_rank,
+            self.participation_ratio,
+            self.stable_rank,
+        ]);
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        Self {
+            alignment_true: numbers[0],
+            alignment_noisy: numbers[1],
+            effective_rank: numbers[2],
+            participation_ratio: numbers[3],
+            stable_rank: numbers[4],
+        }
+    }
+}
+
+/// The numbers of `probe/<layer>` in the rows of a recording, too: labels (0 noisy, 1 clean),
+/// then the columns of `probes.csv` from `l2` on.
+impl Flat for Probed {
+    const WIDTH: usize = 14;
+
+    fn push_to(&self, numbers: &mut Vec<f64>) {
+        numbers.extend([
+            f64::from(u8::from(self.labels == ProbeLabels::Clean)),
+            self.l2,
+            self.n_features,
+            self.n_floored,
+            self.iterations,
+            self.gradient_norm,
+            self.objective,
+            self.train_accuracy,
+            self.train_accuracy_true,
+            self.test_accuracy,
+            self.heldout_accuracy,
+            self.heldout_accuracy_true,
+            self.heldout_corrupted_noisy,
+            self.heldout_corrupted_true,
+        ]);
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        let is_noisy = numbers[0] == 0.0;
+        Self {
+            labels: if is_noisy { ProbeLabels::Noisy } else { ProbeLabels::Clean },
+            l2: numbers[1],
+            n_features: numbers[2],
+            n_floored: numbers[3],
+            iterations: numbers[4],
+            gradient_norm: numbers[5],
+            objective: numbers[6],
+            train_accuracy: numbers[7],
+            train_accuracy_true: numbers[8],
+            test_accuracy: numbers[9],
+            heldout_accuracy: numbers[10],
+            heldout_accuracy_true: numbers[11],
+            heldout_corrupted_noisy: numbers[12],
+            heldout_corrupted_true: numbers[13],
+        }
+    }
+}
+
+/// Rows, one after the other.
+pub(crate) fn flatten<T: Flat>(rows: &[T]) -> Vec<f64> {
+    let mut numbers = Vec::with_capacity(rows.len() * T::WIDTH);
+    rows.iter().for_each(|row| row.push_to(&mut numbers));
+    numbers
+}
+
+/// Length of a reason's code.
+pub(crate) const CODE: usize = 3;
+
+/// The code of a reason: its number, then what it says of sizes.
+pub(crate) fn code(reason: Undefined) -> [i64; CODE] {
+    let (number, n, k) = match reason {
+        Undefined::TooFewExamples { n } => (1, n, 0),
+        Undefined::DeadLayer => (2, 0, 0),
+        Undefined::NonFinite => (3, 0, 0),
+        Undefined::OrthogonalExamples => (4, 0, 0),
+        Undefined::CoincidingExamples => (5, 0, 0),
+        Undefined::ConstantExample => (6, 0, 0),
+        Undefined::ZeroExample => (7, 0, 0),
+        Undefined::EqualDissimilarities => (8, 0, 0),
+        Undefined::TooFewNeighbours { n, k } => (9, n, k),
+        Undefined::Confounded => (10, 0, 0),
+        Undefined::NoDecomposition => (11, 0, 0),
+        Undefined::OneClass => (12, 0, 0),
+        Undefined::NoPoints => (13, 0, 0),
+    };
+    [number, n as i64, k as i64]
+}
+
+/// The reason of a code; none of 0 and of what no code is.
+pub(crate) fn reason(code: &[i64]) -> Option<Undefined> {
+    let &[number, n, k] = code else { return None };
+    let (n, k) = (usize::try_from(n).ok()?, usize::try_from(k).ok()?);
+    Some(match number {
+        1 => Undefined::TooFewExamples { n },
+        2 => Undefined::DeadLayer,
+        3 => Undefined::NonFinite,
+        4 => Undefined::OrthogonalExamples,
+        5 => Undefined::CoincidingExamples,
+        6 => Undefined::ConstantExample,
+        7 => Undefined::ZeroExample,
+        8 => Undefined::EqualDissimilarities,
+        9 => Undefined::TooFewNeighbours { n, k },
+        10 => Undefined::Confounded,
+        11 => Undefined::NoDecomposition,
+        12 => Undefined::OneClass,
+        13 => Undefined::NoPoints,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_code() {
+        let mut found = 0;
+        for number in 0..100 {
+            let own = [number, 4, 10];
+            let Some(undefined) = reason(&own) else { continue };
+            let back = code(undefined);
+            assert_eq!(back[0], number);
+            assert_eq!(reason(&back), Some(undefined));
+            found += 1;
+        }
+        assert_eq!(found, 13);
+        let few = Undefined::TooFewNeighbours { n: 4, k: 10 };
+        assert_eq!(reason(&code(few)), Some(few));
+        assert_eq!(reason(&[9, -1, 0]), None);
+    }
+
+    #[test]
+    fn rows_are_their_numbers() {
+        let numbers: Vec<f64> = (0..14).map(|k| f64::from(k) / 2.0).collect();
+        let row = Probed::from_numbers(&numbers);
+        assert_eq!((row.l2, row.heldout_corrupted_true), (0.5, 6.5));
+        assert_eq!(flatten(&[row])[1..], numbers[1..]);
+        let row = Represented::from_numbers(&numbers);
+        assert_eq!(flatten(&[row, row])[5..], numbers[..5]);
+        let row: [Estimate; 2] = Flat::from_numbers(&numbers[..4]);
+        assert_eq!(row[1].se, 1.5);
+        assert_eq!(flatten(&[row]), numbers[..4]);
+    }
+}
