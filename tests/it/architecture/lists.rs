@@ -10,7 +10,7 @@ pub(super) const LEVELS: &[&[&str]] = &[
     &["engine"],
     &["run_dir"],
     &["represent", "probe", "planes", "train"],
-    &["import", "activations"],
+    &["analyze", "import", "activations"],
     &["estimate", "compare"],
     &["report"],
     &["export"],
