@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::experiment::{Difference, Experiment};
 use crate::observer::Silent;
 use crate::run_dir::{Recording, RunDir, RunFile};
-use crate::similarity::Measure;
+use crate::similarity::{MatrixKind, Measure};
 use crate::train::write_labels;
 
 /// Changes keys of `[analysis]` of a run that is open to write, `a.b=value` each, and writes
@@ -114,6 +114,16 @@ impl Stale {
         }
         stale
     }
+
+    /// Whether the matrices of that name are stale.
+    fn is_of(&self, name: &str) -> bool {
+        match MatrixKind::parse(name) {
+            MatrixKind::Representations { measure, .. } => {
+                self.measures.contains(&measure)
+            }
+            kind => self.decisions && kind.is_of_decisions(),
+        }
+    }
 }
 
 /// Removes what is stale; the sign that the analysis is whole goes first.
@@ -129,21 +139,14 @@ fn remove(
     if stale.tables {
         run.remove_files(&[RunFile::Matrices, RunFile::Noise], always)?;
         let mut known = Known::read(run, &Stamp::of(old));
-        known.retain(|measure| match Measure::from_name(measure) {
-            Some(measure) => !stale.measures.contains(&measure),
-            None => !stale.decisions,
-        });
+        known.retain(|name| !stale.is_of(name));
         known.write(run, &Stamp::of(new))?;
     }
     if stale.representations {
         run.remove_files(&[RunFile::Representations], always)?;
     }
-    let is_stale = |measure: &str| match Measure::from_name(measure) {
-        Some(measure) => stale.measures.contains(&measure),
-        None => stale.decisions,
-    };
     let of_measures = [RunFile::Signatures, RunFile::Matrix];
-    run.remove_files(&of_measures, |found| is_stale(found.name("measure")))?;
+    run.remove_files(&of_measures, |found| stale.is_of(found.name("measure")))?;
     if stale.decisions {
         let of_decisions = [
             RunFile::ClassIou,

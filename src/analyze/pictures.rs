@@ -42,7 +42,7 @@ pub struct View {
 
 /// Draws the decision regions of a run that is analyzed, as the arrays of
 /// `regions/<layer>.npz` (docs/FORMAT.md), in depth order. Cost: one forward pass of
-/// `resolution`² points an epoch.
+/// `resolution`² points per epoch.
 ///
 /// # Errors
 /// If the run has no such layer, checkpoint, source or triplet, or no probes yet.

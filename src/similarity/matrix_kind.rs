@@ -27,6 +27,10 @@ pub enum MatrixKind {
     Other(String),
 }
 
+/// The name of [`MatrixKind::Images`].
+pub(crate) const IMAGES: &str = "drs-images";
+/// The name of [`MatrixKind::Agreement`].
+pub(crate) const AGREEMENT: &str = "agreement";
 /// Between [`Similarity::Agreement`] and the λ of other probes.
 const PENALTY: &str = "-l2-";
 
@@ -114,11 +118,11 @@ impl fmt::Display for MatrixKind {
                 write!(f, "{}-{}", measure.name(), estimator.name())
             }
             Self::Regions(similarity) => f.write_str(similarity.name()),
-            Self::Images => f.write_str("drs-images"),
+            Self::Images => f.write_str(IMAGES),
             Self::Penalty(l2) => {
                 write!(f, "{}{PENALTY}{l2}", Similarity::Agreement.name())
             }
-            Self::Agreement => f.write_str("agreement"),
+            Self::Agreement => f.write_str(AGREEMENT),
             Self::Other(name) => f.write_str(name),
         }
     }

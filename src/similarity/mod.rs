@@ -30,6 +30,7 @@ pub use estimator::Estimator;
 pub use feature::Feature;
 pub use gram::without;
 pub use matrix_kind::MatrixKind;
+pub(crate) use matrix_kind::{AGREEMENT, IMAGES};
 pub use measure::{Invariance, Properties, Setting, Settings};
 pub use measures::{Measure, alignment, cka, neighbours, procrustes, pwcca, rbf, rsa};
 pub use regions::{drs, geometry};

@@ -4,13 +4,13 @@
 
 use super::known::Known;
 use crate::analyze::part::Wanted;
-use crate::analyze::plan::{AGREEMENT, AT_IMAGES, OUTPUT, Plan};
+use crate::analyze::plan::{OUTPUT, Plan};
 use crate::analyze::store::Stamp;
 use crate::error::Result;
 use crate::run_dir::tables::AxisRow;
 use crate::run_dir::{Checkpoint, Number, Place, RunDir, RunFile};
-use crate::similarity::Measure;
 use crate::similarity::regions::Similarity;
+use crate::similarity::{AGREEMENT, IMAGES, Measure};
 
 /// Steps and epochs of the checkpoints whose rows are in the joined files.
 pub(crate) fn axis(run: &RunDir) -> Result<Vec<(u64, f64)>> {
@@ -127,7 +127,7 @@ fn has_decisions(plan: &Plan) -> bool {
         let mut measures = plan.penalty_measures.iter();
         measures.all(|m| plan.layer_names().all(|layer| has(m, group, layer)))
     };
-    let on_planes = [Similarity::Agreement.name(), AT_IMAGES];
+    let on_planes = [Similarity::Agreement.name(), IMAGES];
     plan.planes.iter().all(|set| {
         let all = |m: &&str| plan.classifiers().all(|layer| has(m, set.group, layer));
         on_planes.iter().all(all) && of_penalties(set.group)

@@ -2,11 +2,11 @@
 
 use super::table::Join;
 use crate::analyze::part::Estimate;
-use crate::analyze::plan::{AGREEMENT, AT_IMAGES};
 use crate::error::Result;
 use crate::run_dir::tables::LayerRow;
 use crate::run_dir::{Maybe, Number};
 use crate::similarity::regions::Similarity;
+use crate::similarity::{AGREEMENT, IMAGES};
 
 /// The rows of each classifier with every deeper one.
 pub(super) fn table(join: &Join) -> Result<Vec<LayerRow>> {
@@ -14,8 +14,7 @@ pub(super) fn table(join: &Join) -> Result<Vec<LayerRow>> {
     let deeper = |i: usize| names[i + 1..].iter().map(move |other| (i, *other));
     let pairs: Vec<(usize, &str)> = (0..names.len()).flat_map(deeper).collect();
     let of_regions = Similarity::ALL.map(Similarity::name);
-    let measures: Vec<&str> =
-        of_regions.into_iter().chain([AT_IMAGES, AGREEMENT]).collect();
+    let measures: Vec<&str> = of_regions.into_iter().chain([IMAGES, AGREEMENT]).collect();
     join.table(
         join.joined.decisions,
         |row: &LayerRow| row.step,

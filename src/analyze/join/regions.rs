@@ -8,14 +8,13 @@ use super::signatures::{Rows, join_rows};
 use super::table::Join;
 use crate::analyze::part::Estimate;
 use crate::analyze::plan::plane_set::PlaneSet;
-use crate::analyze::plan::{AGREEMENT, AT_IMAGES};
 use crate::analyze::store;
 use crate::error::Result;
 use crate::run_dir::tables::{FloorRow, GeometryRow};
 use crate::run_dir::{Maybe, Number};
 use crate::similarity::geometry::Quantity;
 use crate::similarity::regions::Similarity;
-use crate::similarity::{EpochMatrix, drs};
+use crate::similarity::{AGREEMENT, EpochMatrix, IMAGES, drs};
 
 /// The matrices of decisions on planes, at their images and on test images, of each layer and
 /// the output; and of those by probes of another λ, of each layer.
@@ -26,7 +25,7 @@ pub(super) fn join(join: &mut Join) -> Result<()> {
             join_planes(join, set, layer)?;
         }
         for layer in plan.classifiers() {
-            let heading = Heading::of_decisions(AT_IMAGES, set.group, layer);
+            let heading = Heading::of_decisions(IMAGES, set.group, layer);
             join_classes(join, heading, 3)?;
         }
     }

@@ -14,8 +14,7 @@ use crate::probe::Probe;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, Place, RunDir};
-use crate::similarity::regions::Similarity;
-use crate::similarity::{Measure, Settings};
+use crate::similarity::{MatrixKind, Measure, Settings};
 
 use plane_set::PlaneSet;
 
@@ -24,12 +23,6 @@ pub const OUTPUT: &str = "output";
 
 /// The node of the pixels: the baseline among the probes.
 pub const INPUT: &str = "input";
-
-/// The measure of plain agreement on the test images.
-pub(crate) const AGREEMENT: &str = "agreement";
-
-/// The measure of agreement at the images that planes go through.
-pub(crate) const AT_IMAGES: &str = "drs-images";
 
 /// What is compared.
 pub(crate) struct Plan<'a> {
@@ -73,10 +66,10 @@ impl<'a> Plan<'a> {
             .map(|source| PlaneSet::new(experiment, data, *source))
             .collect::<Result<_>>()?;
         let groups = groups.members;
-        let penalties: Vec<String> =
-            other_penalties(&experiment.analysis.probe).map(penalty_name).collect();
-        let measure = |penalty| format!("{}-{penalty}", Similarity::Agreement.name());
-        let penalty_measures = penalties.iter().map(measure).collect();
+        let others = || other_penalties(&experiment.analysis.probe);
+        let measure = |l2: f64| MatrixKind::Penalty(l2.to_string()).to_string();
+        let (penalties, penalty_measures) =
+            (others().map(penalty_name).collect(), others().map(measure).collect());
         let train = represent::evaluation_batches(data, &data.train);
         Ok(Self {
             observer,

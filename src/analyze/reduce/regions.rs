@@ -11,15 +11,15 @@ use rayon::prelude::*;
 
 use super::classes::{classify, firsts};
 use crate::analyze::part::{Agreement, Classes, Estimate, Floor, OfGroup, Part, Shape};
+use crate::analyze::plan::Plan;
 use crate::analyze::plan::plane_set::{PlaneSet, points};
-use crate::analyze::plan::{AGREEMENT, AT_IMAGES, Plan};
 use crate::error::Result;
 use crate::probe::Probe;
 use crate::represent::Representer;
 use crate::run_dir::Place;
-use crate::similarity::drs;
 use crate::similarity::geometry::{Map, Quantity, measure, over_planes};
 use crate::similarity::regions::Similarity;
+use crate::similarity::{AGREEMENT, IMAGES, drs};
 
 /// Adds the classes of points, of the planes' images and of test images, the same points by
 /// the probes of another λ, and what they say of regions. `probes` are those of each layer,
@@ -46,7 +46,7 @@ pub(super) fn add<'a>(
         let n_points = set.grids.len() * set.grids[0].len();
         let on_planes = classify(plan, net, &all, (n_points, &input))?;
         add_source(OfPlanes { plan, set }, [&at_images, &on_test], on_planes, part);
-        add_classes(plan, (AT_IMAGES, set.group), &at_images, part);
+        add_classes(plan, (IMAGES, set.group), &at_images, part);
     }
     add_classes(plan, (AGREEMENT, "test"), &on_test, part);
     Ok(())

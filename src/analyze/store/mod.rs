@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use super::part::{
     Classes, LayerPart, Numbers, OfGroup, Part, Probed, ProbesOfLayer, Signature, Wanted,
 };
-use super::plan::{AGREEMENT, OUTPUT, Plan};
+use super::plan::{OUTPUT, Plan};
 use crate::array_file::{
     Array, NamedArrays, Values, npz_bytes, read_npz, read_npz_member, read_npz_members,
 };
 use crate::error::{Error, Result};
 use crate::experiment::{AnalysisConfig, Experiment};
 use crate::run_dir::{Place, write_atomic};
-use crate::similarity::Undefined;
+use crate::similarity::{AGREEMENT, Undefined};
 
 use codes::{CODE, flatten};
 

@@ -95,11 +95,13 @@ fn representations_of_two_seeds_are_compared_where_the_examples_are_the_same() {
     let error = refused("show a fc --against b --measure ckka");
     assert!(error.contains("with --against, drs or one of cka"), "{error}");
 
-    // Another measure of a finished run: a fork at its end, which trains nothing.
+    // Another measure of a finished run: added to it, or to a fork at its end, which trains
+    // nothing.
     let error = refused("run experiment.toml analysis.measures=[cka,rsa] --out a");
-    assert!(error.contains("run --from a@2 analysis.measures"), "{error}");
+    let fix = "stratagram analyze a 'analysis.measures=[\"cka\", \"rsa\"]'";
+    assert!(error.contains(fix), "{error}");
     let error = refused("run experiment.toml train.epochs=1 --out a");
-    assert!(!error.contains("--from"), "{error}");
+    assert!(!error.contains("stratagram analyze"), "{error}");
     succeed(path, "run --from a@2 analysis.measures=[cka,rsa] --out more");
     let [text, _] = succeed(path, "show more fc --measure rsa");
     assert!(text.starts_with("RSA of fc"), "{text}");
