@@ -55,6 +55,9 @@ impl OneRun<'_> {
     ///
     /// # Errors
     /// As [`OneRun::train`]; if the analysis or the report fails.
+    ///
+    /// # Panics
+    /// If the report wrote no page.
     pub fn complete(&self, observer: &dyn Observer) -> Result<PathBuf> {
         let run = self.train(observer)?;
         analyze::analyze(&run, self.data, false, observer)?;
