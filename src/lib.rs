@@ -40,6 +40,8 @@
 //! `cli` (default): the command-line program. Without it the crate parses no arguments and
 //! prints nothing. `fetch` (part of `cli`): downloads of data sets.
 #![deny(unsafe_code)]
+// Tests of values that are exact compare them exactly.
+#![cfg_attr(test, allow(clippy::float_cmp))]
 
 pub mod activations;
 pub mod analyze;

@@ -71,6 +71,7 @@ fn outside_of(run: &RunDir) -> String {
 
 /// What is no longer of the experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent parts of what an analysis wrote
 struct Stale {
     everything: bool,
     /// Signatures and matrices of these.

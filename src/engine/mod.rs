@@ -232,8 +232,8 @@ impl Engine {
     /// Statistics recomputed over `batches` of images; the running statistics stay as they
     /// are.
     ///
-    /// μ = Σ n_b·μ_b / Σ n_b and σ² = Σ n_b·σ²_b / Σ n_b, with n_b the number of images in
-    /// batch b and σ²_b its unbiased variance. `torch.optim.swa_utils.update_bn` gives every
+    /// μ = Σ nᵢμᵢ / Σ nᵢ and σ² = Σ nᵢσᵢ² / Σ nᵢ, with nᵢ the number of images in batch i and
+    /// σᵢ² its unbiased variance. `torch.optim.swa_utils.update_bn` gives every
     /// batch the same weight, so that the images of a short last batch count more than
     /// others; on batches of equal size the two agree.
     ///

@@ -28,7 +28,7 @@ pub fn peaks(y: &[f64]) -> Vec<Peak> {
     while i + 1 < y.len() {
         if y[i - 1] < y[i] {
             let mut end = i;
-            while end + 1 < y.len() && y[end + 1] == y[i] {
+            while end + 1 < y.len() && y[end + 1].total_cmp(&y[i]).is_eq() {
                 end += 1;
             }
             if end + 1 < y.len() && y[end + 1] < y[i] {

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::net::NetConfig;
 use crate::run_dir::tables::{self, AxisRow, CellRow};
 use crate::run_dir::{MatrixFile, RunFile, read_rows};
-use crate::similarity::MatrixKind;
 use crate::similarity::regions::Similarity;
+use crate::similarity::{Estimator, MatrixKind};
 
 impl RunResults {
     /// Reads everything that a run directory holds for the report.
@@ -360,7 +360,7 @@ impl Cells {
         let (name, mut plain, mut suffix) = (set.kind.to_string(), None, None);
         if let MatrixKind::Representations { measure, estimator } = &set.kind {
             plain = Some(measure.name().to_owned());
-            suffix = estimator.map(|estimator| estimator.name());
+            suffix = estimator.map(Estimator::name);
         }
         for matrix in &mut set.layers {
             let n = matrix.n_epochs();

@@ -38,7 +38,7 @@ pub fn record_imported(
             plan.check_finite("the loss", loss, step)?;
         }
         records.write_checkpoint(step, &engine)?;
-        records.append_row(step, f64::NAN, row)?;
+        records.append_row(step, f64::NAN, &row)?;
         observer.progress(&records.progress(step));
         if at + 1 == steps.len() {
             records.save_state(step, &engine)?;

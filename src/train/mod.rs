@@ -198,7 +198,7 @@ fn record(
         }
     }
     let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
-    records.append_row(step, rate, row)?;
+    records.append_row(step, rate, &row)?;
     observer.progress(&records.progress(step));
     Ok(checkpoint)
 }

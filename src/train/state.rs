@@ -176,7 +176,7 @@ impl<'a> Records<'a> {
         &mut self,
         step: u64,
         rate: f64,
-        row: HistoryRow,
+        row: &HistoryRow,
     ) -> Result<()> {
         let epoch = self.plan.epoch(step);
         self.detail = format!(
@@ -188,7 +188,7 @@ impl<'a> Records<'a> {
             epoch: Number(epoch),
             // Of imported checkpoints the rate is unknown.
             lr: Maybe(rate),
-            ..row
+            ..*row
         })?;
         if self.examples > 0 {
             let seconds = self.seconds.as_secs_f64();

@@ -46,12 +46,11 @@ pub(super) fn join(join: &mut Join) -> Result<()> {
 /// The agreement of one classifier's decisions, in clusters of so many inputs.
 fn join_classes(join: &mut Join, heading: Heading<'_>, cluster: usize) -> Result<()> {
     join.progress(heading.place);
-    let matrix = match whole(join, heading) {
-        Some(known) => known,
-        None => {
-            let rows = rows(join, heading)?;
-            drs::matrix(&rows.iter().collect::<Vec<_>>(), cluster)
-        }
+    let matrix = if let Some(known) = whole(join, heading) {
+        known
+    } else {
+        let rows = rows(join, heading)?;
+        drs::matrix(&rows.iter().collect::<Vec<_>>(), cluster)
     };
     add(join, heading, matrix)
 }

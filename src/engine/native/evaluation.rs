@@ -233,7 +233,7 @@ impl Chunk<'_> {
                     .forward(input, out);
             }
             Kind::Flatten => {
-                Flatten { batch, pixels: pixels(shapes[0]) }.forward(input, out)
+                Flatten { batch, pixels: pixels(shapes[0]) }.forward(input, out);
             }
             Kind::Add { other } => elementwise::add(input, values.get(other), out),
             Kind::Input => unreachable!("has no input"),

@@ -79,7 +79,7 @@ pub struct Boundary {
     pub edge: bool,
     /// ln of the learning rate after over before it; none without a history.
     pub schedule_step: Option<f64>,
-    /// `schedule` where |schedule_step| ≥ |size|/2.
+    /// `schedule` where `|schedule_step|` ≥ |size|/2.
     pub cause: Option<Cause>,
     /// The nearest event.
     pub event: Option<String>,

@@ -98,6 +98,9 @@ pub(super) fn three_blocks(n: usize) -> impl Iterator<Item = [usize; 4]> {
 ///
 /// with f the non-decreasing regression of D²ᵢⱼ on |sᵢ − sⱼ|, weights wᵢwⱼ; distances that
 /// differ by less than 10⁻⁹ of the path are one point. Cost O(T² log T).
+///
+/// # Panics
+/// If there are not as many epochs as rows.
 pub fn drift_matrix(s: &Matrix, x: &[f64]) -> Matrix {
     let (d2, w, along) = (s.distances(), weights(x), smooth_path(&s.distances(), x));
     let n = x.len();
@@ -125,7 +128,7 @@ pub fn drift_matrix(s: &Matrix, x: &[f64]) -> Matrix {
     Matrix::new(n, values)
 }
 
-/// s = ∫ exp(valley_fit(y)) dx at each checkpoint, with y of straight paths.
+/// s = ∫ exp(`valley_fit(y)`) dx at each checkpoint, with y of straight paths.
 fn smooth_path(d2: &Matrix, x: &[f64]) -> Vec<f64> {
     let speedometer = Speedometer::new(x, H, 1.0);
     let smooth = valley_fit(&log_speed(&speedometer.speed2(d2)));

@@ -135,7 +135,7 @@ pub fn halvings(labels: &[u16], number: usize) -> Vec<Vec<usize>> {
 pub struct MeanOverImages {
     /// The mean.
     pub mean: f64,
-    /// sd/√n: paired by image, so McNemar's variance and not a binomial one.
+    /// sd/√n: paired by image, and so not a binomial variance.
     pub se: f64,
 }
 

@@ -1,6 +1,6 @@
 //! Delete-group jackknife: standard errors over examples (section 8.1).
 
-/// √((G − 1)/G Σ(θ_g − θ̄)²) of a value computed without each of G groups of examples; none of
+/// √((G − 1)/G Σ(θᵢ − θ̄)²) of a value computed without each of G groups of examples; none of
 /// fewer than two groups, or where a value is not finite.
 ///
 /// # Example

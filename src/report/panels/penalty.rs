@@ -40,7 +40,7 @@ pub(crate) struct Penalties {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Change {
     /// By how much.
-    pub(crate) change: f64,
+    pub(crate) by: f64,
     /// In which layer.
     pub(crate) layer: String,
     /// At which epochs.
@@ -199,9 +199,9 @@ impl Penalties {
             .iter()
             .zip(&self.largest)
             .filter_map(|(quantity, largest)| {
-                let Change { change, layer, when } = largest.as_ref()?;
+                let Change { by, layer, when } = largest.as_ref()?;
                 let Quantity { short, decimals, .. } = *quantity;
-                Some(format!("{short} {change:.decimals$} ({layer}, {when})"))
+                Some(format!("{short} {by:.decimals$} ({layer}, {when})"))
             })
             .collect();
         format!(
@@ -219,7 +219,7 @@ impl Penalties {
     }
 
     /// The values of one layer and quantity at all λ, as text.
-    pub(crate) fn cell(&self, values: &[f64], quantity: usize) -> String {
+    pub(crate) fn cell(values: &[f64], quantity: usize) -> String {
         let decimals = QUANTITIES[quantity].decimals;
         let text = |value: &f64| {
             if value.is_nan() { "–".into() } else { format!("{value:.decimals$}") }
@@ -249,7 +249,7 @@ impl Penalties {
         for (layer, quantities) in &self.rows {
             let _ = write!(html, "<tr><th>{}</th>", Escaped(layer));
             for (quantity, values) in quantities.iter().enumerate() {
-                let _ = write!(html, "<td>{}</td>", self.cell(values, quantity));
+                let _ = write!(html, "<td>{}</td>", Self::cell(values, quantity));
             }
             html += "</tr>\n";
         }
@@ -257,10 +257,10 @@ impl Penalties {
     }
 }
 
-fn keep_larger(largest: &mut Option<Change>, change: f64, layer: &str, when: String) {
+fn keep_larger(largest: &mut Option<Change>, by: f64, layer: &str, when: String) {
     // Never of NaN.
-    if change > largest.as_ref().map_or(0.0, |known| known.change) {
-        *largest = Some(Change { change, layer: layer.to_owned(), when });
+    if by > largest.as_ref().map_or(0.0, |known| known.by) {
+        *largest = Some(Change { by, layer: layer.to_owned(), when });
     }
 }
 
@@ -322,9 +322,9 @@ mod tests {
         let found = Penalties::of(&run).unwrap();
         assert_eq!((found.l2.as_slice(), found.own), (&[1e-4, 1e-3, 1e-2][..], 1));
         let values = &found.rows[0].1;
-        assert_eq!(found.cell(&values[0], 0), "0.890 · 0.900 · 0.910");
-        assert_eq!(found.cell(&values[4], 4), "0.350 · 0.600 · 0.700");
-        assert_eq!(found.cell(&values[1], 1), "– · – · –");
+        assert_eq!(Penalties::cell(&values[0], 0), "0.890 · 0.900 · 0.910");
+        assert_eq!(Penalties::cell(&values[4], 4), "0.350 · 0.600 · 0.700");
+        assert_eq!(Penalties::cell(&values[1], 1), "– · – · –");
         let summary = found.summary();
         assert!(summary.contains("test accuracy 0.100 (fc, epoch 0)"), "{summary}");
         assert!(summary.contains("DRS 0.250 (fc, epochs 0 and 4)"), "{summary}");

@@ -95,7 +95,7 @@ fn penalties(run: &RunDir, layer: &str) -> Result<String> {
     let mut text =
         format!("its probes at λ = {} (epoch {})\n", found.order(), found.epoch);
     for (k, (values, quantity)) in values.iter().zip(QUANTITIES).enumerate() {
-        text += &format!("       {:<22} {}\n", quantity.name, found.cell(values, k));
+        text += &format!("       {:<22} {}\n", quantity.name, Penalties::cell(values, k));
     }
     Ok(text)
 }

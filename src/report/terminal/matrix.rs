@@ -60,10 +60,8 @@ fn digit(value: f64) -> char {
 /// "r;g;b" of viridis over 0..1; gray where undefined. Only the color is held at the ends of
 /// the scale: debiased CKA may lie below 0.
 fn viridis(value: f64) -> String {
-    let [red, green, blue] = match value.is_nan() {
-        true => [128; 3],
-        false => viridis::channels(viridis::colour(value)),
-    };
+    let [red, green, blue] =
+        if value.is_nan() { [128; 3] } else { viridis::channels(viridis::colour(value)) };
     format!("{red};{green};{blue}")
 }
 

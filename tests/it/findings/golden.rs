@@ -147,7 +147,7 @@ fn path_models() {
         }
         let dimensions = [model.drift_dimension, model.jitter_dimension];
         assert_eq!(
-            dimensions.map(|d| Value::from(d)),
+            dimensions.map(Value::from),
             [&golden["d1"], &golden["d"]].map(Value::clone)
         );
     }

@@ -13,7 +13,7 @@ fn table() -> String {
     for measure in Measure::ALL {
         let Properties { name, title, summary, invariances, error, signature, .. } =
             measure.properties();
-        let equal = if measure.is_distance() { 0 } else { 1 };
+        let equal = u8::from(!measure.is_distance());
         let invariances: Vec<&str> = invariances.iter().map(|i| i.name()).collect();
         let order = if measure.is_symmetric() { "" } else { "; (i, j) is not (j, i)" };
         let _ = writeln!(

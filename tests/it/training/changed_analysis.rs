@@ -63,7 +63,7 @@ fn a_changed_run_has_the_bytes_of_one_that_had_the_setting_from_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let (mut run, data) = from_the_start(&folder.path().join("run"), &[]);
     let probe = run.probe("fc", 0);
-    let fitted = |_: ()| fs::metadata(&probe).unwrap().modified().unwrap();
+    let fitted = || fs::metadata(&probe).unwrap().modified().unwrap();
     let mut all = vec![];
     for (changes, refits) in [
         // Added, in an order of its own; removed; all others.
@@ -76,14 +76,14 @@ fn a_changed_run_has_the_bytes_of_one_that_had_the_setting_from_the_start() {
         ("analysis.probe.l2_also=[0.01] analysis.prediction_depth=false", true),
         ("analysis.n_examples=12 analysis.layers=[fc,relu2]", true),
     ] {
-        let before = fitted(());
+        let before = fitted();
         change(&mut run, &data, &words(changes)).unwrap();
         analyze(&run, &data, false, &Silent).unwrap();
         all.extend(words(changes));
         let expected = folder.path().join("expected");
         from_the_start(&expected, &all);
         assert_same(run.root(), &promised(&expected), changes);
-        assert_eq!(before != fitted(()), refits, "{changes}: probes");
+        assert_eq!(before != fitted(), refits, "{changes}: probes");
         fs::remove_dir_all(&expected).unwrap();
         // The change is the run's own from now on.
         drop(run);
