@@ -85,11 +85,14 @@ pub(super) fn holds(series: &Series, [first, last]: [usize; 2]) -> Holds {
 pub(super) fn remove(s: &mut [f64], epoch: &[f64], [first, last]: [usize; 2]) {
     let left = foot(s, (0..=first).rev());
     let right = foot(s, last..s.len());
-    let x = |row: usize| epoch[row].ln_1p();
+    let (start, end) = (epoch[left].ln_1p(), epoch[right].ln_1p());
     let (from, to) = (s[left], s[right]);
-    for row in left + 1..right {
-        let share = (x(row) - x(left)) / (x(right) - x(left));
-        s[row] = from + share * (to - from);
+    if right > left + 1 {
+        let between = left + 1..right;
+        for (value, epoch) in s[between.clone()].iter_mut().zip(&epoch[between]) {
+            let share = (epoch.ln_1p() - start) / (end - start);
+            *value = from + share * (to - from);
+        }
     }
 }
 

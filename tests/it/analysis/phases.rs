@@ -1,6 +1,8 @@
 //! Phases: the command against values computed by brute force, and how often the detectors
 //! err on curves of known shape.
 
+#![allow(clippy::print_stdout)] // the table of docs/LOG.md
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
