@@ -6,7 +6,7 @@ use toml::Table;
 
 use super::architecture::Architecture;
 use super::node::{Net, Shape};
-use super::{cnn5, resnet_post, resnet18, vit};
+use super::{cnn5, mlp, resnet_post, resnet18, vit};
 use crate::error::Result;
 use crate::setting::{Key, Misfit};
 
@@ -91,6 +91,7 @@ nets! {
     "resnet18-post" => Resnet18Post(resnet_post::Resnet18Post),
     "resnet-cifar" => ResnetCifar(resnet_post::ResnetCifar),
     "vit" => Vit(vit::VitConfig),
+    "mlp" => Mlp(mlp::Mlp),
 }
 
 /// The title of the net that `net.kind` names.
@@ -157,10 +158,15 @@ impl NetConfig {
 mod tests {
     use super::super::node::TokenPool;
     use super::*;
-    use crate::net::VitConfig;
+    use crate::net::{Mlp, VitConfig};
+    use crate::setting::Fallback;
 
     fn vit(patch: usize, depth: usize) -> NetConfig {
         NetConfig::Vit(VitConfig { patch, depth, ..vit::tests::VIT4 })
+    }
+
+    fn mlp(batchnorm: bool) -> NetConfig {
+        NetConfig::Mlp(Mlp { width: 4, depth: 2, batchnorm })
     }
 
     #[test]
@@ -172,14 +178,16 @@ mod tests {
             NetConfig::resnet_cifar(8, 2),
             vit(7, 6),
             vit(28, 6),
+            mlp(true),
+            mlp(false),
         ];
         for config in configs {
             let input = Shape { channels: 1, height: 28, width: 28 };
             let nodes = config.build(input, 10).nodes;
             let names: Vec<String> = nodes.into_iter().map(|node| node.name).collect();
             assert_eq!(config.node_names(), Some(names), "{config:?}");
-            let is_vit = matches!(config, NetConfig::Vit(_));
-            assert_eq!(config.has_batchnorm(), Some(!is_vit));
+            let has_none = matches!(config, NetConfig::Vit(_)) || config == mlp(false);
+            assert_eq!(config.has_batchnorm(), Some(!has_none));
         }
     }
 
@@ -195,6 +203,29 @@ mod tests {
         for config in unsound {
             assert_eq!(config.node_names(), None, "{config:?}");
         }
+    }
+
+    /// A net's line of the table in docs/FORMAT.md.
+    fn line(net: &Declared) -> String {
+        let default = |key: &Key| match key.fallback {
+            Fallback::Required => " (required)".to_owned(),
+            Fallback::Absent => String::new(),
+            Fallback::Toml(text) => format!(" = {}", text.replace('\'', "\"")),
+        };
+        let keys: Vec<String> = net
+            .keys
+            .iter()
+            .filter_map(|key| Some((key.name.strip_prefix("net.")?, default(key))))
+            .map(|(name, default)| format!("`{name}{default}`"))
+            .collect();
+        format!("| `{}` | {} | {} |", net.name, net.title, keys.join(", "))
+    }
+
+    #[test]
+    fn the_documentation_lists_every_net_with_its_settings() {
+        let text = include_str!("../../docs/FORMAT.md");
+        let lines: Vec<String> = ALL.iter().map(line).collect();
+        assert!(text.contains(&lines.join("\n")), "expected\n{}", lines.join("\n"));
     }
 
     #[test]

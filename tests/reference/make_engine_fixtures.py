@@ -65,13 +65,14 @@ OPTIMIZERS = {
     "sgd-frozen": {**SGD, "freeze": ["conv1", "bn1", "layer1.0.bn1", "bn3", "layer3.1.conv2",
                                      "layer2.0.bn2", "fc", "patch_embed.proj",
                                      "blocks.0.norm1", "blocks.0.attn.qkv", "blocks.1.mlp.fc2",
-                                     "head"]},
+                                     "fc1", "head"]},
     "adam": ADAM,
     "adamw": {**ADAM, "kind": "adamw", "weight_decay": 1e-2},
 }
 
 
 SMOOTHING = 0.1
+BatchNorm = torch.nn.modules.batchnorm._BatchNorm
 
 
 def case(kind, width, shape, n, seed, trajectories=False, wide=False):
@@ -88,6 +89,14 @@ def vit(shape, n, seed, trajectories=False, wide=False, **settings):
             "trajectories": trajectories, "wide": wide}
 
 
+def mlp(width, depth, batchnorm, shape, n, seed, trajectories=False, wide=False):
+    config = {"width": width, "depth": depth, "batchnorm": batchnorm}
+    norm = "-bn" if batchnorm else ""
+    name = f"mlp-{depth}x{width}{norm}-{'x'.join(map(str, shape))}"
+    return {"name": name, "kind": "mlp", "mlp": config, "shape": shape, "n": n, "seed": seed,
+            "trajectories": trajectories, "wide": wide}
+
+
 def cifar(depth, *arguments, **options):
     out = case("resnet-cifar", *arguments, **options)
     return {**out, "name": out["name"].replace("cifar", f"cifar-{depth}"), "depth": depth}
@@ -96,7 +105,7 @@ def cifar(depth, *arguments, **options):
 def config_of(case):
     if case["kind"] == "resnet-cifar":
         return case["depth"], case["width"]
-    return case["vit"] if case["kind"] == "vit" else case["width"]
+    return case[case["kind"]] if case["kind"] in ["vit", "mlp"] else case["width"]
 
 
 CASES = [
@@ -117,6 +126,9 @@ CASES = [
     vit([3, 16, 16], 5, seed=15),
     vit([3, 16, 8], 17, seed=25, wide=True, dim=28, depth=3, heads=5, head_dim=6, mlp_dim=40,
         pool="mean", norm_eps=1e-6),
+    mlp(12, 2, True, [1, 8, 8], 8, seed=0, trajectories=True),
+    mlp(12, 3, False, [3, 8, 10], 17, seed=0),
+    mlp(9, 1, True, [1, 1, 40], 7, seed=0),
 ]
 
 
@@ -139,7 +151,7 @@ def start(case, dtype):
         return torch.rand(like.shape, generator=draw) * (high - low) + low
 
     for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, BatchNorm):
             module.weight.data = uniform(0.5, 1.5, module.weight)
             module.bias.data = uniform(-0.3, 0.3, module.bias)
             module.running_mean = uniform(-0.3, 0.3, module.running_mean)
@@ -186,7 +198,8 @@ def closest(nodes):
     for name, value in nodes.items():
         stem, _, kind = name.rpartition(".")
         if kind.startswith("relu"):
-            before = nodes[f"{stem}.{kind.replace('relu', 'bn')}".lstrip(".")]
+            names = [f"{stem}.{kind.replace('relu', part)}".lstrip(".") for part in ["bn", "fc"]]
+            before = next(nodes[name] for name in names if name in nodes)
             distances.append(before.abs().min() / before.abs().max())
         if f"{name}.sum" in nodes and "bn1" in nodes:  # the last ReLU of a post-activation block
             before = nodes[f"{name}.sum"]
@@ -206,7 +219,7 @@ def flat(nodes):
 
 
 def batchnorms(net):
-    return {n: m for n, m in net.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    return {n: m for n, m in net.named_modules() if isinstance(m, BatchNorm)}
 
 
 def statistics_of(net):
@@ -227,8 +240,9 @@ def record(case, dtype):
     def keep_moments(name):
         def hook(_, args):
             x = args[0].detach()
-            moments[f"batch_mean/{name}"] = x.mean((0, 2, 3))
-            moments[f"batch_var/{name}"] = x.var((0, 2, 3), unbiased=False)
+            axes = [axis for axis in range(x.dim()) if axis != 1]
+            moments[f"batch_mean/{name}"] = x.mean(axes)
+            moments[f"batch_var/{name}"] = x.var(axes, unbiased=False)
         return hook
 
     hooks = [m.register_forward_pre_hook(keep_moments(n)) for n, m in batchnorms(net).items()]
@@ -272,7 +286,7 @@ def record(case, dtype):
 
 def recompute_statistics(net, batches):
     """As torch.optim.swa_utils.update_bn, but with batches weighted by their sizes."""
-    modules = [m for m in net.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    modules = [m for m in net.modules() if isinstance(m, BatchNorm)]
     for module in modules:
         module.reset_running_stats()
     net.train()
@@ -290,7 +304,7 @@ def freeze(net, names):
         if name in names:
             for parameter in module.parameters():
                 parameter.requires_grad_(False)
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, BatchNorm):
                 module.momentum = 0.0
                 module.num_batches_tracked = torch.full((), -STEPS) + module.num_batches_tracked
 
@@ -320,7 +334,9 @@ def train(case, dtype, settings, batches):
 
 def is_hidden_bias(case, name):
     """Biases directly before a BatchNorm, which the loss does not depend on."""
-    return case["kind"] == "cnn5" and name.startswith("conv") and name.endswith("bias")
+    starts = {"cnn5": "conv", "mlp": "fc"}
+    before = case["kind"] == "cnn5" or case["kind"] == "mlp" and case["mlp"]["batchnorm"]
+    return before and name.startswith(starts[case["kind"]]) and name.endswith("bias")
 
 
 def tolerance_used(case, name, single, double):
@@ -334,7 +350,7 @@ def tolerance_used(case, name, single, double):
     if "/final/" in name:
         optimizer_name, parameter = name.split("/final/")
         hidden = is_hidden_bias(case, parameter) or (
-            case["kind"] == "cnn5" and parameter.endswith("running_mean"))
+            case["kind"] in ["cnn5", "mlp"] and parameter.endswith("running_mean"))
         if hidden and optimizer_name.startswith("adam"):
             return 0.0
         return difference / (1e-4 * b.abs().max().item())
@@ -346,7 +362,7 @@ def conditioning(case, single, double):
     used = {name: tolerance_used(case, name, single[name], double[name]) for name in double
             if double[name].dtype == torch.float64}
     for name in double:
-        if name.startswith("gradient/conv") and is_hidden_bias(case, name.split("/")[1]):
+        if name.startswith("gradient/") and is_hidden_bias(case, name.split("/")[1]):
             weight = double[name.replace("bias", "weight")].abs().max().item()
             used[name] = single[name].abs().max().item() / (1e-5 * weight)
     worst = max(used, key=used.get)

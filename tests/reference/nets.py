@@ -266,12 +266,38 @@ class Vit(nn.Module):
         return x, nodes
 
 
+class Perceptron(nn.Module):
+    """Flattened images, hidden layers of linear - BN (where asked for) - ReLU, a linear layer."""
+
+    def __init__(self, config, shape, n_classes=10):
+        super().__init__()
+        width, self.depth, self.batchnorm = (config[k] for k in ["width", "depth", "batchnorm"])
+        features = shape[0] * shape[1] * shape[2]
+        for layer in range(1, self.depth + 1):
+            setattr(self, f"fc{layer}", nn.Linear(features, width))
+            if self.batchnorm:
+                setattr(self, f"bn{layer}", nn.BatchNorm1d(width))
+            features = width
+        self.head = nn.Linear(features, n_classes)
+
+    def forward(self, x, nodes=None):
+        nodes = {} if nodes is None else nodes
+        x = nodes["flatten"] = x.flatten(1)
+        for layer in range(1, self.depth + 1):
+            x = nodes[f"fc{layer}"] = getattr(self, f"fc{layer}")(x)
+            if self.batchnorm:
+                x = nodes[f"bn{layer}"] = getattr(self, f"bn{layer}")(x)
+            x = nodes[f"relu{layer}"] = functional.relu(x)
+        x = nodes["head"] = self.head(x)
+        return x, nodes
+
+
 KINDS = {"cnn5": Cnn5, "resnet18": ResNet18, "resnet18-post": resnet18_post,
-         "resnet-cifar": resnet_cifar, "vit": Vit}
+         "resnet-cifar": resnet_cifar, "vit": Vit, "mlp": Perceptron}
 
 
 def build(kind, config, shape, seed, dtype=torch.float64):
     """A net with PyTorch's default initialization under `seed`, drawn in float32; `config` is
-    the width, depth and width, or the settings of a ViT."""
+    the width, depth and width, or the settings of a ViT or an MLP."""
     torch.manual_seed(seed)
     return KINDS[kind](config, shape).to(dtype)

@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use stratagram::array_file::{Array, NamedArrays, Values};
 use stratagram::engine::{BatchNormStatistics, ChannelStatistics, Engine, Update};
-use stratagram::net::{Net, NetConfig, Node, Op, Shape, TokenPool, VitConfig};
+use stratagram::net::{Mlp, Net, NetConfig, Node, Op, Shape, TokenPool, VitConfig};
 
 const REGENERATE: &str = "python tests/reference/make_engine_fixtures.py";
 
@@ -31,6 +31,7 @@ pub(crate) struct Case {
     #[serde(default)]
     depth: usize,
     vit: Option<VitConfig>,
+    mlp: Option<Mlp>,
     shape: [usize; 3],
     pub(crate) trajectories: bool,
 }
@@ -103,24 +104,33 @@ pub(crate) fn initialized(kind: &str, width: usize, shape: [usize; 3]) -> Net {
         norm_eps: 1e-5,
         qkv_bias: false,
     };
-    build(kind, [width, 0], Some(config), shape)
-}
-
-fn build(
-    kind: &str,
-    [width, depth]: [usize; 2],
-    vit: Option<VitConfig>,
-    [channels, height, side]: [usize; 3],
-) -> Net {
     let config = match kind {
         "cnn5" => NetConfig::cnn5(width),
         "resnet18" => NetConfig::resnet18(width),
-        "resnet18-post" => NetConfig::resnet18_post(width),
-        "resnet-cifar" => NetConfig::resnet_cifar(depth, width),
-        "vit" => NetConfig::Vit(vit.expect("a ViT has settings")),
-        _ => panic!("no net {kind}"),
+        "vit" => NetConfig::Vit(config),
+        _ => panic!("no initialization of {kind} is recorded"),
     };
-    config.build(Shape { channels, height, width: side }, 10)
+    build(&config, shape)
+}
+
+fn build(config: &NetConfig, [channels, height, width]: [usize; 3]) -> Net {
+    config.build(Shape { channels, height, width }, 10)
+}
+
+impl Case {
+    fn net(&self) -> Net {
+        let Self { width, depth, .. } = *self;
+        let config = match self.kind.as_str() {
+            "cnn5" => NetConfig::cnn5(width),
+            "resnet18" => NetConfig::resnet18(width),
+            "resnet18-post" => NetConfig::resnet18_post(width),
+            "resnet-cifar" => NetConfig::resnet_cifar(depth, width),
+            "vit" => NetConfig::Vit(self.vit.expect("a ViT has settings")),
+            "mlp" => NetConfig::Mlp(self.mlp.clone().expect("an MLP has settings")),
+            kind => panic!("no net {kind}"),
+        };
+        build(&config, self.shape)
+    }
 }
 
 fn decode(view: &safetensors::tensor::TensorView<'_>) -> Vec<f64> {
@@ -156,7 +166,7 @@ impl Fixture {
         };
         let tensors =
             file.iter().map(|(name, view)| (name.to_string(), tensor(&view))).collect();
-        let net = build(&case.kind, [case.width, case.depth], case.vit, case.shape);
+        let net = case.net();
         Self { case, net, tensors }
     }
 
@@ -239,7 +249,7 @@ impl Fixture {
             let input = node.inputs.first().map(|&input| &self.net.nodes[input]);
             node.op == Op::BatchNorm
                 && input.is_some_and(|input| {
-                    matches!(input.op, Op::Conv2d { bias: true, .. })
+                    matches!(input.op, Op::Conv2d { bias: true, .. } | Op::Linear { .. })
                         && name == format!("{}.bias", input.name)
                 })
         };

@@ -210,9 +210,14 @@ fn check_trajectory(fixture: &Fixture, name: &str, optimizer: &Optimizer, steps:
         assert_eq!(&found.shape, initial, "{key}");
         fixture.compare(&mut report, &key, &floats(found), [1e-4, 0.0]);
     }
-    // CNN5 has four such biases, each in one running mean; ResNet18 has none.
-    let has_biases = fixture.case.kind == "cnn5" && optimizer.is_adaptive();
-    assert_eq!(left_out, if has_biases { 8 } else { 0 }, "{} {name}", fixture.case.name);
+    // CNN5 has four such biases, each in one running mean, the MLP two; ResNet18 has none.
+    let n_biases = match fixture.case.kind.as_str() {
+        "cnn5" => 4,
+        "mlp" => 2,
+        _ => 0,
+    };
+    let expected = if optimizer.is_adaptive() { 2 * n_biases } else { 0 };
+    assert_eq!(left_out, expected, "{} {name}", fixture.case.name);
     report.assert_clean(names.len() + steps - left_out);
 }
 

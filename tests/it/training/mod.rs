@@ -7,6 +7,7 @@ mod engine_reference;
 mod experiments;
 mod follow;
 mod forks;
+mod mlp;
 mod schedules;
 mod seeds;
 mod sweep;
