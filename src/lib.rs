@@ -70,6 +70,7 @@ mod setting;
 pub mod similarity;
 pub mod sweep;
 pub mod train;
+mod version;
 
 pub use error::{Error, ErrorKind};
 pub use observer::{Observer, Progress, Silent};

@@ -38,7 +38,12 @@ use output::print_error;
 
 /// Shows how a deep network's representations evolve over its training.
 #[derive(Debug, Parser)]
-#[command(name = "stratagram", version, max_term_width = 100)]
+#[command(
+    name = "stratagram",
+    version,
+    long_version = doctor::long_version(),
+    max_term_width = 100
+)]
 struct Arguments {
     /// Look for data sets in this directory first [default: `STRATAGRAM_DATA`, then the user's
     /// cache].

@@ -37,7 +37,8 @@ const NOISES: &[&str] =
 /// The kinds that draw their wrong labels.
 const DRAWN_NOISES: &[&str] = NOISES.split_at(5).0;
 const LABELS: &[&str] = &["labels"];
-const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
+/// The values of `optimizer.kind`.
+pub(crate) const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
 const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
 

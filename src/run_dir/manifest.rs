@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::version;
 
 /// The version of the run directory's format that this build writes and reads.
 const FORMAT: u32 = 1;
@@ -117,8 +118,8 @@ impl Manifest {
         let now = utc_now();
         Self {
             format: FORMAT,
-            stratagram: env!("CARGO_PKG_VERSION").into(),
-            git: option_env!("STRATAGRAM_GIT_HASH").map(str::to_owned),
+            stratagram: version::VERSION.into(),
+            git: version::COMMIT.map(str::to_owned),
             seeds: Seeds {
                 seed: experiment.seed,
                 data: experiment.data.seed,

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli_similarity;
 mod cli_similarity_routes;
 mod data_sets;
+mod doctor;
 mod hostile_arrays;
 mod hostile_checkpoints;
 mod import;
