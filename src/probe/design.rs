@@ -4,13 +4,14 @@
 use crate::error::{Error, ErrorKind, Result};
 
 use super::features::Standardization;
+use super::fit::{Fit, FitOptions, HeldOut, Probe, Solver, first_largest};
 use super::metric::Metric;
 use super::product::{Columns, LANES, Matrix, Scalar, n_blocks};
 use super::recipe::{self, Rule};
+use super::ridge;
 use super::rotation::Rotation;
 use super::softmax::Targets;
 use super::solver::{Problem, Solution, dot};
-use super::{Fit, FitOptions, HeldOut, Probe, Solver, ridge};
 
 /// An end whose gradient is so many times the tolerance or less is one that rounding allows.
 const NEAR: f64 = 100.0;
@@ -434,15 +435,4 @@ fn folds(labels: &[u8], n_folds: usize) -> Vec<usize> {
         folds[i] = position % n_folds;
     }
     folds
-}
-
-/// The class of the largest value, the first of equal ones.
-pub(super) fn first_largest(values: impl Iterator<Item = (usize, f64)>) -> u8 {
-    let mut best = (0, f64::NEG_INFINITY);
-    for (class, value) in values {
-        if value > best.1 {
-            best = (class, value);
-        }
-    }
-    best.0 as u8
 }

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::{Design, Fit, FitOptions, Solver};
+use super::design::Design;
+use super::fit::{Fit, FitOptions, Solver};
 use crate::array_file::{Array, NamedArrays, read_npz};
 use crate::error::{Error, Result};
 

@@ -8,6 +8,7 @@ mod planes;
 mod probe;
 mod probe_analysis;
 mod probe_cases;
+mod probe_hostile;
 mod regions;
 mod regions_of_runs;
 mod report;

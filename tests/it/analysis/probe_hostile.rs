@@ -1,7 +1,7 @@
 //! Every solver on feature sets that nets produce when they have memorized, diverged or died:
 //! the end is checked by an evaluation of the objective and its gradient of its own.
 
-use super::{Design, Fit, FitOptions, Probe, Recipe, Scalar, Solver};
+use stratagram::probe::{Design, Fit, FitOptions, Probe, Recipe, Scalar, Solver};
 
 /// Feature sets; each is fitted by every solver, with f32 and f64 features.
 const N_SETS: usize = 600;
