@@ -284,19 +284,23 @@ impl<T: Scalar> Design<T> {
         let mut stop = self.stop(options.tolerance);
         let n = options.max_iterations;
         let highest = problem.objective_at_origin() + 1e-3;
+        let mut is_from_origin = theta.as_flattened().iter().all(|value| *value == 0.0);
         let mut best = problem.minimize(theta, metric, n, &mut stop);
+        let mut is_spent = best.iterations == n;
         // A start from far off may leave no way down but for rounding, a small λ a metric that
         // is not definite: from the origin, and with a sounder metric, there is one.
         for damping in [0.0, DAMPING, DAMPING.sqrt()] {
             let is_near = best.converged
                 || self.max_norm(&best.gradient) <= NEAR * options.tolerance;
-            if is_near && best.objective <= highest {
+            let may_stay = is_near || (is_spent && is_from_origin);
+            if may_stay && best.objective <= highest {
                 break;
             }
             let targets = problem.targets.clone();
             let problem = Problem { targets, damping, ..*problem };
             let origin = self.origin(problem.targets.n_classes);
             let end = problem.minimize(origin, None, n, &mut stop);
+            (is_spent, is_from_origin) = (end.iterations == n, true);
             let iterations = best.iterations + end.iterations;
             let is_optimal = end.converged && end.objective <= highest;
             if is_optimal || best.objective.is_nan() || end.objective < best.objective {

@@ -2,7 +2,6 @@
 
 mod analysis_measures;
 mod end_to_end;
-mod panics;
 mod phases;
 mod planes;
 mod probe;

@@ -52,7 +52,7 @@ fn doctor_names_what_experiments_can_ask_for() {
         fs::write(folder.path().join("a.toml"), text).unwrap();
         let wrong = if key == "analysis.measures" { "['none']" } else { "'none'" };
         let change = format!("{key}={wrong}");
-        let output = answer(&["train", "a.toml", &change, "--dry-run"], folder.path());
+        let output = answer(&["run", "a.toml", &change, "--dry-run"], folder.path());
         let [_, message] = texts(&output);
         let listed: Vec<&str> = message.split('"').skip(1).step_by(2).collect();
         assert!(listed.len() > 2, "{message}");

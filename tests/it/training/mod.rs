@@ -8,6 +8,7 @@ mod experiments;
 mod follow;
 mod forks;
 mod mlp;
+mod panics;
 mod schedules;
 mod seeds;
 mod sweep;
