@@ -107,6 +107,14 @@ impl Fit {
 }
 
 impl Probe {
+    /// Whether every weight is a number that f32 holds; a bias may be −∞, which is that of a
+    /// class without an example.
+    pub fn is_finite(&self) -> bool {
+        let is_bias = |bias: &f32| bias.is_finite() || *bias == f32::NEG_INFINITY;
+        self.weight.iter().all(|weight| weight.is_finite())
+            && self.bias.iter().all(is_bias)
+    }
+
     /// W·x + b of each example of `features` `[n, n_features]`: `[n, n_classes]`.
     ///
     /// An example's logits do not depend on the other examples. Cost: 16

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::features::check_finite;
 use crate::analyze::plan::{Plan, pooled_nodes};
 use crate::error::Result;
 use crate::probe::Probe;
@@ -26,13 +27,15 @@ pub(super) fn classify(
             outputs.split_last().expect("the net's output is asked for");
         classes[classifiers.len()][0].extend(largest(logits, plan.data.n_classes));
         let layers = classifiers.par_iter().zip(&plan.layers).zip(outputs);
-        layers.zip(&mut classes).for_each(|(((probes, layer), output), classes)| {
+        let layers = layers.zip(&mut classes);
+        layers.try_for_each(|(((probes, layer), output), classes)| {
             let features = plan.pooling.of_pooled(output, layer.shape);
+            check_finite(layer, &features)?;
             for (probe, classes) in probes.iter().zip(classes) {
                 classes.extend(probe.predict(&features, range.len()));
             }
-        });
-        Ok(())
+            Ok(())
+        })
     })?;
     Ok(classes)
 }

@@ -3,7 +3,7 @@
 use crate::analyze::part::Probed;
 use crate::analyze::plan::other_penalties;
 use crate::data::Data;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{ProbeConfig, ProbeLabels, ProbeSolver};
 use crate::probe::{Design, Fit, FitOptions, HeldOut, Probe, Recipe, Solver};
 use crate::represent::Layer;
@@ -105,6 +105,15 @@ pub(crate) fn fit_probes(
             ProbeLabels::Clean => ProbeLabels::Noisy,
         };
         fitted.push(fit(other, config.l2, COUNTED_TOLERANCE, Some(&main)));
+    }
+    if fitted.iter().any(|fitted| !fitted.fit.probe.is_finite()) {
+        let place = format!("the probe of layer `{}`", layer.name);
+        return Err(Error::new(
+            ErrorKind::NonFinite,
+            place,
+            "has a weight that overflows",
+        )
+        .fix("take a smaller `analysis.probe.lr`, or another solver"));
     }
     Ok(fitted)
 }

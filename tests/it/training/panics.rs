@@ -4,7 +4,7 @@ use std::fs;
 
 use stratagram::report::RunResults;
 
-use crate::support::runs::succeed;
+use crate::support::runs::{command, succeed, texts};
 
 /// A CNN that has memorized its training set: every probability is 0 or 1 but for rounding, so
 /// that the curvature of the probes' biases is a difference of two equal sums.
@@ -54,4 +54,17 @@ fn a_vit_of_any_patch_is_reported_shown_and_exported() {
     let layers: Vec<&str> =
         run.matrices[0].layers.iter().map(|matrix| matrix.layer.as_str()).collect();
     assert_eq!(layers, ["embed", "blocks.0", "norm", "head"]);
+}
+
+#[test]
+fn probes_that_diverge_end_the_analysis_with_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("memorized.toml"), MEMORIZED).unwrap();
+    let changes = "train.epochs=1 train.checkpoints=[0,1] analysis.probe.solver=sgd \
+                   analysis.probe.lr=1e30";
+    let mut run =
+        command(folder.path(), &format!("run memorized.toml {changes} --out run"));
+    let [_, message] = texts(&run.output().unwrap());
+    assert!(message.contains("has a weight that overflows"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
 }
