@@ -150,7 +150,7 @@ mod tests {
                     confounder: Some("x.npy".into()),
                     ..Options::new(Measure::Procrustes)
                 },
-                "`--confounder` has no meaning for procrustes; expected cka or cka-rbf",
+                "`--confounder` has no meaning for procrustes; expected one of cka, cka-rbf",
             ),
         ] {
             let error = wrong.check().unwrap_err();

@@ -98,7 +98,7 @@ mod tests {
         let run = with_matrices(&directory.path().join("run"));
         let text = overview(run.root(), LOOK).unwrap();
         assert!(text.lines().next().unwrap().ends_with(
-            "run: CNN5 k=4, digits (1000 training images), label noise 0.2, 400 epochs, \
+            "run: CNN5 of width 4, digits (1000 training images), label noise 0.2, 400 epochs, \
              seed 0"
         ));
         assert!(text.contains("perfect fit at epoch 2"), "{text}");
