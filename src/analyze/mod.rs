@@ -27,6 +27,7 @@ pub use change::{change, change_recording};
 pub use follow::follow;
 pub use pictures::{View, draw_regions};
 pub use pipeline::analyze;
+pub(crate) use plan::Plan;
 pub use plan::{INPUT, OUTPUT};
 pub use recording::analyze_recording;
 pub use work::Work;

@@ -28,8 +28,8 @@ pub(super) struct Arguments {
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {
-    let value = |format: Format| PossibleValue::new(format.name).help(format.about);
-    PossibleValuesParser::new(FORMATS.map(value))
+    let value = |format: &Format| PossibleValue::new(format.name).help(format.about);
+    PossibleValuesParser::new(FORMATS.iter().map(value))
         .map(|name| Format::from_name(&name).expect("one of the possible values"))
 }
 

@@ -19,13 +19,18 @@ pub use format::Format;
 pub use source::{Selection, Source};
 
 /// Every format.
-pub const FORMATS: [Format; 5] =
-    [safetensors::FORMAT, npz::FORMAT, csv::FORMAT, parquet::FORMAT, tensorboard::FORMAT];
+pub const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    npz::FORMAT,
+    csv::FORMAT,
+    parquet::FORMAT,
+    tensorboard::FORMAT,
+];
 
 impl Format {
     /// The format of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        FORMATS.into_iter().find(|format| format.name == name)
+        FORMATS.iter().find(|format| format.name == name).copied()
     }
 }
 

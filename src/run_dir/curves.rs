@@ -87,6 +87,29 @@ fn has_any(header: &StringRecord, names: &[&str]) -> bool {
     header.iter().any(|found| names.contains(&found))
 }
 
+/// Anyone's error curves as the text of a `history.csv`: the table as it is if it has errors,
+/// else its epochs with the errors that its accuracies give.
+///
+/// # Errors
+/// As [`read_curves`].
+pub fn history_text(path: &Path) -> Result<String> {
+    let curves = read_curves(path)?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::io(path, "cannot be read", error))?;
+    let header = text.lines().next().unwrap_or_default();
+    let has = |name: &str| header.split(',').any(|column| column.trim() == name);
+    if has("train_error") && has("test_error") {
+        return Ok(text);
+    }
+    let number =
+        |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
+    let rows = curves.epoch().iter().zip(curves.train_error()).zip(curves.test_error());
+    let rows = rows.map(|((epoch, train), test)| {
+        format!("{epoch},{},{}\n", number(*train), number(*test))
+    });
+    Ok("epoch,train_error,test_error\n".to_owned() + &rows.collect::<String>())
+}
+
 fn check_header(path: &Path, header: &StringRecord) -> Result<()> {
     let needed = [("epoch", &["epoch"][..])].into_iter().chain(ERRORS);
     let missing = needed.into_iter().find(|(_, names)| !has_any(header, names));

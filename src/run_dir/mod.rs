@@ -24,7 +24,7 @@ pub use arrays::{Labels, MatrixFile, Place};
 pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
-pub use curves::read_curves;
+pub use curves::{history_text, read_curves};
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use paths::check_name;
@@ -35,10 +35,10 @@ pub use table_file::{
 };
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
-const LOCK: &str = "lock";
+const LOCK: &str = RunFile::Lock.about().pattern;
 /// The file whose lock is the right to analyse: to write signatures, probes, matrices, their
 /// tables, regions and phases. It may be held while another process trains.
-const ANALYSIS_LOCK: &str = "analysis.lock";
+const ANALYSIS_LOCK: &str = RunFile::AnalysisLock.about().pattern;
 
 /// A run directory; `docs/FORMAT.md` describes its files.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl RunDir {
     /// If `root` holds no `run.json`, one of another format, or a [`Recording`].
     pub fn open(root: &Path) -> Result<Self> {
         Manifest::read(&run_json_of(root)?)?;
-        let experiment = Some(read_experiment(&root.join("experiment.toml"))?);
+        let experiment = Some(read_experiment(&RunFile::Experiment.path(root))?);
         Ok(Self { root: root.to_owned(), experiment, lock: None })
     }
 
@@ -223,7 +223,7 @@ impl RunDir {
 
     /// The steps of the checkpoints, rising.
     pub(crate) fn checkpoint_steps(&self) -> Result<Vec<u64>> {
-        steps_in(&self.checkpoint_dir(), ".safetensors")
+        steps_of(&self.root, RunFile::Checkpoint)
     }
 
     /// The rows of a table; none where it is absent.
@@ -328,25 +328,16 @@ impl RunDir {
     }
 }
 
-/// The steps of the files `step-….ending` of a directory, rising; none if it is missing.
-fn steps_in(directory: &Path, ending: &str) -> Result<Vec<u64>> {
-    if !directory.exists() {
-        return Ok(Vec::new());
-    }
-    let cannot = |error| Error::io(directory, "cannot be read", error);
-    let mut steps = Vec::new();
-    for entry in fs::read_dir(directory).map_err(cannot)? {
-        let name = entry.map_err(cannot)?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(ending));
-        steps.extend(stem.and_then(paths::parse_step_name));
-    }
+/// The steps of the files of a kind, rising.
+fn steps_of(root: &Path, file: RunFile) -> Result<Vec<u64>> {
+    let mut steps: Vec<u64> = file.list(root)?.iter().map(Found::step).collect();
     steps.sort_unstable();
     Ok(steps)
 }
 
 /// The `run.json` of a run directory, which must be there.
 fn run_json_of(root: &Path) -> Result<PathBuf> {
-    let path = root.join("run.json");
+    let path = RunFile::Manifest.path(root);
     if path.exists() {
         return Ok(path);
     }
@@ -370,7 +361,7 @@ fn refuse_foreign(root: &Path) -> Result<()> {
             .expected("a run directory, or an empty or new one")
             .fix("choose another directory with --out"))
     };
-    if !root.exists() || root.join("run.json").exists() {
+    if !root.exists() || RunFile::Manifest.path(root).exists() {
         return Ok(());
     }
     if !root.is_dir() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, RunDir, check_name, manifest};
+use super::{Checkpoint, RunDir, RunFile, check_name, manifest};
 use crate::array_file::{Array, read_npz_member};
 use crate::error::{Error, Result};
 use crate::similarity::Estimator;
@@ -112,7 +112,7 @@ impl Recording {
         about: &[(&str, &str)],
     ) -> Result<Self> {
         super::refuse_foreign(root)?;
-        let path = root.join("run.json");
+        let path = RunFile::Manifest.path(root);
         if path.exists() {
             let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
             return there.ok_or_else(|| {
@@ -144,7 +144,16 @@ impl Recording {
 
     /// The row recorded at `step`.
     pub fn row(&self, step: u64) -> PathBuf {
-        self.run.root.join(ROWS).join(format!("{}.npz", super::paths::step_name(step)))
+        let step = super::paths::step_name(step);
+        RunFile::Row.path_of(&self.run.root, &[("step", &step)])
+    }
+
+    /// Writes `history.csv`: a header and rows, as [`super::history_text`] gives them.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn write_history(&self, text: &str) -> Result<()> {
+        super::write_atomic(&self.run.history(), text.as_bytes())
     }
 
     /// The rows that hold signatures, in the order of steps.
@@ -152,11 +161,10 @@ impl Recording {
     /// # Errors
     /// If a row cannot be read or has no epoch.
     pub fn rows(&self) -> Result<Vec<Checkpoint>> {
-        let directory = self.run.root.join(ROWS);
         let first =
             format!("cka/{}/{}", self.recorded.groups[0].name, self.recorded.layers[0]);
         let mut rows = vec![];
-        for step in super::steps_in(&directory, ".npz")? {
+        for step in super::steps_of(&self.run.root, RunFile::Row)? {
             let path = self.row(step);
             if read_npz_member(&path, &first)?.is_none() {
                 continue;
@@ -170,7 +178,7 @@ impl Recording {
             rows.push(Checkpoint { step, epoch, path });
         }
         if !rows.is_sorted_by(|a, b| a.epoch < b.epoch) {
-            return Err(Error::data(&directory, "has rows whose epochs do not rise")
+            return Err(Error::data(&self.run.root, "has rows whose epochs do not rise")
                 .expected("epochs that rise with the steps"));
         }
         Ok(rows)
@@ -179,5 +187,3 @@ impl Recording {
 
 /// `source` in the `run.json` of a recording.
 const SOURCE: &str = "recorded";
-/// The directory of its rows.
-const ROWS: &str = "recorded";

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::plan::Planned;
-use crate::run_dir::{RunDir, Status};
+use crate::run_dir::{RunDir, RunFile, Status};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,7 +52,7 @@ impl Planned {
         RunDir::open(root).is_ok_and(|run| {
             *run.experiment() == self.experiment
                 && run.manifest().is_ok_and(|own| own.status == Status::Complete)
-                && root.join("report/index.html").exists()
+                && RunFile::Page.path(root).exists()
         })
     }
 }

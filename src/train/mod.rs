@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind};
 use crate::net::initial_weights;
 use crate::observer::Observer;
-use crate::run_dir::{RunDir, Status};
+use crate::run_dir::{RunDir, RunFile, Status};
 use crate::seed;
 
 use history::Evaluator;
@@ -256,7 +256,7 @@ pub fn check_start(
     match fork {
         Some(fork) => fork.check(experiment, data, out),
         // A fork that is there continues without its parent.
-        None if out.join("run.json").exists() => Ok(()),
+        None if RunFile::Manifest.path(out).exists() => Ok(()),
         None => check_no_fork(experiment),
     }
 }

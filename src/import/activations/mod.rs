@@ -12,8 +12,9 @@ use crate::activations::{Examples, Features, Item, Policy, Reading, check_exampl
 use crate::array_file::{Array, NamedArrays, Values, npz_bytes};
 use crate::error::{Error, Result};
 use crate::observer::{Observer, Progress};
+use crate::run_dir::tables::SampleRow;
 use crate::run_dir::{
-    Recorded, RecordedGroup, Recording, check_name, read_curves, write_atomic,
+    Recorded, RecordedGroup, Recording, check_name, history_text, write_atomic,
 };
 use crate::similarity::{Estimator, Measure, Settings};
 use layout::{Epoch, Layout, Saved};
@@ -96,7 +97,7 @@ fn begin(
     layers: &[String],
     ids: &[String],
 ) -> Result<Recording> {
-    let history = options.history.as_deref().map(history).transpose()?;
+    let history = options.history.as_deref().map(history_text).transpose()?;
     let recorded = Recorded {
         probes: None,
         estimator: options.estimator,
@@ -110,20 +111,15 @@ fn begin(
     };
     let recording = Recording::begin(out, &recorded, &[("model", "Activations")])?;
     let history = history.unwrap_or_else(|| "step,epoch\n".into());
-    write_atomic(&recording.run().history(), history.as_bytes())?;
-    write_ids(&out.join("sample_ids.csv"), &options.group, ids)?;
+    recording.write_history(&history)?;
+    let row = |(row, id): (usize, &String)| SampleRow {
+        group: options.group.clone(),
+        row: row as u64,
+        id: id.clone(),
+    };
+    let rows: Vec<SampleRow> = ids.iter().enumerate().map(row).collect();
+    recording.run().write_rows(&rows)?;
     Ok(recording)
-}
-
-fn write_ids(path: &Path, group: &str, ids: &[String]) -> Result<()> {
-    let mut table = csv::Writer::from_writer(vec![]);
-    let header = ["group", "row", "id"].map(str::to_owned);
-    let rows = ids.iter().enumerate();
-    let rows = rows.map(|(row, id)| [group.to_owned(), row.to_string(), id.clone()]);
-    for row in std::iter::once(header).chain(rows) {
-        table.write_record(&row).expect("memory can be written");
-    }
-    write_atomic(path, &table.into_inner().expect("memory can be written"))
 }
 
 /// The ids of the examples, checked between the layers.
@@ -174,26 +170,6 @@ fn reduce(epoch: f64, layers: &[Saved], options: &ActivationOptions) -> NamedArr
         part.push(place, Array::new(&[row.len()], Values::F32(row)));
     }
     part
-}
-
-/// A table of errors in the form of history.csv.
-fn history(path: &Path) -> Result<String> {
-    let curves = read_curves(path)?;
-    let text = fs::read_to_string(path)
-        .map_err(|error| Error::io(path, "cannot be read", error))?;
-    let header = text.lines().next().unwrap_or_default();
-    let has = |name: &str| header.split(',').any(|column| column.trim() == name);
-    if has("train_error") && has("test_error") {
-        return Ok(text);
-    }
-    // Accuracies: the page shows errors.
-    let number =
-        |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
-    let rows = curves.epoch().iter().zip(curves.train_error()).zip(curves.test_error());
-    let rows = rows.map(|((epoch, train), test)| {
-        format!("{epoch},{},{}\n", number(*train), number(*test))
-    });
-    Ok("epoch,train_error,test_error\n".to_owned() + &rows.collect::<String>())
 }
 
 fn lines(path: &Path) -> Result<Vec<String>> {

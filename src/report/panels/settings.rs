@@ -42,21 +42,22 @@ pub(super) const PANEL: Panel = Panel {
 fn html(run: &RunResults) -> String {
     let mut html = String::from("<div class=\"columns\">\n");
     let experiment = experiment_rows(&run.experiment);
-    html += &table("Experiment", "experiment.toml", &experiment);
+    html += &table("Experiment", RunFile::Experiment, &experiment);
     let mut rows = vec![];
     for key in SHOWN {
         manifest_rows(key, &run.manifest[key], &mut rows);
     }
-    html += &table("Run", "run.json", &rows);
+    html += &table("Run", RunFile::Manifest, &rows);
     html += "</div>\n";
     html += &loading(run);
     html += &citation(run);
     html
 }
 
-fn table(title: &str, file: &str, rows: &[(String, String)]) -> String {
+fn table(title: &str, file: RunFile, rows: &[(String, String)]) -> String {
     let mut html = format!("<div><h3>{title}</h3>\n");
     if rows.is_empty() {
+        let file = file.about().pattern;
         let _ = writeln!(html, "<p class=\"absent\">{file} is absent.</p></div>");
         return html;
     }

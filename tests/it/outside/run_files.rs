@@ -1,9 +1,10 @@
 //! What is derived from the declarations of a run's files and tables: the tables of
 //! docs/FORMAT.md, the Python reader's description, what `--fresh` removes, what is exported.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stratagram::export::FORMATS;
 use stratagram::run_dir::tables::TABLES;
@@ -72,6 +73,55 @@ fn the_documented_formats_are_those_that_are_declared() {
         .collect();
     let documented = table_below("## Exports");
     assert_eq!(documented, declared, "see {FORMAT}");
+}
+
+/// What stands in quotes in a line.
+fn literals(line: &str) -> impl Iterator<Item = &str> {
+    line.split('"').skip(1).step_by(2)
+}
+
+/// Rust files below a folder, but for those of a module.
+fn sources(folder: &Path, but: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path != but {
+            sources(&path, but, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// One door: no other module builds a path of a run or opens a table.
+#[test]
+fn only_run_dir_knows_where_the_files_of_a_run_are() {
+    let mut names = BTreeSet::new();
+    for pattern in RunFile::ALL.map(|file| file.about().pattern) {
+        names.insert(pattern);
+        names.extend(pattern.rsplit_once('/').map(|(folder, _)| folder));
+        // Words that say more than a folder's name stand only in calls of `join`.
+        names.extend(pattern.split_once('/').map(|(folder, _)| folder));
+    }
+    let mut files = vec![];
+    sources(Path::new("src"), Path::new("src/run_dir"), &mut files);
+    assert!(files.len() > 100);
+    for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap().lines();
+        for line in code.filter(|line| !line.trim_start().starts_with("//")) {
+            let is_path = |name: &str| {
+                names.contains(name) && (name.contains('.') || line.contains("join("))
+            };
+            let found = literals(line).find(|literal| is_path(literal));
+            assert!(found.is_none(), "{}: {line}", file.display());
+        }
+        // Files of others, and what is printed, are not a run's.
+        let is_other =
+            ["label_file.rs", "comparison.rs"].iter().any(|f| file.ends_with(f));
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let is_reader = ["csv::Reader", "csv::Writer"].iter().any(|c| code.contains(c));
+        assert!(is_other || !is_reader, "{} reads a table itself", file.display());
+    }
 }
 
 /// `RunFile::OptimizerState` as `optimizer_state`.
