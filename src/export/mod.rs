@@ -4,6 +4,7 @@
 //! Reads only a run directory (docs/FORMAT.md); the same run gives the same bytes.
 
 mod csv;
+mod features;
 mod format;
 mod npz;
 mod parquet;
@@ -25,6 +26,7 @@ pub const FORMATS: &[Format] = &[
     csv::FORMAT,
     parquet::FORMAT,
     tensorboard::FORMAT,
+    features::FORMAT,
 ];
 
 impl Format {

@@ -242,7 +242,7 @@ impl RunFile {
     /// # Errors
     /// If a directory cannot be listed.
     pub fn list(self, root: &Path) -> Result<Vec<Found>> {
-        let mut search = Search { stops_at_links: false, ..Search::default() };
+        let mut search = Search::default();
         search.descend(root, self.about().pattern, &[])?;
         Ok(search.found)
     }
@@ -288,7 +288,7 @@ pub(super) fn remove(
     goes: impl Fn(&Found) -> bool,
 ) -> Result<()> {
     for file in files {
-        let mut search = Search { stops_at_links: true, ..Search::default() };
+        let mut search = Search { is_removal: true, ..Search::default() };
         search.descend(root, file.about().pattern, &[])?;
         for found in search.found.into_iter().filter(&goes) {
             remove_file(&found.path)?;
@@ -304,8 +304,9 @@ pub(super) fn remove(
 /// Files that match a pattern, and the directories on the way to them.
 #[derive(Default)]
 struct Search {
-    /// Whether a link in a directory's place counts as found, and is not followed.
-    stops_at_links: bool,
+    /// Then a link in a directory's place counts as found and is not followed, and only names
+    /// that the program itself gives are found.
+    is_removal: bool,
     found: Vec<Found>,
     directories: Vec<PathBuf>,
 }
@@ -328,7 +329,8 @@ impl Search {
             let value = file.strip_prefix(start).and_then(|file| file.strip_suffix(end));
             let fits = |value: &&str| match name {
                 "step" => parse_step_name(value).is_some(),
-                _ => is_plain(value),
+                _ if self.is_removal => is_plain(value),
+                _ => !value.is_empty() && !value.starts_with('.'),
             };
             if let Some(value) = value.filter(fits) {
                 let mut names = names.to_vec();
@@ -348,13 +350,13 @@ impl Search {
     ) -> Result<()> {
         let Ok(itself) = fs::symlink_metadata(&path) else { return Ok(()) };
         let is_directory =
-            if self.stops_at_links { itself.is_dir() } else { path.is_dir() };
+            if self.is_removal { itself.is_dir() } else { path.is_dir() };
         match rest {
             Some(rest) if is_directory => {
                 self.directories.push(path.clone());
                 self.descend(&path, rest, &names)?;
             }
-            Some(_) if !(self.stops_at_links && itself.is_symlink()) => {}
+            Some(_) if !(self.is_removal && itself.is_symlink()) => {}
             None if is_directory => {}
             _ => self.found.push(Found { path, names }),
         }

@@ -5,6 +5,7 @@ mod cli_similarity;
 mod cli_similarity_routes;
 mod data_sets;
 mod doctor;
+mod exported_features;
 mod hostile_arrays;
 mod hostile_checkpoints;
 mod import;
