@@ -349,8 +349,7 @@ impl Search {
         names: Vec<(&'static str, String)>,
     ) -> Result<()> {
         let Ok(itself) = fs::symlink_metadata(&path) else { return Ok(()) };
-        let is_directory =
-            if self.is_removal { itself.is_dir() } else { path.is_dir() };
+        let is_directory = if self.is_removal { itself.is_dir() } else { path.is_dir() };
         match rest {
             Some(rest) if is_directory => {
                 self.directories.push(path.clone());

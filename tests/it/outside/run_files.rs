@@ -184,13 +184,20 @@ fn files(root: &Path) -> Files {
 fn nothing_of_the_old_run_is_left_after_fresh() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    succeed(here, &format!("run {SETTINGS} analysis.drs.floor=all --out run-with-a-past"));
+    succeed(
+        here,
+        &format!("run {SETTINGS} analysis.drs.floor=all --out run-with-a-past"),
+    );
     for table in TABLES.iter().filter(|table| table.file != RunFile::SampleIds) {
         let path = table.file.path(&here.join("run-with-a-past"));
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.lines().count() > 1, "{}", path.display());
     }
-    for mine in ["run-with-a-past/notes.txt", "run-with-a-past/iou/test/mine.png", "run-with-a-past/report/mine.html"] {
+    for mine in [
+        "run-with-a-past/notes.txt",
+        "run-with-a-past/iou/test/mine.png",
+        "run-with-a-past/report/mine.html",
+    ] {
         fs::write(here.join(mine), "mine").unwrap();
     }
     let other = format!("{SETTINGS} seed=1 analysis.layers=fc");
