@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::atomic::write_atomic;
+use super::files::{Found, RunFile};
+use super::run::RunDir;
 use super::table_file::first_column;
 use super::tables::CellRow;
-use super::{RunDir, RunFile, write_atomic};
 use crate::array_file::{
     Array, NamedArrays, Values, npy_bytes, npz_bytes, read_npy, read_npz_members,
 };
@@ -208,8 +210,8 @@ impl MatrixFile {
     /// # Errors
     /// If a directory cannot be listed.
     pub fn list(root: &Path) -> Result<Vec<Self>> {
-        let name = |found: &super::Found, of| found.name(of).to_owned();
-        let matrix = |found: super::Found| Self {
+        let name = |found: &Found, of| found.name(of).to_owned();
+        let matrix = |found: Found| Self {
             measure: name(&found, "measure"),
             group: name(&found, "group"),
             layer: name(&found, "layer"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::RunDir;
+use super::run::RunDir;
 use crate::error::{Error, Result};
 use crate::phases::Curves;
 

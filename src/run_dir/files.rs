@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::atomic::remove_file;
-use super::paths::{is_plain, parse_step_name};
+use super::names::{check_name, is_plain, parse_step_name};
 use crate::error::{Error, Result};
 
 /// A kind of file of a run directory; those whose pattern has a `<name>` exist many times.
@@ -231,7 +231,7 @@ impl RunFile {
             let value = names.iter().find(|(own, _)| *own == name);
             let (_, value) =
                 value.unwrap_or_else(|| panic!("`{pattern}` needs a `{name}`"));
-            super::check_name(value).unwrap_or_else(|error| panic!("{error}"));
+            check_name(value).unwrap_or_else(|error| panic!("{error}"));
             path.push(format!("{start}{value}{end}"));
         }
         path

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, RunDir, RunFile, check_name, manifest};
+use super::atomic::write_atomic;
+use super::files::RunFile;
+use super::manifest;
+use super::names::{check_name, step_name};
+use super::run::{Checkpoint, RunDir, refuse_foreign, run_json_of, steps_of};
 use crate::array_file::{Array, read_npz_member};
 use crate::error::{Error, Result};
 use crate::similarity::Estimator;
@@ -70,7 +74,7 @@ impl Recording {
     /// # Errors
     /// If `root` holds no run, or `run.json` does not describe a recording as it should.
     pub fn open(root: &Path) -> Result<Option<Self>> {
-        let path = super::run_json_of(root)?;
+        let path = run_json_of(root)?;
         let value = manifest::read_json(&path)?;
         if value["source"] != SOURCE {
             return Ok(None);
@@ -111,7 +115,7 @@ impl Recording {
         recorded: &Recorded,
         about: &[(&str, &str)],
     ) -> Result<Self> {
-        super::refuse_foreign(root)?;
+        refuse_foreign(root)?;
         let path = RunFile::Manifest.path(root);
         if path.exists() {
             let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
@@ -128,7 +132,7 @@ impl Recording {
         value["recording"] =
             serde_json::to_value(recorded).expect("names and numbers have a JSON form");
         let text = serde_json::to_string_pretty(&value).expect("a value has a JSON form");
-        super::write_atomic(&path, (text + "\n").as_bytes())?;
+        write_atomic(&path, (text + "\n").as_bytes())?;
         Ok(Self::open(root)?.expect("the source that was just written"))
     }
 
@@ -144,7 +148,7 @@ impl Recording {
 
     /// The row recorded at `step`.
     pub fn row(&self, step: u64) -> PathBuf {
-        let step = super::paths::step_name(step);
+        let step = step_name(step);
         RunFile::Row.path_of(&self.run.root, &[("step", &step)])
     }
 
@@ -153,7 +157,7 @@ impl Recording {
     /// # Errors
     /// If the operating system refuses.
     pub fn write_history(&self, text: &str) -> Result<()> {
-        super::write_atomic(&self.run.history(), text.as_bytes())
+        write_atomic(&self.run.history(), text.as_bytes())
     }
 
     /// The rows that hold signatures, in the order of steps.
@@ -164,7 +168,7 @@ impl Recording {
         let first =
             format!("cka/{}/{}", self.recorded.groups[0].name, self.recorded.layers[0]);
         let mut rows = vec![];
-        for step in super::steps_of(&self.run.root, RunFile::Row)? {
+        for step in steps_of(&self.run.root, RunFile::Row)? {
             let path = self.row(step);
             if read_npz_member(&path, &first)?.is_none() {
                 continue;

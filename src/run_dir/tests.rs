@@ -1,4 +1,10 @@
+use std::fs;
+use std::path::Path;
+
+use super::lock::{LOCK, take_lock};
 use super::*;
+use crate::error::ErrorKind;
+use crate::experiment::Experiment;
 
 fn experiment(overrides: &[&str]) -> Experiment {
     let text = "[data]\nkind = 'digits'\n[net]\nkind = 'cnn5'\nwidth = 4\n";
@@ -96,19 +102,19 @@ fn fresh_removes_our_files_alone_and_goes_on_when_interrupted() {
     write_atomic(&run.checkpoint(8), b"x").unwrap();
     let of_layer = [("measure", "drs"), ("group", "test"), ("layer", "fc")];
     let of_step = [("step", "step-000000008"), ("figure", "probes")];
-    let names = [&of_layer[..], &of_step].concat();
+    let parts = [&of_layer[..], &of_step].concat();
     let is_kept =
         |file: &RunFile| file.is(Mark::Kept) || file.about().writer == Writer::Recorder;
     for file in RunFile::ALL.into_iter().filter(|file| !is_kept(file)) {
-        if !file.path_of(root, &names).exists() {
-            write_atomic(&file.path_of(root, &names), b"x").unwrap();
+        if !file.path_of(root, &parts).exists() {
+            write_atomic(&file.path_of(root, &parts), b"x").unwrap();
         }
     }
     fs::write(root.join("notes.txt"), "mine").unwrap();
     drop(run);
     drop(RunDir::create_or_open(root, &experiment(&[]), true).unwrap());
     assert_eq!(
-        super::tests::names(root),
+        names(root),
         ["analysis.lock", "experiment.toml", "lock", "notes.txt", "run.json"]
     );
     // A process that ended while emptying: the next one empties, even without `fresh`.
@@ -173,11 +179,11 @@ fn unfinished_files_are_removed_on_opening() {
 #[test]
 fn a_copy_of_the_open_file_does_not_hold_a_lock() {
     let folder = tempfile::tempdir().unwrap();
-    let lock = super::take_lock(folder.path(), super::LOCK).unwrap();
+    let lock = take_lock(folder.path(), LOCK).unwrap();
     let copy = lock.0.try_clone().unwrap();
-    let error = super::take_lock(folder.path(), super::LOCK).unwrap_err();
+    let error = take_lock(folder.path(), LOCK).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     drop(lock);
-    super::take_lock(folder.path(), super::LOCK).unwrap();
+    take_lock(folder.path(), LOCK).unwrap();
     drop(copy);
 }

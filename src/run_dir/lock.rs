@@ -1,0 +1,68 @@
+//! Who holds a run directory.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use super::atomic::write_error;
+use super::files::RunFile;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The file whose lock is the right to train: to write all but what the analysis writes.
+pub(super) const LOCK: &str = RunFile::Lock.about().pattern;
+/// The file whose lock is the right to analyze: to write signatures, probes, matrices, their
+/// tables, regions and phases. It may be held while another process trains.
+pub(super) const ANALYSIS_LOCK: &str = RunFile::AnalysisLock.about().pattern;
+
+/// A lock on a file. A process that is just being started holds a copy of every open file, so
+/// closing it would not always release the lock at once.
+#[derive(Debug)]
+pub(super) struct Lock(pub(super) File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes a lock, or names the process that holds it.
+pub(super) fn take_lock(root: &Path, name: &str) -> Result<Lock> {
+    let path = root.join(name);
+    let cannot = |error| Error::io(&path, "cannot be locked", error);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(200).read_to_string(&mut holder);
+            let place = root.display().to_string();
+            let found = format!("is in use by {}", holder.trim().escape_default());
+            return Err(Error::new(ErrorKind::Busy, place, found)
+                .fix("wait until it ends, or choose another directory with --out"));
+        }
+        Err(TryLockError::Error(error)) => return Err(cannot(error)),
+    }
+    let holder = format!("process {} on {}\n", std::process::id(), host());
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(holder.as_bytes()));
+    written.map_err(|error| write_error(&path, error))?;
+    Ok(Lock(file))
+}
+
+fn host() -> String {
+    let from_file = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let from_environment = || {
+        let name = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME"));
+        name.ok()
+    };
+    let name = from_file.or_else(from_environment).unwrap_or_default();
+    if name.trim().is_empty() { "this host".into() } else { name.trim().to_owned() }
+}
