@@ -4,12 +4,12 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::catalogue::{Family, Known, Place, parquet_files};
+use super::files::stored::Stored;
+use super::files::{cifar, folder, idx, npz, parquet};
 use super::sample::permutation;
-use super::stored::Stored;
-use super::{
-    DIGITS_COUNT, ImageSet, arrays, cifar, classes, digits, folder, idx, mnist1d, parquet,
-};
+use super::sets::known::{Family, Known, Place, parquet_files};
+use super::sets::{digits, known, mnist1d};
+use super::{DIGITS_COUNT, ImageSet};
 use crate::error::{Error, Result};
 use crate::experiment::{DataConfig, DataKind};
 use crate::net::Shape;
@@ -35,9 +35,9 @@ pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
     let path = config.path.as_deref();
     let stored = if config.kind == DataKind::Mnist1d {
         let (train, test) = mnist1d::generate(config.seed);
-        let names = classes::DIGITS.iter().map(|&name| name.to_owned()).collect();
+        let names = digits::CLASSES.iter().map(|&name| name.to_owned()).collect();
         Stored::complete(train, test, names, "MNIST-1D")
-    } else if let Some(known) = Known::of(config.kind) {
+    } else if let Some(known) = known(config.kind) {
         load_known(known, path)?
     } else {
         let missing = || Error::usage("`data.path`", "is missing").expected("a path");
@@ -73,7 +73,7 @@ fn load_unnamed(kind: DataKind, path: &Path, size: Option<usize>) -> Result<Stor
             same_shapes(path, &stored)?;
             Ok(stored)
         }
-        _ => arrays::load(path)
+        _ => npz::load(path)
             .map(|(train, test)| Stored::complete(train, test, vec![], "arrays")),
     }
 }
@@ -176,7 +176,7 @@ fn choose_digits(config: &DataConfig) -> Result<Chosen> {
         train_index: order,
         test_index,
         n_positions: DIGITS_COUNT,
-        class_names: classes::DIGITS.iter().map(|&name| name.to_owned()).collect(),
+        class_names: digits::CLASSES.iter().map(|&name| name.to_owned()).collect(),
         name: "digits".into(),
         sha256: checksum(&[&all]),
     })

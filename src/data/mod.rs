@@ -11,35 +11,23 @@ use crate::error::{Error, Result};
 use crate::experiment::{Augmentation, DataKind, Experiment, NoiseKind, Normalize};
 use crate::net::Shape;
 
-mod arrays;
 mod augment;
 mod batches;
-mod catalogue;
 mod choose;
-mod cifar;
-mod classes;
-mod digits;
 mod directories;
 #[cfg(feature = "fetch")]
 mod download;
-mod folder;
+mod files;
 mod groups;
-mod idx;
 mod image_set;
 mod label_file;
 mod label_noise;
-mod mnist1d;
-mod parquet;
-mod picture;
 mod resize;
 mod sample;
-mod stored;
-mod tar;
+mod sets;
 mod verify;
 
 pub use batches::epoch_batches;
-pub use catalogue::{DataSet, RemoteFile, data_sets};
-pub(crate) use digits::DIGITS_COUNT;
 pub use directories::{
     chosen_data_directory, data_directories, fetch_directory, use_data_directory,
 };
@@ -48,6 +36,9 @@ pub use download::{Download, download};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;
+pub(crate) use sets::digits::DIGITS_COUNT;
+pub use sets::known::RemoteFile;
+pub use sets::{DataSet, data_sets};
 pub use verify::{Verified, verify};
 
 use augment::Placement;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::catalogue::{KNOWN, Known};
+use super::DIGITS_COUNT;
 use super::choose::{checksum, load_known};
-use super::stored::open;
-use super::{DIGITS_COUNT, digits, mnist1d};
+use super::files::stored::open;
+use super::sets::known::Known;
+use super::sets::{KNOWN, digits, mnist1d};
 use crate::error::{Error, Result};
 
 /// What was found of a data set.

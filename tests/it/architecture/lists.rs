@@ -33,7 +33,7 @@ pub(super) const ROOT: &[(&str, &str)] = &[
 pub(super) const CIRCLES: &[&str] = &[];
 
 /// Folders that are still to be divided.
-pub(super) const FULL_FOLDERS: &[&str] = &["src/data"];
+pub(super) const FULL_FOLDERS: &[&str] = &[];
 
 /// Module, function, lines of its body, and why they stand together.
 pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[

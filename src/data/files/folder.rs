@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::picture::Picture;
 use super::stored::Stored;
-use super::{ImageSet, Pixels, resize};
+use crate::data::{ImageSet, Pixels, resize};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 
@@ -18,7 +18,7 @@ const LONGEST_FILE: u64 = 64 << 20;
 
 /// The pictures below `path`; those of different sizes need `size`, to which they are
 /// averaged.
-pub(super) fn load(path: &Path, size: Option<usize>) -> Result<Stored> {
+pub(in crate::data) fn load(path: &Path, size: Option<usize>) -> Result<Stored> {
     let train = path.join("train");
     let test = ["val", "test"].map(|name| path.join(name));
     let test = test.iter().find(|folder| folder.is_dir());

@@ -1,35 +1,13 @@
-//! Names of the classes of the known data sets, in the order of their numbers.
+//! CIFAR-100.
 
-pub(super) const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+use super::cifar10;
+use super::known::{Family, Known, RemoteFile};
+use crate::data::files::cifar::Cifar;
+use crate::experiment::DataKind;
 
-pub(super) const CIFAR10: &[&str] = &[
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
-
-pub(super) const FASHION: &[&str] = &[
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-];
-
+/// Names of the classes, in the order of their numbers.
 #[rustfmt::skip] // a list of words
-pub(super) const CIFAR100: &[&str] = &[
+pub(in crate::data) const CLASSES: &[&str] = &[
     "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
     "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle",
     "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch",
@@ -44,18 +22,20 @@ pub(super) const CIFAR100: &[&str] = &[
     "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
 ];
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_class_has_one_name() {
-        for (names, count) in
-            [(DIGITS, 10), (CIFAR10, 10), (FASHION, 10), (CIFAR100, 100)]
-        {
-            let different: std::collections::BTreeSet<_> = names.iter().collect();
-            assert_eq!((names.len(), different.len()), (count, count));
-        }
-        assert!(CIFAR100.is_sorted());
-    }
-}
+pub(in crate::data) const SET: Known = Known {
+    kind: DataKind::Cifar100,
+    name: "cifar100",
+    title: "CIFAR-100",
+    family: Family::Cifar(Cifar::Hundred),
+    classes: CLASSES,
+    counts: [50_000, 10_000],
+    shape: [3, 32, 32],
+    folders: &["cifar100", "cifar-100-binary", "."],
+    remote: &[RemoteFile {
+        name: "cifar-100-binary.tar.gz",
+        url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+        bytes: 168_513_733,
+        sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    }],
+    source: cifar10::SOURCE,
+};

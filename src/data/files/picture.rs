@@ -16,15 +16,15 @@ use crate::net::Shape;
 const LONGEST_SIDE: usize = 4096;
 
 /// A decoded picture of one (gray) or three channels.
-pub(super) struct Picture {
-    pub(super) shape: Shape,
-    pub(super) pixels: Vec<u8>,
-    pub(super) is_jpeg: bool,
+pub(in crate::data) struct Picture {
+    pub(in crate::data) shape: Shape,
+    pub(in crate::data) pixels: Vec<u8>,
+    pub(in crate::data) is_jpeg: bool,
 }
 
 impl Picture {
     /// Decodes the bytes of a file; a sentence in words where they are no picture.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
+    pub(in crate::data) fn decode(bytes: &[u8]) -> Result<Self, String> {
         match bytes {
             [0xff, 0xd8, ..] => jpeg(bytes).map_err(|why| format!("a JPEG that {why}")),
             [0x89, b'P', b'N', b'G', ..] => {
@@ -38,7 +38,7 @@ impl Picture {
     }
 
     /// The same with three equal channels where it is gray.
-    pub(super) fn into_color(mut self) -> Self {
+    pub(in crate::data) fn into_color(mut self) -> Self {
         if self.shape.channels == 1 {
             self.pixels = self.pixels.repeat(3);
             self.shape.channels = 3;

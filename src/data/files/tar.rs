@@ -16,26 +16,26 @@ const MOST_BYTES: u64 = 4 << 30;
 const MOST_MEMBERS: usize = 10_000;
 
 /// The stream of an archive.
-pub(super) struct Tar<R> {
+pub(in crate::data) struct Tar<R> {
     source: Source<R>,
     n_members: usize,
 }
 
 /// What a header says.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) name: String,
-    pub(super) size: u64,
-    pub(super) is_file: bool,
+pub(in crate::data) struct Member {
+    pub(in crate::data) name: String,
+    pub(in crate::data) size: u64,
+    pub(in crate::data) is_file: bool,
 }
 
 impl<R: Read> Tar<R> {
-    pub(super) fn new(reader: R, place: &Path) -> Self {
+    pub(in crate::data) fn new(reader: R, place: &Path) -> Self {
         Self { source: Source::new(reader, place), n_members: 0 }
     }
 
     /// The next header; nothing at the end of the archive.
-    pub(super) fn next_member(&mut self) -> Result<Option<Member>> {
+    pub(in crate::data) fn next_member(&mut self) -> Result<Option<Member>> {
         let start = self.source.offset();
         let mut header = [0; BLOCK as usize];
         self.source.fill(&mut header, "a header")?;
@@ -75,17 +75,17 @@ impl<R: Read> Tar<R> {
     }
 
     /// The stream at the content of the member whose header was read last.
-    pub(super) fn content(&mut self) -> &mut Source<R> {
+    pub(in crate::data) fn content(&mut self) -> &mut Source<R> {
         &mut self.source
     }
 
     /// Passes over the padding after a content that was read.
-    pub(super) fn finish(&mut self, member: &Member) -> Result<()> {
+    pub(in crate::data) fn finish(&mut self, member: &Member) -> Result<()> {
         self.pass(member.size.next_multiple_of(BLOCK) - member.size, member)
     }
 
     /// Passes over the content of a member.
-    pub(super) fn skip(&mut self, member: &Member) -> Result<()> {
+    pub(in crate::data) fn skip(&mut self, member: &Member) -> Result<()> {
         self.pass(member.size.next_multiple_of(BLOCK), member)
     }
 

@@ -10,16 +10,16 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::sample::permutation;
-use super::{ImageSet, Pixels};
+use crate::data::sample::permutation;
+use crate::data::{ImageSet, Pixels};
 use crate::net::Shape;
 use crate::seed;
 
 /// Training and test signals.
-pub(super) const COUNTS: [usize; 2] = [4000, 1000];
+pub(in crate::data) const COUNTS: [usize; 2] = [4000, 1000];
 
 /// Points of a signal.
-pub(super) const POINTS: usize = 40;
+pub(in crate::data) const POINTS: usize = 40;
 
 /// The curves before they are standardized.
 const CURVES: [[f64; 12]; 10] = [
@@ -147,7 +147,7 @@ fn curve(class: usize) -> Vec<f64> {
 }
 
 /// Training and test signals under a seed, as images of one row.
-pub(super) fn generate(seed: u64) -> (ImageSet, ImageSet) {
+pub(in crate::data) fn generate(seed: u64) -> (ImageSet, ImageSet) {
     let [n_train, n_test] = COUNTS;
     let n = n_train + n_test;
     let curves: Vec<_> = (0..CURVES.len()).map(curve).collect();
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn signals_are_those_of_the_recipe_in_numpy_and_scipy() {
-        let text = include_str!("../../tests/reference/mnist1d.json");
+        let text = include_str!("../../../tests/reference/mnist1d.json");
         let cases: Vec<Case> = serde_json::from_str(text).unwrap();
         assert_eq!(cases.len(), 20);
         for (number, case) in cases.iter().enumerate() {

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::{ImageSet, Pixels};
 use crate::array_file::{Array, NamedArrays, Values, read_npz};
+use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 
 /// The training and the test set of a file.
-pub(super) fn load(path: &Path) -> Result<(ImageSet, ImageSet)> {
+pub(in crate::data) fn load(path: &Path) -> Result<(ImageSet, ImageSet)> {
     let mut members = read_npz(path)?;
     let train = image_set(path, &mut members, "train")?;
     let test = image_set(path, &mut members, "test")?;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::stored::{Source, open};
 use super::tar::Tar;
-use super::{ImageSet, Pixels};
 use crate::array_file::read_npy;
+use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 
@@ -21,7 +21,7 @@ const MOST_RECORDS: u64 = 1_000_000;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cifar {
+pub(in crate::data) enum Cifar {
     Ten,
     Hundred,
 }
@@ -36,7 +36,7 @@ impl Cifar {
     }
 
     /// The files of the training and the test images, in order.
-    pub(super) const fn files(self) -> (&'static [&'static str], &'static str) {
+    pub(in crate::data) const fn files(self) -> (&'static [&'static str], &'static str) {
         const BATCHES: &[&str] = &[
             "data_batch_1.bin",
             "data_batch_2.bin",
@@ -51,7 +51,7 @@ impl Cifar {
     }
 
     /// The archive of these files and the folder in it.
-    pub(super) const fn archive(self) -> (&'static str, &'static str) {
+    pub(in crate::data) const fn archive(self) -> (&'static str, &'static str) {
         match self {
             Self::Ten => ("cifar-10-binary.tar.gz", "cifar-10-batches-bin"),
             Self::Hundred => ("cifar-100-binary.tar.gz", "cifar-100-binary"),
@@ -75,7 +75,10 @@ impl Records {
 }
 
 /// Both sets from the files of a folder.
-pub(super) fn load_folder(kind: Cifar, folder: &Path) -> Result<(ImageSet, ImageSet)> {
+pub(in crate::data) fn load_folder(
+    kind: Cifar,
+    folder: &Path,
+) -> Result<(ImageSet, ImageSet)> {
     let (train, test) = kind.files();
     let mut records = Records::default();
     for name in train {
@@ -87,7 +90,7 @@ pub(super) fn load_folder(kind: Cifar, folder: &Path) -> Result<(ImageSet, Image
 }
 
 /// The records of one file.
-pub(super) fn load_file(kind: Cifar, path: &Path) -> Result<ImageSet> {
+pub(in crate::data) fn load_file(kind: Cifar, path: &Path) -> Result<ImageSet> {
     let mut records = Records::default();
     read_file(kind, path, &mut records)?;
     Ok(records.into_set())
@@ -95,7 +98,7 @@ pub(super) fn load_file(kind: Cifar, path: &Path) -> Result<ImageSet> {
 
 /// A part of CIFAR-10 in its binary layout: `train_*.bin`, `test_*.bin` and the positions of
 /// the training images among the official 50,000, rising.
-pub(super) fn load_subset(
+pub(in crate::data) fn load_subset(
     train: &Path,
     test: &Path,
     index: &Path,
@@ -129,7 +132,10 @@ fn read_file(kind: Cifar, path: &Path, records: &mut Records) -> Result<()> {
 
 /// Both sets from the official archive, which is never unpacked: its known files are read
 /// as they pass by, everything else is skipped.
-pub(super) fn load_archive(kind: Cifar, path: &Path) -> Result<(ImageSet, ImageSet)> {
+pub(in crate::data) fn load_archive(
+    kind: Cifar,
+    path: &Path,
+) -> Result<(ImageSet, ImageSet)> {
     let (file, _) = open(path)?;
     let decoder = flate2::read::GzDecoder::new(BufReader::with_capacity(BLOCK, file));
     let mut tar = Tar::new(BufReader::with_capacity(BLOCK, decoder), path);

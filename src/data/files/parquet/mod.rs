@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::picture::Picture;
 use super::stored::open;
-use super::{ImageSet, Pixels};
+use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 use pages::{Chunk, Physical, Values};
@@ -33,14 +33,14 @@ const MAX_RATIO: u64 = 200;
 const FREE_SIZE: u64 = 16 << 20;
 
 /// The images of some files, and what the files say of them.
-pub(super) struct Images {
-    pub(super) set: ImageSet,
-    pub(super) class_names: Vec<String>,
-    pub(super) is_jpeg: bool,
+pub(in crate::data) struct Images {
+    pub(in crate::data) set: ImageSet,
+    pub(in crate::data) class_names: Vec<String>,
+    pub(in crate::data) is_jpeg: bool,
 }
 
 /// The images of `files`, in that order, in the order of their rows.
-pub(super) fn load(files: &[PathBuf]) -> Result<Images> {
+pub(in crate::data) fn load(files: &[PathBuf]) -> Result<Images> {
     let mut images: Option<Images> = None;
     for path in files {
         let read = read_file(path)?;

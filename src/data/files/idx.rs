@@ -5,12 +5,12 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::stored::{Source, is_gzip, open};
-use super::{ImageSet, Pixels};
+use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 
 /// The files of the training and the test set, without `.gz`: images, labels.
-pub(super) const FILES: [[&str; 2]; 2] = [
+pub(in crate::data) const FILES: [[&str; 2]; 2] = [
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"],
     ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
 ];
@@ -21,7 +21,7 @@ const LONGEST_SIDE: usize = 4096;
 const MOST_IMAGES: usize = 10_000_000;
 
 /// The file of that name in the folder, plain before compressed.
-pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+pub(in crate::data) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     [name.to_owned(), format!("{name}.gz")]
         .map(|name| folder.join(name))
         .into_iter()
@@ -29,7 +29,10 @@ pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Both sets of a folder; labels are below `n_classes`.
-pub(super) fn load(folder: &Path, n_classes: u8) -> Result<(ImageSet, ImageSet)> {
+pub(in crate::data) fn load(
+    folder: &Path,
+    n_classes: u8,
+) -> Result<(ImageSet, ImageSet)> {
     let set = |[images, labels]: [&str; 2]| {
         let file = |name: &str| {
             find(folder, name).ok_or_else(|| {

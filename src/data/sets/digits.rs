@@ -3,17 +3,21 @@
 
 use std::io::Read;
 
-use super::{ImageSet, Pixels};
+use crate::data::{ImageSet, Pixels};
 use crate::net::Shape;
 
 /// Number of the embedded digits.
 pub(crate) const DIGITS_COUNT: usize = 1797;
 
 /// 64 pixels from 0 to 16 and the digit a line, compressed.
-const FILE: &[u8] = include_bytes!("../../data/digits.csv.gz");
+/// Names of the classes, in the order of their numbers.
+pub(in crate::data) const CLASSES: &[&str] =
+    &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+const FILE: &[u8] = include_bytes!("../../../data/digits.csv.gz");
 
 /// All digits in stored order.
-pub(super) fn load() -> ImageSet {
+pub(in crate::data) fn load() -> ImageSet {
     let mut text = String::new();
     flate2::read::GzDecoder::new(FILE)
         .read_to_string(&mut text)

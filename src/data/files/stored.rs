@@ -5,26 +5,26 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::ImageSet;
+use crate::data::ImageSet;
 use crate::error::{Error, Result};
 
 /// Training and test images in stored order.
-pub(super) struct Stored {
-    pub(super) train: ImageSet,
-    pub(super) test: ImageSet,
+pub(in crate::data) struct Stored {
+    pub(in crate::data) train: ImageSet,
+    pub(in crate::data) test: ImageSet,
     /// Position of each training image in the complete data set: what noise belongs to.
-    pub(super) train_positions: Vec<usize>,
+    pub(in crate::data) train_positions: Vec<usize>,
     /// Number of training images of the complete data set.
-    pub(super) n_positions: usize,
+    pub(in crate::data) n_positions: usize,
     /// Names of the classes; empty where the files hold numbers alone.
-    pub(super) class_names: Vec<String>,
+    pub(in crate::data) class_names: Vec<String>,
     /// What it is, such as "CIFAR-10 (JPEG)".
-    pub(super) name: String,
+    pub(in crate::data) name: String,
 }
 
 impl Stored {
     /// Images that are the complete data set.
-    pub(super) fn complete(
+    pub(in crate::data) fn complete(
         train: ImageSet,
         test: ImageSet,
         class_names: Vec<String>,
@@ -43,32 +43,32 @@ impl Stored {
 }
 
 /// A file under its name in messages, at a position that messages can tell.
-pub(super) struct Source<R> {
+pub(in crate::data) struct Source<R> {
     reader: R,
     place: PathBuf,
     offset: u64,
 }
 
 impl<R: Read> Source<R> {
-    pub(super) fn new(reader: R, place: &Path) -> Self {
+    pub(in crate::data) fn new(reader: R, place: &Path) -> Self {
         Self { reader, place: place.to_owned(), offset: 0 }
     }
 
-    pub(super) fn place(&self) -> &Path {
+    pub(in crate::data) fn place(&self) -> &Path {
         &self.place
     }
 
-    pub(super) fn offset(&self) -> u64 {
+    pub(in crate::data) fn offset(&self) -> u64 {
         self.offset
     }
 
     /// An error at byte `offset`.
-    pub(super) fn wrong_at(&self, offset: u64, found: impl Display) -> Error {
+    pub(in crate::data) fn wrong_at(&self, offset: u64, found: impl Display) -> Error {
         Error::data(&self.place, format!("at byte {offset}: {found}"))
     }
 
     /// Fills `bytes`; `what` names them in the error of a file that ends before.
-    pub(super) fn fill(&mut self, bytes: &mut [u8], what: &str) -> Result<()> {
+    pub(in crate::data) fn fill(&mut self, bytes: &mut [u8], what: &str) -> Result<()> {
         let mut filled = 0;
         while filled < bytes.len() {
             match self.read_some(&mut bytes[filled..])? {
@@ -86,7 +86,7 @@ impl<R: Read> Source<R> {
     }
 
     /// That nothing is left.
-    pub(super) fn expect_end(&mut self) -> Result<()> {
+    pub(in crate::data) fn expect_end(&mut self) -> Result<()> {
         match self.read_some(&mut [0])? {
             0 => Ok(()),
             _ => Err(self.wrong_at(self.offset - 1, "more bytes").expected("the end")),
@@ -94,7 +94,7 @@ impl<R: Read> Source<R> {
     }
 
     /// Reads some bytes, 0 at the end.
-    pub(super) fn read_some(&mut self, bytes: &mut [u8]) -> Result<usize> {
+    pub(in crate::data) fn read_some(&mut self, bytes: &mut [u8]) -> Result<usize> {
         loop {
             match self.reader.read(bytes) {
                 Ok(n) => {
@@ -115,7 +115,7 @@ impl<R: Read> Source<R> {
 }
 
 /// Opens a regular file and gives its length.
-pub(super) fn open(path: &Path) -> Result<(File, u64)> {
+pub(in crate::data) fn open(path: &Path) -> Result<(File, u64)> {
     let cannot = |error| Error::io(path, "cannot be read", error);
     let file = File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
@@ -126,7 +126,7 @@ pub(super) fn open(path: &Path) -> Result<(File, u64)> {
 }
 
 /// Whether a path names a gzip file.
-pub(super) fn is_gzip(path: &Path) -> bool {
+pub(in crate::data) fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("gz") || extension.eq_ignore_ascii_case("tgz")
     })

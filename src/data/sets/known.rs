@@ -1,0 +1,214 @@
+//! What is to be said of a data set with a name, and where it is looked for.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::data::directories::data_directories;
+use crate::data::files::cifar::Cifar;
+use crate::data::files::idx;
+use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::DataKind;
+
+/// A file of a data set as its authors distribute it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RemoteFile {
+    /// Its name in the data set's folder.
+    pub name: &'static str,
+    /// Where it is.
+    pub url: &'static str,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it, in hexadecimal.
+    pub sha256: &'static str,
+}
+
+/// How a known data set is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::data) enum Family {
+    Cifar(Cifar),
+    CifarSubset,
+    Idx,
+}
+
+/// A data set with a name.
+#[derive(Debug)]
+pub(in crate::data) struct Known {
+    pub(in crate::data) kind: DataKind,
+    /// In experiment files.
+    pub(in crate::data) name: &'static str,
+    /// In sentences.
+    pub(in crate::data) title: &'static str,
+    pub(in crate::data) family: Family,
+    pub(in crate::data) classes: &'static [&'static str],
+    /// Training images, test images; 0 where any number is right.
+    pub(in crate::data) counts: [usize; 2],
+    /// One image, `[channels, height, width]`.
+    pub(in crate::data) shape: [usize; 3],
+    /// Folders of a data directory in which it is looked for; the first is where it is
+    /// fetched to.
+    pub(in crate::data) folders: &'static [&'static str],
+    pub(in crate::data) remote: &'static [RemoteFile],
+    pub(in crate::data) source: &'static str,
+}
+
+/// A place where a known data set lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::data) enum Place {
+    CifarFolder(Cifar, PathBuf),
+    CifarArchive(Cifar, PathBuf),
+    CifarSubset { train: PathBuf, test: PathBuf, index: PathBuf },
+    Idx(PathBuf),
+    Parquet { train: Vec<PathBuf>, test: Vec<PathBuf> },
+}
+
+impl Place {
+    /// What stands for it in a list.
+    pub(in crate::data) fn path(&self) -> &Path {
+        match self {
+            Self::CifarFolder(_, path)
+            | Self::CifarArchive(_, path)
+            | Self::Idx(path) => path,
+            Self::CifarSubset { train, .. } => train.parent().unwrap_or(train),
+            Self::Parquet { train, .. } => train[0].parent().unwrap_or(&train[0]),
+        }
+    }
+}
+
+impl Known {
+    /// Where it lies in the data directories.
+    pub(in crate::data) fn find(&self) -> Option<Place> {
+        data_directories().iter().find_map(|directory| self.find_below(directory))
+    }
+
+    /// Where it lies in one of its folders of `directory`.
+    fn find_below(&self, directory: &Path) -> Option<Place> {
+        self.folders.iter().find_map(|folder| {
+            // `.` is for what needs no folder of its own: an archive with a telling name.
+            let place = self.find_in(&directory.join(folder))?;
+            (*folder != "." || matches!(place, Place::CifarArchive(..))).then_some(place)
+        })
+    }
+
+    /// Where it lies at a path that the user names: a folder with its files, a data
+    /// directory, or an archive.
+    pub(in crate::data) fn find_at(&self, path: &Path) -> Result<Place> {
+        if path.is_file()
+            && let Family::Cifar(cifar) = self.family
+        {
+            return Ok(Place::CifarArchive(cifar, path.to_owned()));
+        }
+        if let Some(place) = self.find_in(path).or_else(|| self.find_below(path)) {
+            return Ok(place);
+        }
+        let found =
+            if path.exists() { "does not hold" } else { "does not exist; it is to hold" };
+        Err(Error::data(path, format!("{found} {}", self.title)).expected(self.files()))
+    }
+
+    /// The forms in which it may lie in `folder`.
+    fn find_in(&self, folder: &Path) -> Option<Place> {
+        match self.family {
+            Family::Cifar(cifar) => {
+                let (archive, inner) = cifar.archive();
+                let folders = [folder.to_owned(), folder.join(inner)];
+                let files =
+                    folders.into_iter().find(|f| f.join(cifar.files().1).is_file());
+                if let Some(files) = files {
+                    return Some(Place::CifarFolder(cifar, files));
+                }
+                let archive = folder.join(archive);
+                if archive.is_file() {
+                    return Some(Place::CifarArchive(cifar, archive));
+                }
+            }
+            Family::CifarSubset => {
+                let files = files_in(folder);
+                let one = |start: &str, end: &str| {
+                    files.iter().find(|f| is_named(f, start, end)).cloned()
+                };
+                return Some(Place::CifarSubset {
+                    train: one("train", ".bin")?,
+                    test: one("test", ".bin")?,
+                    index: one("train", "index.npy")?,
+                });
+            }
+            Family::Idx => {
+                if idx::find(folder, idx::FILES[0][0]).is_some() {
+                    return Some(Place::Idx(folder.to_owned()));
+                }
+            }
+        }
+        parquet_files(folder).map(|[train, test]| Place::Parquet { train, test })
+    }
+
+    /// The files that it may lie in, in words.
+    fn files(&self) -> String {
+        match self.family {
+            Family::Cifar(cifar) => format!(
+                "{}, its unpacked files, or train-*.parquet and test-*.parquet",
+                cifar.archive().0
+            ),
+            Family::CifarSubset => {
+                "train_*.bin, test_*.bin and train_*index.npy".to_owned()
+            }
+            Family::Idx => format!(
+                "{} and the other three (plain or .gz), or Parquet files",
+                idx::FILES[0][0]
+            ),
+        }
+    }
+
+    /// The error of a data set that is nowhere, with what to do, also offline.
+    pub(in crate::data) fn missing(&self) -> Error {
+        let directories: Vec<String> =
+            data_directories().iter().map(|d| d.display().to_string()).collect();
+        let error = Error::new(
+            ErrorKind::Data,
+            format!("data set `{}`", self.name),
+            format!("is in none of {}", directories.join(", ")),
+        );
+        let error = error.expected(format!(
+            "a folder `{}` with {}",
+            self.folders[0],
+            self.files()
+        ));
+        match self.remote {
+            [] => error.fix("name the folder that holds it with `data.path` or --data"),
+            [first, ..] => error.fix(format!(
+                "get it: stratagram data fetch {}; without a network, copy {} into one of \
+                 these directories, or name its folder with --data or `data.path`",
+                self.name, first.url
+            )),
+        }
+    }
+}
+
+/// The training and the test files of Hugging Face's naming, in order.
+pub(in crate::data) fn parquet_files(folder: &Path) -> Option<[Vec<PathBuf>; 2]> {
+    let inner = ["", "data", "plain_text"].map(|name| folder.join(name));
+    inner.iter().find_map(|folder| {
+        let files = files_in(folder);
+        let named = |starts: &[&str]| -> Vec<PathBuf> {
+            let wanted =
+                |f: &&PathBuf| starts.iter().any(|start| is_named(f, start, ".parquet"));
+            files.iter().filter(wanted).cloned().collect()
+        };
+        let sets = [named(&["train"]), named(&["test", "val"])];
+        sets.iter().all(|set| !set.is_empty()).then_some(sets)
+    })
+}
+
+fn is_named(file: &Path, start: &str, end: &str) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(start) && name.ends_with(end)
+}
+
+/// The files of a folder, sorted by name; none where it cannot be read.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
