@@ -18,9 +18,7 @@ mod double_descent;
 mod perfect_fit;
 
 pub use curves::Curves;
-pub use double_descent::{
-    AtThree, DoubleDescent, Holds, Overlap, Rejected, TrainBump, Verdict,
-};
+pub use double_descent::{AtThree, DoubleDescent, Holds, Overlap, TrainBump, Verdict};
 pub use perfect_fit::{PerfectFit, Threshold};
 
 /// The phases of one run.
@@ -53,8 +51,7 @@ impl Phases {
     /// Reads the phases off `curves`.
     pub fn of(curves: &Curves) -> Self {
         let perfect_fit = PerfectFit::of(curves);
-        let fit_1_percent = perfect_fit.epoch_at(0.01);
-        let double_descent = DoubleDescent::of(curves, perfect_fit.epoch, fit_1_percent);
+        let double_descent = DoubleDescent::of(curves, perfect_fit.epoch);
         Self { perfect_fit, double_descent }
     }
 }
@@ -96,7 +93,7 @@ impl fmt::Display for DoubleDescent {
         };
         let point = |error: Option<f64>, epoch: Option<f64>| {
             let (error, epoch) = (error?, epoch?);
-            Some(format!("about {error:.3} (epoch {epoch})"))
+            Some(format!("{error:.3} (epoch {epoch})"))
         };
         let three = [
             ("falls to", point(self.error.min, self.min)),
@@ -113,22 +110,13 @@ impl fmt::Display for DoubleDescent {
         } else {
             write!(f, "test error {}", clauses.join(", "))?;
         }
-        let near_fit = match self.near_fit {
-            Some(true) => " at the perfect fit",
-            Some(false) => " away from the perfect fit",
-            None => "",
-        };
-        writeln!(f, ": {}{near_fit}", verdict.name())?;
+        writeln!(f, ": {}", verdict.name())?;
         write!(f, "{} (threshold {:.3}, ", self.reason, self.threshold)?;
         write!(f, "noise {:.4}, {} rows", self.noise, self.rows)?;
         match self.skipped {
-            0 => write!(f, ")")?,
-            skipped => write!(f, ", {skipped} without a test error passed over)")?,
+            0 => write!(f, ")"),
+            skipped => write!(f, ", {skipped} without a test error passed over)"),
         }
-        for peak in &self.rejected {
-            write!(f, "\npassed over a peak at epoch {}: {}", peak.epoch, peak.reason)?;
-        }
-        Ok(())
     }
 }
 

@@ -92,11 +92,6 @@ impl PerfectFit {
             skipped: curves.rows_given() - train.row.len(),
         }
     }
-
-    /// The threshold at one of the other tolerances.
-    pub(super) fn epoch_at(&self, eps: f64) -> Option<f64> {
-        self.other_eps.iter().find(|t| (t.eps - eps).abs() < f64::EPSILON)?.epoch
-    }
 }
 
 fn threshold(curves: &Curves, series: &Series, eps: f64) -> Threshold {

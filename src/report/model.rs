@@ -78,7 +78,7 @@ pub struct Phases {
     pub rise: Option<f64>,
     /// From the peak down to the second minimum.
     pub fall: Option<f64>,
-    /// Test errors at minimum, peak and second minimum as the detector saw them (levels).
+    /// Test errors at minimum, peak and second minimum as the detector saw them (smoothed).
     pub errors: [Option<f64>; 3],
     /// What rise and fall must exceed.
     pub threshold: Option<f64>,
@@ -86,8 +86,6 @@ pub struct Phases {
     pub fit_reason: Option<String>,
     /// The detector's reason for its verdict.
     pub reason: Option<String>,
-    /// Peaks that the detector passed over: "a peak at epoch 5: …".
-    pub passed_over: Vec<String>,
     /// Epoch at which the corrupted labels are fitted.
     pub corrupted_fit: Option<f64>,
 }

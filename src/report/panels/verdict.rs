@@ -74,8 +74,6 @@ fn verdict(run: &RunResults) -> Vec<String> {
     {
         sentences.push(format!("The detector’s reason: {reason}."));
     }
-    sentences
-        .extend(phases.passed_over.iter().map(|peak| format!("Passed over {peak}.")));
     sentences.extend(fit_sentence(run));
     sentences
 }
@@ -110,7 +108,7 @@ fn sizes(phases: &Phases) -> Option<String> {
     Some(format!("Rise {rise} and fall {fall} of the smoothed curve{threshold}."))
 }
 
-/// "Test error falls to about 0.034 at epoch 4, rises to …".
+/// "Test error falls to 0.034 at epoch 4, rises to …".
 fn course(run: &RunResults) -> String {
     let phases = &run.phases;
     let turns = [phases.min, phases.peak, phases.second_min];
@@ -122,10 +120,8 @@ fn course(run: &RunResults) -> String {
             let epoch = epoch?;
             let measured = run.row_at(epoch).map(|row| row.test_error);
             let value = phases.errors[index].or(measured).filter(|v| v.is_finite())?;
-            // The detector's level is a mean around that epoch, not the row's value.
-            let about = if phases.errors[index].is_some() { "about " } else { "" };
             Some(format!(
-                "{} {about}{} at epoch {}",
+                "{} {} at epoch {}",
                 verbs[index],
                 error(value),
                 epoch_label(epoch)

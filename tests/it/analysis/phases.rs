@@ -1,8 +1,6 @@
 //! Phases: the command against values computed by brute force, and how often the detectors
 //! err on curves of known shape.
 
-#![allow(clippy::print_stdout)] // the table of docs/LOG.md
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -90,8 +88,8 @@ fn sentences_tell_the_curve() {
     );
     assert_eq!(
         lines[1],
-        "test error falls to about 0.044 (epoch 4), rises to about 0.153 (epoch 26), falls to \
-         about 0.089 (epoch 164): double descent at the perfect fit"
+        "test error falls to 0.039 (epoch 4), rises to 0.157 (epoch 26), falls to 0.087 \
+         (epoch 164): double descent"
     );
 }
 
@@ -212,14 +210,11 @@ fn noise_around_a_decay_is_hardly_ever_a_double_descent() {
     }
 }
 
-/// Measured over 36 settings of 500 curves each: the least shares are those of peaks at epoch
-/// 20 of log-spaced rows, where few rows tell the noise. The training loss falls through the
-/// peak, so none may become an instability.
+/// Measured over 36 settings of 500 curves each: at least 99.4 %. The training loss falls
+/// through the peak, so none may become an instability.
 #[test]
 fn planted_double_descents_are_found() {
-    for (sigma, height, least) in
-        [(0.002, 0.03, 0.9), (0.005, 0.04, 0.7), (0.01, 0.08, 0.8)]
-    {
+    for (sigma, height) in [(0.002, 0.03), (0.005, 0.04), (0.01, 0.08)] {
         for centre in [20.0, 40.0, 150.0] {
             for epochs in [auto_epochs(2000.0), log_spaced(2000.0)] {
                 for scale in [15.0, 60.0] {
@@ -230,7 +225,7 @@ fn planted_double_descents_are_found() {
                     let verdicts = verdicts(&epochs, sigma, test, loss);
                     let rate = share(&verdicts, Verdict::DoubleDescent);
                     assert!(
-                        rate >= least,
+                        rate >= 0.9,
                         "σ {sigma}, height {height} at {centre}: {rate}"
                     );
                 }
@@ -256,172 +251,6 @@ fn a_bump_of_the_training_loss_is_never_a_double_descent() {
                 );
                 assert!(double <= 0.0, "σ {sigma}, at {centre}: {double}");
                 assert!(unstable >= 0.9, "σ {sigma}, at {centre}: {unstable}");
-            }
-        }
-    }
-}
-
-/// Reduced from public logs: a wild row at epoch 5, a wobble at epochs 8 to 11, a u-shape.
-#[test]
-fn one_wild_row_does_not_hide_what_a_log_shows() {
-    let phases = |name: &str| {
-        let path = oracles().join(format!("logs/min_{name}.csv"));
-        Phases::of(&stratagram::run_dir::read_curves(&path).unwrap()).double_descent
-    };
-    let smooth = phases("smooth");
-    assert_eq!(smooth.verdict, Some(Verdict::DoubleDescent));
-    assert!(smooth.rejected.is_empty());
-    let spike = phases("spike");
-    assert_eq!(spike.verdict, Some(Verdict::DoubleDescent));
-    let points = |found: &stratagram::phases::DoubleDescent| {
-        [found.min, found.peak, found.second_min]
-    };
-    assert_eq!(points(&spike), [Some(31.0), Some(115.0), Some(299.0)]);
-    assert_eq!(points(&smooth), points(&spike));
-    assert_eq!(spike.rejected.iter().map(|peak| peak.epoch).collect::<Vec<_>>(), [5.0]);
-    for name in ["u", "u_spike"] {
-        assert_eq!(phases(name).verdict, Some(Verdict::UShape), "{name}");
-    }
-    for name in ["mono", "wobble"] {
-        assert_eq!(phases(name).verdict, Some(Verdict::Monotone), "{name}");
-    }
-}
-
-#[test]
-fn a_log_of_400_000_rows_takes_no_quadratic_time() {
-    let epoch: Vec<f64> = (0..400_000).map(|row| f64::from(row) / 1000.0).collect();
-    let bumpy = |t: f64| 0.1 + 0.5 * (-t).exp() + 0.1 * bell(t, 40.0, 0.4);
-    let wobble = |t: f64| bumpy(t) + 0.02 * (t * 1e6).sin();
-    let test: Vec<f64> = epoch.iter().map(|&t| wobble(t)).collect();
-    let train: Vec<f64> = epoch.iter().map(|t| (-t / 15.0).exp()).collect();
-    let curves = Curves::new(epoch, train, test).unwrap();
-    let start = std::time::Instant::now();
-    let found = Phases::of(&curves).double_descent;
-    // 0.3 s alone on a slow core; quadratic time was 23 s.
-    assert!(start.elapsed().as_secs() < 8, "{:?}", start.elapsed());
-    assert_eq!(found.verdict, Some(Verdict::DoubleDescent), "{}", found.reason);
-}
-
-/// A test error of known shape over x = ln(1 + epoch); `shift` moves its turns.
-struct Family {
-    name: &'static str,
-    curve: fn(x: f64, shift: f64) -> f64,
-    /// Standard deviation that every row adds.
-    jitter: f64,
-    /// Whether two rows of epochs 5 to 10 are higher by 0.06 and early rows jitter.
-    early: bool,
-}
-
-fn decay(x: f64) -> f64 {
-    0.12 + 0.7 * (-1.3 * x).exp()
-}
-
-/// From 0 to 1 around x = `at`.
-fn step(x: f64, at: f64, width: f64) -> f64 {
-    1.0 / (1.0 + ((at - x) / width).exp())
-}
-
-fn u_shape(x: f64, shift: f64) -> f64 {
-    decay(x) + 0.06 * step(x, 3.5 + shift, 0.3)
-}
-
-/// Rises by 0.08 and falls by `fall`.
-fn double_descent(x: f64, shift: f64, fall: f64) -> f64 {
-    decay(x) + 0.08 * step(x, 2.8 + shift, 0.2) - fall * step(x, 4.4 + shift, 0.2)
-}
-
-const FAMILIES: [Family; 9] = [
-    Family { name: "monotone", curve: |x, _| decay(x), jitter: 0.0, early: false },
-    Family {
-        name: "monotone, jitter",
-        curve: |x, _| decay(x),
-        jitter: 0.03,
-        early: false,
-    },
-    Family { name: "u", curve: u_shape, jitter: 0.0, early: false },
-    Family { name: "u, jitter", curve: u_shape, jitter: 0.03, early: false },
-    Family {
-        name: "early bump, monotone",
-        curve: |x, _| decay(x),
-        jitter: 0.0,
-        early: true,
-    },
-    Family { name: "early bump, u", curve: u_shape, jitter: 0.0, early: true },
-    Family {
-        name: "late sudden fall",
-        curve: |x, shift| 0.12 + 0.78 * step(4.6 + shift, x, 0.05),
-        jitter: 0.0,
-        early: false,
-    },
-    Family {
-        name: "planted 0.04",
-        curve: |x, shift| double_descent(x, shift, 0.04),
-        jitter: 0.0,
-        early: false,
-    },
-    Family {
-        name: "planted 0.06",
-        curve: |x, shift| double_descent(x, shift, 0.06),
-        jitter: 0.0,
-        early: false,
-    },
-];
-
-/// The verdict on one curve of a family; every row has a standard deviation of 0.005, as 800
-/// test images give whose answers mostly stay the same.
-fn verdict_of(family: &Family, epochs: &[f64], spike: bool, seed: u64) -> Verdict {
-    let mut normal = Normal(ChaCha8Rng::seed_from_u64(seed));
-    let mut uniform = |n: u64| normal.0.next_u64() % n;
-    let (bump, wild) = (5 + uniform(5) as usize, 3 + uniform(5) as usize);
-    let shift = uniform(401) as f64 / 1000.0 - 0.2;
-    let error = |(row, epoch): (usize, &f64)| {
-        let x = epoch.ln_1p();
-        let mut error = (family.curve)(x, shift) + 0.005 * normal.draw();
-        error += family.jitter * normal.draw();
-        if family.early {
-            error += 0.02 * (-x / 1.5).exp() * normal.draw();
-            error += if (bump..bump + 2).contains(&row) { 0.06 } else { 0.0 };
-        }
-        error += if spike && row == wild { 0.15 } else { 0.0 };
-        error.clamp(0.0, 1.0)
-    };
-    let test: Vec<f64> = epochs.iter().enumerate().map(error).collect();
-    let train = epochs.iter().map(|t| (-t / 8.0).exp()).collect();
-    let curves = Curves::new(epochs.to_vec(), train, test).unwrap();
-    Phases::of(&curves).double_descent.verdict.unwrap()
-}
-
-/// Epochs of checkpoints (41 rows) and of a history (171 rows) of 300 epochs.
-fn grids() -> [Vec<f64>; 2] {
-    let mut sparse = log_spaced(290.0);
-    sparse.push(300.0);
-    let dense = (0..=100).map(f64::from);
-    let ratio = |i: i32| (301.0_f64 / 101.0).powf(f64::from(i) / 70.0);
-    let late = (1..=70).map(|i| (101.0 * ratio(i)).round() - 1.0);
-    [sparse, dense.chain(late).collect()]
-}
-
-/// The table is in docs/LOG.md.
-#[test]
-fn planted_families_are_told_apart() {
-    const RUNS: u64 = 200;
-    for epochs in grids() {
-        for family in &FAMILIES {
-            for spike in [false, true] {
-                let found: Vec<Verdict> = (0..RUNS)
-                    .map(|seed| verdict_of(family, &epochs, spike, seed))
-                    .collect();
-                let rate = share(&found, Verdict::DoubleDescent);
-                let names = [Verdict::Monotone, Verdict::UShape, Verdict::Instability];
-                let others = names.map(|verdict| share(&found, verdict));
-                let name =
-                    format!("{}, spike {spike}, {} rows", family.name, epochs.len());
-                println!("{name}: double descent {rate}, others {others:?}");
-                match family.name {
-                    "planted 0.06" => assert!(rate >= 0.8, "{name}: {rate}"),
-                    "planted 0.04" => {}
-                    _ => assert!(rate <= 0.05, "{name}: {rate}"),
-                }
             }
         }
     }

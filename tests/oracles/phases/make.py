@@ -33,26 +33,6 @@ def noise(value):
     return 1.05 * float(np.median(np.abs(np.diff(value)))) if len(value) > 1 else 0.0
 
 
-def noise_near(epoch, value, t):
-    """Distance of each row from the line between its neighbors, without the trend."""
-    factor = (1 + epoch) / (1 + t)
-    near = (factor >= 0.5) & (factor <= 2)
-    x, y = np.log1p(epoch[near]), value[near]
-    if len(y) < 3:
-        return 0.0
-    off = []
-    for i in range(1, len(y) - 1):
-        line = np.interp(x[i], x[[i - 1, i + 1]], y[[i - 1, i + 1]])
-        weight = (x[i + 1] - x[i]) / (x[i + 1] - x[i - 1])
-        off.append(abs(y[i] - line) / math.sqrt(1 + weight**2 + (1 - weight) ** 2))
-    return 1.4826 * float(np.median(off))
-
-
-def level(epoch, value, cut, t):
-    near = np.abs(epoch - t) <= 0.25 * t
-    return float(value[near & ~cut].mean() if (near & ~cut).any() else value[near].mean())
-
-
 def held(s, top, height):
     level = s[top] - height / 2
     first = last = top
@@ -61,16 +41,6 @@ def held(s, top, height):
     while last + 1 < len(s) and s[last + 1] >= level:
         last += 1
     return first, last
-
-
-def foot(s, start, step):
-    """The lowest row from `start` on before the curve climbs by more than .01 again."""
-    lowest, row = start, start
-    while 0 <= row < len(s) and s[row] <= s[lowest] + 0.01:
-        if s[row] < s[lowest]:
-            lowest = row
-        row += step
-    return lowest
 
 
 def train_bump(table, start, stop):
@@ -95,125 +65,66 @@ def train_bump(table, start, stop):
     }
 
 
-def most_prominent(s):
-    n = len(s)
-    prominence = [min(s[t] - s[: t + 1].min(), s[t] - s[t:].min()) for t in range(n)]
-    p = int(np.argmax(prominence))
-    return int(np.argmin(s[: p + 1])), p, p + int(np.argmin(s[p:]))
-
-
-def measured(table, epoch, raw, cut, points, rows):
-    levels = [level(epoch, raw, cut, epoch[i]) for i in points]
-    local = max(noise_near(epoch, raw, epoch[i]) for i in points)
-    return {
-        "points": points,
-        "rows": rows,
-        "levels": levels,
-        "rise": levels[1] - levels[0],
-        "fall": levels[1] - levels[2],
-        "noise": local,
-        "threshold": max(0.01, 3 * local),
-        "train": train_bump(table, epoch[rows[0]], epoch[rows[1]]),
-    }
-
-
-def objection(peak, height):
-    held_rows = peak["rows"][1] - peak["rows"][0] + 1
-    if held_rows < 3 and height > peak["threshold"]:
-        return "rows"
-    if min(peak["rise"], peak["fall"]) <= peak["threshold"]:
-        return "small"
-    if peak["train"] is not None and peak["train"]["bumps"]:
-        return "loss"
-    return "first" if peak["points"][0] == 0 else None
-
-
-def search(table, epoch, raw):
-    """The verdict, the peak that it is about, and the rejected ones."""
-    s, cut, x = smooth(epoch, raw), np.zeros(len(raw), bool), np.log1p(epoch)
-    rejected, first, disturbed = [], None, None
-    for _ in range(20):
-        points = most_prominent(s)
-        height = s[points[1]] - max(s[points[0]], s[points[2]])
-        rows = held(s, points[1], height)
-        peak = measured(table, epoch, raw, cut, points, rows)
-        first = first or peak
-        if height <= 0.01:
-            break
-        why = objection(peak, height)
-        if why is None:
-            return "double descent", peak, rejected
-        if why in ("rows", "loss"):
-            disturbed = disturbed or peak
-        rejected.append(peak)
-        cut[rows[0] : rows[1] + 1] = True
-        left, right = foot(s, rows[0], -1), foot(s, rows[1], 1)
-        for row in range(left + 1, right):
-            share = (x[row] - x[left]) / (x[right] - x[left])
-            s[row] = s[left] + share * (s[right] - s[left])
-    low = int(np.argmin(s))
-    top = low + int(np.argmax(s[low:]))
-    points, last = (low, top, top + int(np.argmin(s[top:]))), len(s) - 1
-    climb = measured(table, epoch, raw, cut, points, held(s, top, s[top] - s[low]))
-    end = measured(table, epoch, raw, cut, (low, last, last), (last, last))
-    if end["rise"] > end["threshold"]:
-        bumps = climb["train"] is not None and climb["train"]["bumps"]
-        return "instability" if bumps else "u-shape", climb, rejected
-    return ("instability", disturbed, rejected) if disturbed else ("monotone", first, rejected)
-
-
-def double_descent(table, fit, fit_1_percent):
+def double_descent(table, fit):
     ok = np.isfinite(table["test_error"])
     epoch, raw = table["epoch"][ok], table["test_error"][ok]
     if len(raw) == 0:
         return {"verdict": None, "min": None, "peak": None, "second_min": None}
-    verdict, peak, rejected = search(table, epoch, raw)
+    s = smooth(epoch, raw)
+    n = len(s)
+    prominence = [min(s[t] - s[: t + 1].min(), s[t] - s[t:].min()) for t in range(n)]
+    p = int(np.argmax(prominence))
+    m, q = int(np.argmin(s[: p + 1])), p + int(np.argmin(s[p:]))
+    rise, fall = s[p] - s[m], s[p] - s[q]
+    climbs = [s[t] - s[: t + 1].min() for t in range(n)]
+    u = int(np.argmax(climbs))
+    threshold = max(0.01, 3 * noise(raw))
+    dd, climb = min(rise, fall) > threshold, climbs[u] > threshold
     result = {
-        "verdict": verdict,
+        "verdict": "monotone",
         **dict.fromkeys(["min", "peak", "second_min"]),
-        **{key: peak[key] for key in ["rise", "fall", "threshold", "noise"]},
-        **dict.fromkeys(["holds", "train", "perfect_fit", "near_fit"]),
-        "rejected": [
-            {
-                "epoch": epoch[other["points"][1]],
-                "rise": other["rise"],
-                "fall": other["fall"],
-                "rows": other["rows"][1] - other["rows"][0] + 1,
-            }
-            for other in rejected
-        ],
-        "rows": len(raw),
+        "rise": rise,
+        "fall": fall,
+        "threshold": threshold,
+        "noise": noise(raw),
+        **dict.fromkeys(["holds", "train", "perfect_fit"]),
+        "rows": n,
     }
-    if verdict == "monotone":
+    if not (dd or climb):
         return result
-    at = dict(zip(["min", "peak", "second_min"], peak["points"]))
+    if not dd:
+        p, m, q = u, int(np.argmin(s[: u + 1])), u + int(np.argmin(s[u:]))
+        rise, fall = s[p] - s[m], s[p] - s[q]
+    first, last = held(s, p, min(rise, fall) if dd else rise)
+    bump = train_bump(table, epoch[first], epoch[last])
+    if bump is not None and bump["bumps"]:
+        verdict = "instability"
+    elif dd:
+        verdict = "instability" if last - first + 1 < 3 else "double descent"
+    else:
+        verdict = "u-shape"
+    at = {"min": m, "peak": p, "second_min": q}
     n_test = table["n_test"][ok] if "n_test" in table else None
     step = table["step"][ok] if "step" in table else None
-    levels = dict(zip(at, peak["levels"]))
-    first, last = peak["rows"]
-    p = at["peak"]
-    near = None
-    if verdict == "double descent" and fit_1_percent is not None:
-        near = bool(0.5 <= (1 + epoch[p]) / (1 + fit_1_percent) <= 2)
     return result | {
+        "verdict": verdict,
         **{key: epoch[i] for key, i in at.items()},
-        "error": levels,
+        "rise": rise,
+        "fall": fall,
+        "error": {key: s[i] for key, i in at.items()},
         "error_se": {
-            key: None
-            if n_test is None
-            else math.sqrt(levels[key] * (1 - levels[key]) / n_test[i])
+            key: None if n_test is None else math.sqrt(s[i] * (1 - s[i]) / n_test[i])
             for key, i in at.items()
         },
         "step": {key: None if step is None else step[i] for key, i in at.items()},
         "holds": {"from": epoch[first], "to": epoch[last], "rows": last - first + 1},
-        "train": peak["train"],
+        "train": bump,
         "perfect_fit": None
         if fit is None
         else {
             "log_distance": math.log(1 + fit) - math.log(1 + epoch[p]),
             "within": bool(epoch[first] <= fit <= epoch[last]),
         },
-        "near_fit": near,
     }
 
 
@@ -231,7 +142,7 @@ def phases(table):
             if corrupted is None
             else {"epoch": perfect_fit(epoch, corrupted, EPS)},
         },
-        "double_descent": double_descent(table, fit, perfect_fit(epoch, train, 0.01)),
+        "double_descent": double_descent(table, fit),
     }
 
 
