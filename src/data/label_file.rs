@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::directories::data_directories;
+use super::sets::directories::data_directories;
 use crate::array_file::read_arrays;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::IN_DATA_DIRECTORY;

@@ -14,7 +14,6 @@ use crate::net::Shape;
 mod augment;
 mod batches;
 mod choose;
-mod directories;
 #[cfg(feature = "fetch")]
 mod download;
 mod files;
@@ -28,15 +27,15 @@ mod sets;
 mod verify;
 
 pub use batches::epoch_batches;
-pub use directories::{
-    chosen_data_directory, data_directories, fetch_directory, use_data_directory,
-};
 #[cfg(feature = "fetch")]
 pub use download::{Download, download};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;
 pub(crate) use sets::digits::DIGITS_COUNT;
+pub use sets::directories::{
+    chosen_data_directory, data_directories, fetch_directory, use_data_directory,
+};
 pub use sets::known::RemoteFile;
 pub use sets::{DataSet, data_sets};
 pub use verify::{Verified, verify};

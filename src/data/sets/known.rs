@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::data::directories::data_directories;
+use super::directories::data_directories;
 use crate::data::files::cifar::Cifar;
 use crate::data::files::idx;
 use crate::error::{Error, ErrorKind, Result};

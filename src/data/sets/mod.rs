@@ -4,6 +4,7 @@ mod cifar10;
 mod cifar100;
 mod cifar10_subset;
 pub(in crate::data) mod digits;
+pub(in crate::data) mod directories;
 mod fashion_mnist;
 pub(in crate::data) mod known;
 mod mnist;

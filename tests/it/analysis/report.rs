@@ -279,9 +279,8 @@ fn the_page_admits_only_its_own_script_and_style_and_no_network() {
 
 #[test]
 fn hostile_names_stay_text() {
-    let hostile =
+    let layers =
         ["<!--<script>", "\"><img src=x onerror=alert(1)>", "{{data}}';alert(2);'"];
-    let layers = [hostile[0], "fc", hostile[1], hostile[2]];
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("<script>alert(3)<b onload=\"x\">&'");
     complete(&root, &layers);
@@ -300,7 +299,9 @@ fn hostile_names_stay_text() {
     let names = data_of(&page)["sets"][0]["layers"].clone();
     let names: Vec<&str> =
         names.as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fc"], "matrices of names that no run gives are not shown");
+    for layer in layers {
+        assert!(names.contains(&layer), "{layer}");
+    }
 }
 
 #[test]
