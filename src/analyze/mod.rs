@@ -1,8 +1,8 @@
 //! The pipeline after training: checkpoints → signatures → matrices → phases.
 //!
-//! It reads as a line. The [`plan`] says what is compared; [`reduce`] makes of each checkpoint
-//! a [`part`], once: the representation of each layer for CKA, the decisions of its linear
-//! probe for DRS; [`store`] keeps parts in files; [`join`] makes signatures, matrices and
+//! It reads as a line. The `plan` says what is compared; `reduce` makes of each checkpoint
+//! a `part`, once: the representation of each layer for CKA, the decisions of its linear
+//! probe for DRS; `store` keeps parts in files; `join` makes signatures, matrices and
 //! tables of them. Interrupted work continues where it stopped, and a run that has grown adds
 //! rows.
 

@@ -25,6 +25,7 @@ mod vit_tests;
 pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
 pub use epochs::steps_per_epoch;
+#[cfg(feature = "cli")]
 pub(crate) use keys::OPTIMIZERS;
 
 /// A checked experiment: every key has its value, defaults filled in.

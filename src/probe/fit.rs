@@ -26,7 +26,7 @@ pub enum Solver {
 
 impl Solver {
     /// Whether a fit takes the features as they are, so that it needs
-    /// [`Design::unrotated`]: Adam's steps depend on the axes, and batches are cheaper.
+    /// `Design::unrotated`: Adam's steps depend on the axes, and batches are cheaper.
     pub fn takes_batches(&self) -> bool {
         matches!(self, Self::Sgd { .. } | Self::Adam(_))
     }

@@ -55,7 +55,7 @@ impl RunDir {
     /// The signatures of one layer at all checkpoints, `[E, S]`.
     ///
     /// # Panics
-    /// If a name fails [`check_name`].
+    /// If a name fails [`check_name`](super::check_name).
     pub fn signatures(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
         self.layer_file(RunFile::Signatures, measure, group, layer)
     }
@@ -73,7 +73,7 @@ impl RunDir {
     /// The epoch matrix of one layer, `[E, E]`.
     ///
     /// # Panics
-    /// If a name fails [`check_name`].
+    /// If a name fails [`check_name`](super::check_name).
     pub fn matrix(&self, measure: &str, group: &str, layer: &str) -> PathBuf {
         self.layer_file(RunFile::Matrix, measure, group, layer)
     }
@@ -91,7 +91,7 @@ impl RunDir {
     /// Intersection over union of each class's region, `[C, E, E]`.
     ///
     /// # Panics
-    /// If a name fails [`check_name`].
+    /// If a name fails [`check_name`](super::check_name).
     pub fn class_iou(&self, group: &str, layer: &str) -> PathBuf {
         self.file(RunFile::ClassIou, &[("group", group), ("layer", layer)])
     }
@@ -99,7 +99,7 @@ impl RunDir {
     /// The linear probe of a layer at a checkpoint.
     ///
     /// # Panics
-    /// If the layer's name fails [`check_name`].
+    /// If the layer's name fails [`check_name`](super::check_name).
     pub fn probe(&self, layer: &str, step: u64) -> PathBuf {
         self.file(RunFile::Probe, &[("layer", layer), ("step", &step_name(step))])
     }
@@ -108,7 +108,7 @@ impl RunDir {
     /// is done.
     ///
     /// # Panics
-    /// If the layer's name fails [`check_name`].
+    /// If the layer's name fails [`check_name`](super::check_name).
     pub fn layer_part(&self, layer: &str, step: u64) -> PathBuf {
         self.file(RunFile::LayerPart, &[("layer", layer), ("step", &step_name(step))])
     }
@@ -116,7 +116,7 @@ impl RunDir {
     /// Pictures of a layer's decision regions.
     ///
     /// # Panics
-    /// If the layer's name fails [`check_name`].
+    /// If the layer's name fails [`check_name`](super::check_name).
     pub fn regions(&self, layer: &str) -> PathBuf {
         self.file(RunFile::Regions, &[("layer", layer)])
     }

@@ -85,7 +85,7 @@ impl RunDir {
     /// Opens an existing run to read.
     ///
     /// # Errors
-    /// If `root` holds no `run.json`, one of another format, or a [`Recording`].
+    /// If `root` holds no `run.json`, one of another format, or a [`Recording`](super::Recording).
     pub fn open(root: &Path) -> Result<Self> {
         Manifest::read(&run_json_of(root)?)?;
         let experiment = Some(read_experiment(&RunFile::Experiment.path(root))?);
@@ -124,7 +124,7 @@ impl RunDir {
     /// The experiment that the run is of.
     ///
     /// # Panics
-    /// On the directory of a [`Recording`], which is of none.
+    /// On the directory of a [`Recording`](super::Recording), which is of none.
     pub fn experiment(&self) -> &Experiment {
         self.experiment.as_ref().expect("a recording has no experiment")
     }
