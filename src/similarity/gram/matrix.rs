@@ -14,7 +14,7 @@ use crate::similarity::gram::spare;
 use crate::similarity::gram::triangle::{Strip, packed_len, strips, strips_mut};
 
 /// Where U-centring leaves less than this of a Gram matrix, f32 products have lost too many
-/// digits, and they are worked out again in f64.
+/// digits, and they are computed again in f64.
 pub(crate) const F64_BELOW: f64 = 1.0 / 32.0;
 /// Where it leaves less than this of f64 products, what is left is their rounding.
 pub(crate) const NOTHING_BELOW: f64 = 1e-11;
