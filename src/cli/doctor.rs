@@ -7,7 +7,7 @@ use super::output::print_result;
 use crate::data::{data_directories, data_sets};
 use crate::engine::isa_name;
 use crate::error::Result;
-use crate::experiment::OPTIMIZERS;
+use crate::experiment::OptimizerKind;
 use crate::net;
 use crate::similarity::{Estimator, Measure};
 use crate::version::{COMMIT, VERSION};
@@ -32,7 +32,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
         ("kernels", format!("{} (STRATAGRAM_ISA chooses others)", isa_name()?)),
         ("threads", format!("{} of {available} cores", rayon::current_num_threads())),
         ("nets", net::NAMES.join(", ")),
-        ("optimizers", OPTIMIZERS.join(", ")),
+        ("optimizers", OptimizerKind::NAMES.join(", ")),
         ("measures", format!("drs, {} (cka: {estimators})", Measure::NAMES.join(", "))),
         ("data ready", format!("{} (all: stratagram data list)", ready.join(", "))),
         ("data from", directories.join(", ")),

@@ -4,15 +4,18 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::ImageSet;
 use super::files::stored::Stored;
-use super::files::{cifar, folder, idx, npz, parquet};
+use super::files::{cifar, idx, parquet};
 use super::sample::permutation;
-use super::sets::known::{Family, Known, Place, parquet_files};
-use super::sets::{digits, known, mnist1d};
-use super::{DIGITS_COUNT, ImageSet};
+use super::sets::known::{Known, Place};
+use super::sets::set::{Origin, Set};
 use crate::error::{Error, Result};
-use crate::experiment::{DataConfig, DataKind};
+use crate::experiment::DataConfig;
 use crate::net::Shape;
+
+/// How many images are for training, where all are one set and nothing else is said.
+pub(crate) const TRAIN_OF_POOL: usize = 1000;
 
 /// Images of a data set after subset and split, as they are stored.
 pub(super) struct Chosen {
@@ -29,19 +32,19 @@ pub(super) struct Chosen {
 
 /// Reads and chooses.
 pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
-    if config.kind == DataKind::Digits {
-        return choose_digits(config);
-    }
+    let set = config.kind.set();
     let path = config.path.as_deref();
-    let stored = if config.kind == DataKind::Mnist1d {
-        let (train, test) = mnist1d::generate(config.seed);
-        let names = digits::CLASSES.iter().map(|&name| name.to_owned()).collect();
-        Stored::complete(train, test, names, "MNIST-1D")
-    } else if let Some(known) = known(config.kind) {
-        load_known(known, path)?
-    } else {
-        let missing = || Error::usage("`data.path`", "is missing").expected("a path");
-        load_unnamed(config.kind, path.ok_or_else(missing)?, config.size)?
+    let stored = match &set.origin {
+        Origin::Pool(load) => return choose_of_pool(config, set, &load()),
+        Origin::Made(make) => {
+            let (train, test) = make(config.seed);
+            Stored::complete(train, test, class_names(set), set.title)
+        }
+        Origin::Known(storage) => load_known(Known { set, storage }, path)?,
+        Origin::Yours(form) => {
+            let missing = || Error::usage("`data.path`", "is missing").expected("a path");
+            (form.load)(path.ok_or_else(missing)?, config.size)?
+        }
     };
     let sha256 = checksum(&[&stored.train, &stored.test]);
     let seed = config.seed;
@@ -61,113 +64,79 @@ pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
     })
 }
 
-fn load_unnamed(kind: DataKind, path: &Path, size: Option<usize>) -> Result<Stored> {
-    match kind {
-        DataKind::Folder => folder::load(path, size),
-        DataKind::Parquet => {
-            let [train, test] = parquet_files(path).ok_or_else(|| {
-                Error::data(path, "does not hold a data set")
-                    .expected("train*.parquet and test*.parquet (or validation*.parquet)")
-            })?;
-            let stored = load_parquet(&train, &test, "Parquet images")?;
-            same_shapes(path, &stored)?;
-            Ok(stored)
-        }
-        _ => npz::load(path)
-            .map(|(train, test)| Stored::complete(train, test, vec![], "arrays")),
-    }
+fn class_names(set: &Set) -> Vec<String> {
+    set.classes.iter().map(|&name| name.to_owned()).collect()
 }
 
 /// Reads a known data set from `path`, or from where it is found, and checks that it is the
 /// one it is taken for.
-pub(super) fn load_known(known: &Known, path: Option<&Path>) -> Result<Stored> {
+pub(super) fn load_known(known: Known, path: Option<&Path>) -> Result<Stored> {
     let place = match path {
         Some(path) => known.find_at(path)?,
         None => known.find().ok_or_else(|| known.missing())?,
     };
-    let names = || known.classes.iter().map(|&name| name.to_owned()).collect();
-    let pair = |(train, test)| Stored::complete(train, test, names(), known.title);
+    let set = known.set;
+    let names = || class_names(set);
+    let pair = |(train, test)| Stored::complete(train, test, names(), set.title);
     let stored = match &place {
         Place::CifarFolder(kind, folder) => pair(cifar::load_folder(*kind, folder)?),
         Place::CifarArchive(kind, archive) => pair(cifar::load_archive(*kind, archive)?),
         Place::CifarSubset { train, test, index } => {
             let (train, test, positions) = cifar::load_subset(train, test, index)?;
-            let complete = Stored::complete(train, test, names(), known.title);
+            let complete = Stored::complete(train, test, names(), set.title);
             Stored { train_positions: positions, n_positions: 50_000, ..complete }
         }
-        Place::Idx(folder) => pair(idx::load(folder, known.classes.len() as u8)?),
+        Place::Idx(folder) => pair(idx::load(folder, set.classes.len() as u8)?),
         Place::Parquet { train, test } => {
-            Stored { class_names: names(), ..load_parquet(train, test, known.title)? }
+            Stored { class_names: names(), ..parquet::load_pair(train, test, set.title)? }
         }
     };
     let place = place.path();
-    same_shapes(place, &stored)?;
-    check_known(known, place, &stored)?;
+    let stored = stored.of_one_shape(place)?;
+    check_known(set, place, &stored)?;
     Ok(stored)
 }
 
-/// The images of Hugging Face's files; where they are JPEG, the name says so: such images
-/// are not those of the original.
-fn load_parquet(
-    train: &[std::path::PathBuf],
-    test: &[std::path::PathBuf],
-    title: &str,
-) -> Result<Stored> {
-    let (train, test) = (parquet::load(train)?, parquet::load(test)?);
-    let is_jpeg = train.is_jpeg || test.is_jpeg;
-    let name = if is_jpeg { format!("{title} (JPEG)") } else { title.to_owned() };
-    Ok(Stored::complete(train.set, test.set, train.class_names, name))
-}
-
-fn same_shapes(place: &Path, stored: &Stored) -> Result<()> {
-    let (train, test) = (stored.train.shape, stored.test.shape);
-    if train == test {
-        return Ok(());
-    }
-    let found = format!("has training images of {train:?} and test images of {test:?}");
-    Err(Error::data(place, found).expected("the same shape"))
-}
-
 /// That the images are as many, as large, and of the classes that the data set has.
-fn check_known(known: &Known, place: &Path, stored: &Stored) -> Result<()> {
-    let [channels, height, width] = known.shape;
+fn check_known(set: &Set, place: &Path, stored: &Stored) -> Result<()> {
+    let [channels, height, width] = set.shape;
     let shape = Shape { channels, height, width };
     if stored.train.shape != shape {
         let found = format!("holds images of {:?}", stored.train.shape);
         return Err(
-            Error::data(place, found).expected(format!("{shape:?} for {}", known.title))
+            Error::data(place, found).expected(format!("{shape:?} for {}", set.title))
         );
     }
     let counts = [stored.train.len(), stored.test.len()];
-    // The subset is of any size.
-    if known.family != Family::CifarSubset && counts != known.counts {
-        let [n_train, n_test] = known.counts;
+    // A subset is of any size.
+    if set.counts != [0, 0] && counts != set.counts {
+        let [n_train, n_test] = set.counts;
         let found = format!("holds {} + {} images", counts[0], counts[1]);
         return Err(Error::data(place, found)
-            .expected(format!("{n_train} + {n_test} for {}", known.title))
-            .fix(format!("check it: stratagram data verify {}", known.name)));
+            .expected(format!("{n_train} + {n_test} for {}", set.title))
+            .fix(format!("check it: stratagram data verify {}", set.name)));
     }
     let labels = stored.train.labels.iter().chain(&stored.test.labels);
     let largest = labels.max().map_or(0, |label| usize::from(*label));
-    if largest >= known.classes.len() {
+    if largest >= set.classes.len() {
         return Err(Error::data(place, format!("holds class {largest}"))
-            .expected(format!("classes below {}", known.classes.len())));
+            .expected(format!("classes below {}", set.classes.len())));
     }
     Ok(())
 }
 
-/// The split of the digits: all are shuffled, the first are for training, the next for
-/// testing.
-fn choose_digits(config: &DataConfig) -> Result<Chosen> {
-    let all = digits::load();
-    let n_train = config.n_train.unwrap_or(1000);
-    let n_test = config.n_test.unwrap_or(DIGITS_COUNT.saturating_sub(n_train));
-    if n_train + n_test > DIGITS_COUNT {
+/// The split of a set that is one: all are shuffled, the first are for training, the next
+/// for testing.
+fn choose_of_pool(config: &DataConfig, set: &Set, all: &ImageSet) -> Result<Chosen> {
+    let count = all.len();
+    let n_train = config.n_train.unwrap_or(TRAIN_OF_POOL);
+    let n_test = config.n_test.unwrap_or(count.saturating_sub(n_train));
+    if n_train + n_test > count {
         return Err(Error::usage("`data.n_train`", format!("is {n_train}")).expected(
-            format!("with {n_test} test images at most {DIGITS_COUNT} digits together"),
+            format!("with {n_test} test images at most {count} {} together", set.images),
         ));
     }
-    let mut order = permutation(config.seed, "data/split", DIGITS_COUNT);
+    let mut order = permutation(config.seed, "data/split", count);
     order.truncate(n_train + n_test);
     let test_index = order.split_off(n_train);
     Ok(Chosen {
@@ -175,10 +144,10 @@ fn choose_digits(config: &DataConfig) -> Result<Chosen> {
         test: all.select(&test_index),
         train_index: order,
         test_index,
-        n_positions: DIGITS_COUNT,
-        class_names: digits::CLASSES.iter().map(|&name| name.to_owned()).collect(),
-        name: "digits".into(),
-        sha256: checksum(&[&all]),
+        n_positions: count,
+        class_names: class_names(set),
+        name: set.title.into(),
+        sha256: checksum(&[all]),
     })
 }
 

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::experiment::{Augmentation, DataKind, Experiment, NoiseKind, Normalize};
+use crate::experiment::{Augmentation, Experiment, NoiseKind, Normalize};
 use crate::net::Shape;
 
 mod augment;
@@ -27,17 +27,18 @@ mod sets;
 mod verify;
 
 pub use batches::epoch_batches;
+pub(crate) use choose::TRAIN_OF_POOL;
 #[cfg(feature = "fetch")]
 pub use download::{Download, download};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;
-pub(crate) use sets::digits::DIGITS_COUNT;
 pub use sets::directories::{
     chosen_data_directory, data_directories, fetch_directory, use_data_directory,
 };
-pub use sets::known::RemoteFile;
-pub use sets::{DataSet, data_sets};
+pub use sets::set::RemoteFile;
+pub use sets::{DataKind, DataSet, data_sets};
+pub(crate) use sets::{NAMES, STORED_NAMES, named};
 pub use verify::{Verified, verify};
 
 use augment::Placement;
@@ -292,15 +293,7 @@ fn noisy_labels(
 
 /// That the classes may be those of CIFAR-10, which the map of `asymmetric` is about.
 fn check_asymmetric(kind: DataKind, n_classes: usize) -> Result<()> {
-    let other = matches!(
-        kind,
-        DataKind::Digits
-            | DataKind::Mnist1d
-            | DataKind::Cifar100
-            | DataKind::Mnist
-            | DataKind::FashionMnist
-    );
-    if !other && n_classes == 10 {
+    if kind.set().may_have_classes_of_cifar10() && n_classes == 10 {
         return Ok(());
     }
     Err(Error::usage("`noise.kind`", "is \"asymmetric\", a map of CIFAR-10's classes")

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::DIGITS_COUNT;
 use super::choose::{checksum, load_known};
 use super::files::stored::open;
 use super::sets::known::Known;
-use super::sets::{KNOWN, digits, mnist1d};
+use super::sets::set::{Origin, Set};
+use super::sets::{ALL, named};
 use crate::error::{Error, Result};
 
 /// What was found of a data set.
@@ -38,22 +38,16 @@ pub struct Verified {
 /// If the name is not known, the data set is missing or damaged, or a file has the length of
 /// the original but another checksum.
 pub fn verify(name: &str) -> Result<Verified> {
-    if let Some(built_in) = built_in(name) {
+    let set = named(name).ok_or_else(|| nowhere(name))?;
+    if let Some(built_in) = built_in(set) {
         return Ok(built_in);
     }
-    let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
-        let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-        return Err(Error::usage(
-            format!("data set `{}`", name.escape_debug()),
-            "has no known place",
-        )
-        .expected(format!("digits, mnist1d, {}", names.join(", "))));
-    };
+    let known = Known::of(set).ok_or_else(|| nowhere(name))?;
     let place = known.find().ok_or_else(|| known.missing())?;
     let original_files = original_files(known, place.path())?;
     let stored = load_known(known, None)?;
     Ok(Verified {
-        name: known.name,
+        name: set.name,
         title: stored.name,
         place: Some(place.path().to_owned()),
         counts: [stored.train.len(), stored.test.len()],
@@ -62,28 +56,31 @@ pub fn verify(name: &str) -> Result<Verified> {
     })
 }
 
-/// What is in the program; signals are those of the seed that `data.seed` has if not given.
-fn built_in(name: &str) -> Option<Verified> {
-    let (name, title, counts, sha256) = match name {
-        "digits" => {
-            let all = digits::load();
-            ("digits", "digits", [DIGITS_COUNT, 0], checksum(&[&all]))
+fn nowhere(name: &str) -> Error {
+    let sets = ALL.iter().filter(|set| !set.needs_path());
+    let names: Vec<&str> = sets.map(|set| set.name).collect();
+    let what = format!("data set `{}`", name.escape_debug());
+    Error::usage(what, "has no known place").expected(names.join(", "))
+}
+
+/// What is in the program; what it makes is that of the seed that `data.seed` has if not given.
+fn built_in(set: &Set) -> Option<Verified> {
+    let (title, sha256) = match set.origin {
+        Origin::Pool(load) => (set.title.to_owned(), checksum(&[&load()])),
+        Origin::Made(make) => {
+            let (train, test) = make(1);
+            (format!("{} of data.seed = 1", set.title), checksum(&[&train, &test]))
         }
-        "mnist1d" => {
-            let (train, test) = mnist1d::generate(1);
-            let title = "MNIST-1D of data.seed = 1";
-            ("mnist1d", title, mnist1d::COUNTS, checksum(&[&train, &test]))
-        }
-        _ => return None,
+        Origin::Known(_) | Origin::Yours(_) => return None,
     };
-    let title = title.to_owned();
+    let (name, counts) = (set.name, set.counts);
     Some(Verified { name, title, place: None, counts, original_files: vec![], sha256 })
 }
 
 /// The files that are their authors', bit for bit.
-fn original_files(known: &Known, place: &Path) -> Result<Vec<&'static str>> {
+fn original_files(known: Known, place: &Path) -> Result<Vec<&'static str>> {
     let mut originals = Vec::new();
-    for remote in known.remote {
+    for remote in known.storage.remote {
         let file =
             if place.is_file() { place.to_owned() } else { place.join(remote.name) };
         // Others have packed the same content in another way, which only reading it can tell.
@@ -97,7 +94,7 @@ fn original_files(known: &Known, place: &Path) -> Result<Vec<&'static str>> {
                 .expected(remote.sha256)
                 .fix(format!(
                     "it is damaged: remove it, then stratagram data fetch {}",
-                    known.name
+                    known.set.name
                 )));
         }
         originals.push(remote.name);

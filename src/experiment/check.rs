@@ -4,16 +4,13 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::keys::{KEYS, UNNAMED_SETS};
+use super::keys::KEYS;
 use super::parse::Settings;
 use super::{Experiment, IN_DATA_DIRECTORY, Length, OptimizerKind, steps_per_epoch};
-use crate::data::DIGITS_COUNT;
+use crate::data::{self, TRAIN_OF_POOL};
 use crate::error::{Error, Result};
 use crate::net;
 use crate::setting::{Fallback, Key, Kind, Misfit, nearest};
-
-/// Training images of the digits where `data.n_train` is absent; the others are for testing.
-const DIGITS_TRAIN: i64 = 1000;
 
 impl Settings<'_> {
     /// The experiment that the settings describe, defaults filled in.
@@ -144,15 +141,15 @@ impl Settings<'_> {
             let data_seed = self.get("data.seed").cloned().unwrap_or(Value::Integer(1));
             self.set_default("noise.seed", data_seed);
         }
-        match self.get("data.kind").and_then(Value::as_str) {
-            Some("digits") => self.derive_digits()?,
-            Some(kind)
-                if UNNAMED_SETS.contains(&kind) && self.get("data.path").is_none() =>
-            {
+        let kind = self.get("data.kind").and_then(Value::as_str);
+        if let Some(set) = kind.and_then(data::named) {
+            if set.needs_path() && self.get("data.path").is_none() {
                 return Err(Error::usage(self.key("data.path"), "is missing")
-                    .expected(format!("a path for data.kind = \"{kind}\"")));
+                    .expected(format!("a path for data.kind = \"{}\"", set.name)));
             }
-            _ => {}
+            if let Some(count) = set.pool() {
+                self.derive_split(count, set.images)?;
+            }
         }
         self.derive_net()?;
         match (self.get("train.epochs"), self.get("train.steps")) {
@@ -175,17 +172,18 @@ impl Settings<'_> {
         Ok(())
     }
 
-    fn derive_digits(&mut self) -> Result<()> {
-        let count = DIGITS_COUNT as i64;
-        self.set_default("data.n_train", Value::Integer(DIGITS_TRAIN));
+    /// The numbers of training and of test images where all are one set.
+    fn derive_split(&mut self, count: usize, images: &str) -> Result<()> {
+        let (count, default) = (count as i64, TRAIN_OF_POOL as i64);
+        self.set_default("data.n_train", Value::Integer(default));
         let given = |key| self.get(key).and_then(Value::as_integer);
-        let n_train = given("data.n_train").unwrap_or(DIGITS_TRAIN);
+        let n_train = given("data.n_train").unwrap_or(default);
         let n_test = given("data.n_test").unwrap_or((count - n_train).max(1));
         if n_train + n_test > count {
             let key = if n_train < count { "data.n_test" } else { "data.n_train" };
             let found = format!("makes {n_train} training and {n_test} test images");
             return Err(Error::usage(self.key(key), found)
-                .expected(format!("together at most the {count} digits")));
+                .expected(format!("together at most the {count} {images}")));
         }
         self.set_default("data.n_test", Value::Integer(n_test));
         Ok(())

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use crate::net;
+use super::optimizer::OptimizerKind;
 use crate::setting::Fallback::{Absent, Required, Toml};
 use crate::setting::Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
@@ -14,31 +14,13 @@ use crate::setting::{
     BELOW_ONE, FRACTION, Key, MANY, NOT_NEGATIVE, POSITIVE, SEEDS, key,
 };
 use crate::similarity::{Estimator, Measure};
+use crate::{data, net};
 
-/// The data sets this build reads.
-pub(super) const DATA_SETS: &[&str] = &[
-    "digits",
-    "mnist1d",
-    "cifar10",
-    "cifar10-subset",
-    "cifar100",
-    "mnist",
-    "fashion-mnist",
-    "arrays",
-    "folder",
-    "parquet",
-];
-/// Data sets that only `data.path` can find.
-pub(super) const UNNAMED_SETS: &[&str] = &["arrays", "folder", "parquet"];
-/// All but those that are in the program may be somewhere else.
-const STORED_SETS: &[&str] = DATA_SETS.split_at(2).1;
 const NOISES: &[&str] =
     &["iid", "exact", "exact-per-class", "pair-flip", "asymmetric", "labels"];
 /// The kinds that draw their wrong labels.
 const DRAWN_NOISES: &[&str] = NOISES.split_at(5).0;
 const LABELS: &[&str] = &["labels"];
-/// The values of `optimizer.kind`.
-pub(crate) const OPTIMIZERS: &[&str] = &["sgd", "adam", "adamw"];
 const SCHEDULES: &[&str] = &["constant", "cosine", "inverse-sqrt", "step"];
 const GROUPS: &[&str] = &["test", "train-clean", "train-corrupted"];
 
@@ -54,8 +36,8 @@ pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
 /// The keys before those of the nets.
 const BEFORE: &[Key] = &[
     key("seed", SEEDS, Toml("0")),
-    key("data.kind", Choice(DATA_SETS), Required),
-    key("data.path", Path, Absent).of("data.kind", STORED_SETS),
+    key("data.kind", Choice(data::NAMES), Required),
+    key("data.path", Path, Absent).of("data.kind", data::STORED_NAMES),
     key("data.seed", SEEDS, Toml("1")),
     key("data.n_train", Integer(2, MANY), Absent),
     key("data.n_test", Integer(1, MANY), Absent),
@@ -74,7 +56,7 @@ const BEFORE: &[Key] = &[
 /// The keys after those of the nets.
 const AFTER: &[Key] = &[
     key("init.weights", Path, Absent),
-    key("optimizer.kind", Choice(OPTIMIZERS), Toml("'sgd'")),
+    key("optimizer.kind", Choice(OptimizerKind::NAMES), Toml("'sgd'")),
     key("optimizer.lr", NOT_NEGATIVE, Toml("0.02")),
     key("optimizer.momentum", BELOW_ONE, Toml("0.9")).of("optimizer.kind", &["sgd"]),
     key("optimizer.nesterov", Bool, Toml("false")).of("optimizer.kind", &["sgd"]),

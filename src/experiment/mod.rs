@@ -15,6 +15,7 @@ mod check;
 mod difference;
 mod epochs;
 mod keys;
+mod optimizer;
 mod parse;
 mod schedule;
 #[cfg(test)]
@@ -22,11 +23,11 @@ mod tests;
 #[cfg(test)]
 mod vit_tests;
 
+pub use crate::data::DataKind;
 pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
 pub use epochs::steps_per_epoch;
-#[cfg(feature = "cli")]
-pub(crate) use keys::OPTIMIZERS;
+pub use optimizer::OptimizerKind;
 
 /// A checked experiment: every key has its value, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,23 +78,6 @@ pub struct DataConfig {
     pub normalize: Normalize,
     /// Augmentations of training images.
     pub augment: Vec<Augmentation>,
-}
-
-/// The data sets this build reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum DataKind {
-    Digits,
-    Mnist1d,
-    Cifar10,
-    Cifar10Subset,
-    Cifar100,
-    Mnist,
-    FashionMnist,
-    Arrays,
-    Folder,
-    Parquet,
 }
 
 /// `data.normalize`.
@@ -208,15 +192,6 @@ fn torch_betas() -> [f64; 2] {
 
 fn torch_eps() -> f64 {
     1e-8
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum OptimizerKind {
-    Sgd,
-    Adam,
-    Adamw,
 }
 
 /// `optimizer.schedule`.

@@ -248,12 +248,6 @@ fn unknown_names_get_the_list_and_the_nearest() {
 }
 
 #[test]
-fn the_known_data_sets_are_those_that_are_listed() {
-    let listed: Vec<&str> = crate::data::data_sets().iter().map(|set| set.name).collect();
-    assert_eq!(listed, keys::DATA_SETS);
-}
-
-#[test]
 fn values_out_of_range_are_refused() {
     let cases = [
         "seed=-1",

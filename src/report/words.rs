@@ -4,8 +4,8 @@
 use super::figure::axes::epoch_label;
 use super::figure::text::{capitalized, thousands, trimmed};
 use super::model::{MatrixSet, RunResults};
-use crate::net;
 use crate::similarity::{Estimator, MatrixKind};
+use crate::{data, net};
 
 /// What was run, in a phrase.
 pub(crate) fn title(run: &RunResults) -> String {
@@ -22,27 +22,12 @@ pub(crate) fn title(run: &RunResults) -> String {
     let width = width.map_or_else(String::new, |k| format!(" of width {k}"));
     let n_train = number(run, "data", "n_train");
     let images = n_train.map_or_else(String::new, |n| format!("{} ", thousands(n)));
-    let data = match text(run, "data", "kind").as_str() {
-        "digits" => "digits".into(),
-        "arrays" | "folder" | "" => "images".to_owned(),
-        kind => format!("{} images", dataset_name(kind)),
-    };
+    let data = data::named(&text(run, "data", "kind")).map_or("images", |set| set.images);
     format!(
         "{net}{width}, trained for {} on {images}{data} {}",
         epochs(run.last_epoch()),
         noise(run)
     )
-}
-
-fn dataset_name(kind: &str) -> String {
-    match kind {
-        "cifar10" => "CIFAR-10".into(),
-        "cifar100" => "CIFAR-100".into(),
-        "mnist" => "MNIST".into(),
-        "fashion-mnist" => "Fashion-MNIST".into(),
-        "mnist1d" => "MNIST-1D".into(),
-        other => other.to_owned(),
-    }
 }
 
 fn noise(run: &RunResults) -> String {

@@ -182,7 +182,7 @@ impl Fork {
         let parent = self.parent.experiment();
         let (old, new) = (&parent.optimizer, &experiment.optimizer);
         if old.kind != new.kind && self.origin.step > 0 {
-            let [old, new] = [old.kind, new.kind].map(kind_name);
+            let [old, new] = [old.kind, new.kind].map(OptimizerKind::name);
             observer.note(&format!(
                 "the optimizer was {old} and is {new} now: it starts without memory"
             ));
@@ -353,12 +353,4 @@ fn start_anew(
 
 fn has_memory(optimizer: &OptimizerConfig) -> bool {
     optimizer.kind != OptimizerKind::Sgd || optimizer.momentum > 0.0
-}
-
-fn kind_name(kind: OptimizerKind) -> &'static str {
-    match kind {
-        OptimizerKind::Sgd => "sgd",
-        OptimizerKind::Adam => "adam",
-        OptimizerKind::Adamw => "adamw",
-    }
 }

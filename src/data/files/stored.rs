@@ -40,6 +40,17 @@ impl Stored {
             name: name.into(),
         }
     }
+
+    /// Itself, if training and test images, which lie at `place`, have one shape.
+    pub(in crate::data) fn of_one_shape(self, place: &Path) -> Result<Self> {
+        let (train, test) = (self.train.shape, self.test.shape);
+        if train == test {
+            return Ok(self);
+        }
+        let found =
+            format!("has training images of {train:?} and test images of {test:?}");
+        Err(Error::data(place, found).expected("the same shape"))
+    }
 }
 
 /// A file under its name in messages, at a position that messages can tell.

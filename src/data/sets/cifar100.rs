@@ -1,9 +1,8 @@
 //! CIFAR-100.
 
 use super::cifar10;
-use super::known::{Family, Known, RemoteFile};
+use super::set::{Family, Origin, RemoteFile, Set, Storage};
 use crate::data::files::cifar::Cifar;
-use crate::experiment::DataKind;
 
 /// Names of the classes, in the order of their numbers.
 #[rustfmt::skip] // a list of words
@@ -22,20 +21,22 @@ pub(in crate::data) const CLASSES: &[&str] = &[
     "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
 ];
 
-pub(in crate::data) const SET: Known = Known {
-    kind: DataKind::Cifar100,
+pub(in crate::data) const SET: Set = Set {
     name: "cifar100",
     title: "CIFAR-100",
-    family: Family::Cifar(Cifar::Hundred),
+    images: "CIFAR-100 images",
     classes: CLASSES,
     counts: [50_000, 10_000],
     shape: [3, 32, 32],
-    folders: &["cifar100", "cifar-100-binary", "."],
-    remote: &[RemoteFile {
-        name: "cifar-100-binary.tar.gz",
-        url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-        bytes: 168_513_733,
-        sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-    }],
     source: cifar10::SOURCE,
+    origin: Origin::Known(Storage {
+        family: Family::Cifar(Cifar::Hundred),
+        folders: &["cifar100", "cifar-100-binary", "."],
+        remote: &[RemoteFile {
+            name: "cifar-100-binary.tar.gz",
+            url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+            bytes: 168_513_733,
+            sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        }],
+    }),
 };

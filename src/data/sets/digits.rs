@@ -3,17 +3,29 @@
 
 use std::io::Read;
 
+use super::set::{Origin, Set};
 use crate::data::{ImageSet, Pixels};
 use crate::net::Shape;
 
 /// Number of the embedded digits.
-pub(crate) const DIGITS_COUNT: usize = 1797;
+const DIGITS_COUNT: usize = 1797;
 
-/// 64 pixels from 0 to 16 and the digit a line, compressed.
 /// Names of the classes, in the order of their numbers.
 pub(in crate::data) const CLASSES: &[&str] =
     &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
+pub(in crate::data) const SET: Set = Set {
+    name: "digits",
+    title: "digits",
+    images: "digits",
+    classes: CLASSES,
+    counts: [DIGITS_COUNT, 0],
+    shape: [1, 8, 8],
+    source: "UCI Machine Learning Repository and scikit-learn, CC BY 4.0",
+    origin: Origin::Pool(load),
+};
+
+/// 64 pixels from 0 to 16 and the digit on each line, compressed.
 const FILE: &[u8] = include_bytes!("../../../data/digits.csv.gz");
 
 /// All digits in stored order.

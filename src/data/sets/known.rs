@@ -1,55 +1,18 @@
-//! What is to be said of a data set with a name, and where it is looked for.
+//! Where a data set with files of a known form is looked for.
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::directories::data_directories;
+use super::set::{Family, Origin, Set, Storage};
 use crate::data::files::cifar::Cifar;
 use crate::data::files::idx;
 use crate::error::{Error, ErrorKind, Result};
-use crate::experiment::DataKind;
 
-/// A file of a data set as its authors distribute it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct RemoteFile {
-    /// Its name in the data set's folder.
-    pub name: &'static str,
-    /// Where it is.
-    pub url: &'static str,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of it, in hexadecimal.
-    pub sha256: &'static str,
-}
-
-/// How a known data set is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::data) enum Family {
-    Cifar(Cifar),
-    CifarSubset,
-    Idx,
-}
-
-/// A data set with a name.
-#[derive(Debug)]
+/// A data set that lies in files of a known form.
+#[derive(Debug, Clone, Copy)]
 pub(in crate::data) struct Known {
-    pub(in crate::data) kind: DataKind,
-    /// In experiment files.
-    pub(in crate::data) name: &'static str,
-    /// In sentences.
-    pub(in crate::data) title: &'static str,
-    pub(in crate::data) family: Family,
-    pub(in crate::data) classes: &'static [&'static str],
-    /// Training images, test images; 0 where any number is right.
-    pub(in crate::data) counts: [usize; 2],
-    /// One image, `[channels, height, width]`.
-    pub(in crate::data) shape: [usize; 3],
-    /// Folders of a data directory in which it is looked for; the first is where it is
-    /// fetched to.
-    pub(in crate::data) folders: &'static [&'static str],
-    pub(in crate::data) remote: &'static [RemoteFile],
-    pub(in crate::data) source: &'static str,
+    pub(in crate::data) set: &'static Set,
+    pub(in crate::data) storage: &'static Storage,
 }
 
 /// A place where a known data set lies.
@@ -76,6 +39,14 @@ impl Place {
 }
 
 impl Known {
+    /// `set`, if it is stored so.
+    pub(in crate::data) fn of(set: &'static Set) -> Option<Self> {
+        match &set.origin {
+            Origin::Known(storage) => Some(Self { set, storage }),
+            _ => None,
+        }
+    }
+
     /// Where it lies in the data directories.
     pub(in crate::data) fn find(&self) -> Option<Place> {
         data_directories().iter().find_map(|directory| self.find_below(directory))
@@ -83,7 +54,7 @@ impl Known {
 
     /// Where it lies in one of its folders of `directory`.
     fn find_below(&self, directory: &Path) -> Option<Place> {
-        self.folders.iter().find_map(|folder| {
+        self.storage.folders.iter().find_map(|folder| {
             // `.` is for what needs no folder of its own: an archive with a telling name.
             let place = self.find_in(&directory.join(folder))?;
             (*folder != "." || matches!(place, Place::CifarArchive(..))).then_some(place)
@@ -94,7 +65,7 @@ impl Known {
     /// directory, or an archive.
     pub(in crate::data) fn find_at(&self, path: &Path) -> Result<Place> {
         if path.is_file()
-            && let Family::Cifar(cifar) = self.family
+            && let Family::Cifar(cifar) = self.storage.family
         {
             return Ok(Place::CifarArchive(cifar, path.to_owned()));
         }
@@ -103,12 +74,13 @@ impl Known {
         }
         let found =
             if path.exists() { "does not hold" } else { "does not exist; it is to hold" };
-        Err(Error::data(path, format!("{found} {}", self.title)).expected(self.files()))
+        Err(Error::data(path, format!("{found} {}", self.set.title))
+            .expected(self.files()))
     }
 
     /// The forms in which it may lie in `folder`.
     fn find_in(&self, folder: &Path) -> Option<Place> {
-        match self.family {
+        match self.storage.family {
             Family::Cifar(cifar) => {
                 let (archive, inner) = cifar.archive();
                 let folders = [folder.to_owned(), folder.join(inner)];
@@ -144,7 +116,7 @@ impl Known {
 
     /// The files that it may lie in, in words.
     fn files(&self) -> String {
-        match self.family {
+        match self.storage.family {
             Family::Cifar(cifar) => format!(
                 "{}, its unpacked files, or train-*.parquet and test-*.parquet",
                 cifar.archive().0
@@ -165,20 +137,20 @@ impl Known {
             data_directories().iter().map(|d| d.display().to_string()).collect();
         let error = Error::new(
             ErrorKind::Data,
-            format!("data set `{}`", self.name),
+            format!("data set `{}`", self.set.name),
             format!("is in none of {}", directories.join(", ")),
         );
         let error = error.expected(format!(
             "a folder `{}` with {}",
-            self.folders[0],
+            self.storage.folders[0],
             self.files()
         ));
-        match self.remote {
+        match self.storage.remote {
             [] => error.fix("name the folder that holds it with `data.path` or --data"),
             [first, ..] => error.fix(format!(
                 "get it: stratagram data fetch {}; without a network, copy {} into one of \
                  these directories, or name its folder with --data or `data.path`",
-                self.name, first.url
+                self.set.name, first.url
             )),
         }
     }

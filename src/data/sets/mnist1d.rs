@@ -10,16 +10,29 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::digits;
+use super::set::{Origin, Set};
 use crate::data::sample::permutation;
 use crate::data::{ImageSet, Pixels};
 use crate::net::Shape;
 use crate::seed;
 
+pub(in crate::data) const SET: Set = Set {
+    name: "mnist1d",
+    title: "MNIST-1D",
+    images: "MNIST-1D signals",
+    classes: digits::CLASSES,
+    counts: COUNTS,
+    shape: [1, 1, POINTS],
+    source: "the recipe of Greydanus 2020, arXiv:2011.14439",
+    origin: Origin::Made(generate),
+};
+
 /// Training and test signals.
-pub(in crate::data) const COUNTS: [usize; 2] = [4000, 1000];
+const COUNTS: [usize; 2] = [4000, 1000];
 
 /// Points of a signal.
-pub(in crate::data) const POINTS: usize = 40;
+const POINTS: usize = 40;
 
 /// The curves before they are standardized.
 const CURVES: [[f64; 12]; 10] = [
@@ -147,7 +160,7 @@ fn curve(class: usize) -> Vec<f64> {
 }
 
 /// Training and test signals under a seed, as images of one row.
-pub(in crate::data) fn generate(seed: u64) -> (ImageSet, ImageSet) {
+fn generate(seed: u64) -> (ImageSet, ImageSet) {
     let [n_train, n_test] = COUNTS;
     let n = n_train + n_test;
     let curves: Vec<_> = (0..CURVES.len()).map(curve).collect();

@@ -1,130 +1,136 @@
-//! The data sets that this build reads: a file each, and the list of them.
+//! The data sets that this build reads: a file each, and the list of them. What is to be said
+//! of a set is said in its own file; keys, messages, captions and `data list` go through the list.
+//!
+//! More than a dozen files: one for each data set.
 
+mod arrays;
 mod cifar10;
 mod cifar100;
 mod cifar10_subset;
 pub(in crate::data) mod digits;
 pub(in crate::data) mod directories;
 mod fashion_mnist;
+mod folder;
 pub(in crate::data) mod known;
+mod listed;
 mod mnist;
-pub(in crate::data) mod mnist1d;
+mod mnist1d;
+mod parquet;
+pub(in crate::data) mod set;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::experiment::DataKind;
-use digits::DIGITS_COUNT;
-use known::{Known, RemoteFile};
+pub use listed::{DataSet, data_sets};
+use set::{Origin, Set};
 
-/// The data sets with a name that are stored somewhere.
-pub(in crate::data) const KNOWN: &[Known] =
-    &[cifar10::SET, cifar10_subset::SET, cifar100::SET, mnist::SET, fashion_mnist::SET];
+/// Makes [`DataKind`] and the list of all sets from one line a set.
+macro_rules! sets {
+    ($($Kind:ident => $file:ident),+ $(,)?) => {
+        /// The data sets that this build reads: `data.kind`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs)] // Their files say what they are.
+        pub enum DataKind { $($Kind),+ }
 
-/// The data set of that kind, if it is a known one.
-pub(in crate::data) fn known(kind: DataKind) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.kind == kind)
-}
+        /// Every data set, in the order in which they are listed to users.
+        pub(in crate::data) const ALL: &[&Set] = &[$(&$file::SET),+];
 
-/// A data set that `data.kind` can name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DataSet {
-    /// Its name in an experiment file.
-    pub name: &'static str,
-    /// Number, shape and classes of its images.
-    pub images: String,
-    /// Where it is, or where it is looked for.
-    pub place: String,
-    /// Whether it is there, or what it takes.
-    pub status: &'static str,
-    /// Where it comes from and its licence.
-    pub source: &'static str,
-    /// Its folder in a data directory.
-    pub folder: &'static str,
-    /// The files that `data fetch` gets.
-    pub files: &'static [RemoteFile],
-}
+        /// The values of `data.kind`.
+        pub(crate) const NAMES: &[&str] = &[$($file::SET.name),+];
 
-/// All data sets, in the order in which they are listed to users.
-pub fn data_sets() -> Vec<DataSet> {
-    let mut sets = vec![DataSet {
-        name: "digits",
-        images: format!("{DIGITS_COUNT} of [1, 8, 8], 10 classes"),
-        place: "in this program".into(),
-        status: "ready",
-        source: "UCI Machine Learning Repository and scikit-learn, CC BY 4.0",
-        folder: "",
-        files: &[],
-    }];
-    let [n_train, n_test] = mnist1d::COUNTS;
-    sets.push(DataSet {
-        name: "mnist1d",
-        images: format!(
-            "{n_train} + {n_test} of [1, 1, {}], 10 classes",
-            mnist1d::POINTS
-        ),
-        place: "made by this program".into(),
-        status: "ready",
-        source: "the recipe of Greydanus 2020, arXiv:2011.14439",
-        folder: "",
-        files: &[],
-    });
-    sets.extend(KNOWN.iter().map(listed));
-    let yours = [
-        ("arrays", "`data.path`: an .npz file", "yours, [n, channels, height, width]"),
-        ("folder", "`data.path`: train/CLASS/*, val/CLASS/*", "yours, JPEG or PNG"),
-        ("parquet", "`data.path`: train-*.parquet, test-*.parquet", "yours, JPEG or PNG"),
-    ];
-    sets.extend(yours.map(|(name, place, images)| DataSet {
-        name,
-        images: images.into(),
-        place: place.into(),
-        status: "needs a path",
-        source: "yours",
-        folder: "",
-        files: &[],
-    }));
-    sets
-}
-
-fn listed(known: &Known) -> DataSet {
-    let place = known.find();
-    let [n_train, n_test] = known.counts;
-    let [channels, height, width] = known.shape;
-    let count = match n_train {
-        0 => "some".to_owned(),
-        _ => format!("{n_train} + {n_test}"),
+        impl DataKind {
+            /// What the data set's file says of it.
+            pub(crate) fn set(self) -> &'static Set {
+                match self { $(Self::$Kind => &$file::SET),+ }
+            }
+        }
     };
-    DataSet {
-        name: known.name,
-        images: format!(
-            "{count} of [{channels}, {height}, {width}], {} classes",
-            known.classes.len()
-        ),
-        status: match (&place, known.remote) {
-            (Some(_), _) => "ready",
-            (None, []) => "not found",
-            (None, _) => "fetch it",
-        },
-        place: place.map_or_else(
-            || format!("`{}` in a data directory", known.folders[0]),
-            |place| place.path().display().to_string(),
-        ),
-        source: known.source,
-        folder: known.folders[0],
-        files: known.remote,
+}
+
+sets! {
+    Digits => digits,
+    Mnist1d => mnist1d,
+    Cifar10 => cifar10,
+    Cifar10Subset => cifar10_subset,
+    Cifar100 => cifar100,
+    Mnist => mnist,
+    FashionMnist => fashion_mnist,
+    Arrays => arrays,
+    Folder => folder,
+    Parquet => parquet,
+}
+
+/// The names of those that are not in the program, and so have a path.
+pub(crate) const STORED_NAMES: &[&str] = {
+    let mut first = 0;
+    while matches!(ALL[first].origin, Origin::Pool(_) | Origin::Made(_)) {
+        first += 1;
+    }
+    NAMES.split_at(first).1
+};
+
+/// The set of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Set> {
+    ALL.iter().find(|set| set.name == name).copied()
+}
+
+impl Set {
+    /// Whether only `data.path` can find it.
+    pub(crate) fn needs_path(&self) -> bool {
+        matches!(self.origin, Origin::Yours(_))
+    }
+
+    /// How many images there are to draw training and test images from, where they are one
+    /// set.
+    pub(crate) fn pool(&self) -> Option<usize> {
+        matches!(self.origin, Origin::Pool(_)).then_some(self.counts[0])
+    }
+
+    /// Whether its classes are CIFAR-10's, or may be.
+    pub(in crate::data) fn may_have_classes_of_cifar10(&self) -> bool {
+        self.classes.is_empty() || self.classes == cifar10::CLASSES
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_class_has_one_name() {
-        for (set, count) in KNOWN.iter().zip([10, 10, 100, 10, 10]) {
-            let different: std::collections::BTreeSet<_> = set.classes.iter().collect();
-            assert_eq!((set.classes.len(), different.len()), (count, count));
+        for set in ALL {
+            let different: BTreeSet<_> = set.classes.iter().collect();
+            assert_eq!(different.len(), set.classes.len(), "{}", set.name);
         }
+        assert_eq!(ALL.iter().map(|set| set.classes.len()).max(), Some(100));
         assert!(cifar100::CLASSES.is_sorted());
+    }
+
+    #[test]
+    fn experiment_files_and_the_list_have_the_same_names() {
+        for &name in NAMES {
+            let kind: DataKind =
+                toml::Value::String(name.to_owned()).try_into().expect(name);
+            assert_eq!(kind.set().name, name);
+        }
+    }
+
+    #[test]
+    fn the_documented_names_are_those_of_the_list() {
+        let format = include_str!("../../../docs/FORMAT.md").replace('#', " ");
+        let words: Vec<&str> = format.split_whitespace().collect();
+        let expected = NAMES.join(" · ");
+        assert!(words.join(" ").contains(&expected), "docs/FORMAT.md lacks {expected}");
+    }
+
+    #[test]
+    fn those_without_a_path_come_first() {
+        assert_eq!(NAMES.len() - STORED_NAMES.len(), 2);
+        for name in STORED_NAMES {
+            let origin = &named(name).unwrap().origin;
+            assert!(matches!(origin, Origin::Known(_) | Origin::Yours(_)), "{name}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::picture::Picture;
-use super::stored::open;
+use super::stored::{Stored, open};
 use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
@@ -33,14 +33,27 @@ const MAX_RATIO: u64 = 200;
 const FREE_SIZE: u64 = 16 << 20;
 
 /// The images of some files, and what the files say of them.
-pub(in crate::data) struct Images {
-    pub(in crate::data) set: ImageSet,
-    pub(in crate::data) class_names: Vec<String>,
-    pub(in crate::data) is_jpeg: bool,
+struct Images {
+    set: ImageSet,
+    class_names: Vec<String>,
+    is_jpeg: bool,
+}
+
+/// Training and test images in Hugging Face's files; where they are JPEG, the name says so:
+/// such images are not those of the original.
+pub(in crate::data) fn load_pair(
+    train: &[PathBuf],
+    test: &[PathBuf],
+    title: &str,
+) -> Result<Stored> {
+    let (train, test) = (load(train)?, load(test)?);
+    let is_jpeg = train.is_jpeg || test.is_jpeg;
+    let name = if is_jpeg { format!("{title} (JPEG)") } else { title.to_owned() };
+    Ok(Stored::complete(train.set, test.set, train.class_names, name))
 }
 
 /// The images of `files`, in that order, in the order of their rows.
-pub(in crate::data) fn load(files: &[PathBuf]) -> Result<Images> {
+fn load(files: &[PathBuf]) -> Result<Images> {
     let mut images: Option<Images> = None;
     for path in files {
         let read = read_file(path)?;

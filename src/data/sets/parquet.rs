@@ -1,0 +1,27 @@
+//! Pictures of your own in Hugging Face's Parquet files.
+
+use super::known::parquet_files;
+use super::set::{Form, Origin, Set};
+use crate::data::files::parquet;
+use crate::error::Error;
+
+pub(in crate::data) const SET: Set = Set {
+    name: "parquet",
+    title: "Parquet images",
+    images: "images",
+    classes: &[],
+    counts: [0, 0],
+    shape: [0, 0, 0],
+    source: "yours",
+    origin: Origin::Yours(Form {
+        place: "train-*.parquet, test-*.parquet",
+        holds: "yours, JPEG or PNG",
+        load: |path, _| {
+            let [train, test] = parquet_files(path).ok_or_else(|| {
+                Error::data(path, "does not hold a data set")
+                    .expected("train*.parquet and test*.parquet (or validation*.parquet)")
+            })?;
+            parquet::load_pair(&train, &test, SET.title)?.of_one_shape(path)
+        },
+    }),
+};
