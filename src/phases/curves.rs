@@ -1,6 +1,30 @@
 //! Error curves of one training run: what a log holds, checked once.
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Result};
+
+/// What the times of a log count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Axis {
+    /// Epochs.
+    #[default]
+    Epoch,
+    /// Optimizer steps, where epochs are not known. All rules are about ratios of times, so that
+    /// they hold for steps as well.
+    Step,
+}
+
+impl Axis {
+    /// The word for one of them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Step => "step",
+        }
+    }
+}
 
 /// The curves of one run over its logged epochs; NaN marks a value that a row lacks.
 ///
@@ -17,6 +41,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curves {
+    axis: Axis,
     pub(super) epoch: Vec<f64>,
     pub(super) train_error: Vec<f64>,
     pub(super) test_error: Vec<f64>,
@@ -31,6 +56,7 @@ pub struct Curves {
 /// The logged rows in which one column has a finite value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
+    pub(super) axis: Axis,
     /// Index of each row in the curves.
     pub(super) row: Vec<usize>,
     pub(super) epoch: Vec<f64>,
@@ -56,6 +82,7 @@ impl Curves {
         check_fraction("train_error", &train_error)?;
         check_fraction("test_error", &test_error)?;
         Ok(Self {
+            axis: Axis::Epoch,
             epoch: keep(&kept, "epoch", epoch),
             train_error: keep(&kept, "train_error", train_error),
             test_error: keep(&kept, "test_error", test_error),
@@ -96,6 +123,18 @@ impl Curves {
             curves = curves.with_n_test(values);
         }
         Ok(curves)
+    }
+
+    /// The same curves over another axis: what was given as epochs counts something else.
+    #[must_use]
+    pub fn on(mut self, axis: Axis) -> Self {
+        self.axis = axis;
+        self
+    }
+
+    /// What the times count.
+    pub fn axis(&self) -> Axis {
+        self.axis
     }
 
     /// Adds the optimizer step of each row.
@@ -169,6 +208,7 @@ impl Curves {
         let row: Vec<usize> =
             (0..self.len()).filter(|&i| values[i].is_finite()).collect();
         Series {
+            axis: self.axis,
             epoch: row.iter().map(|&i| self.epoch[i]).collect(),
             value: row.iter().map(|&i| values[i]).collect(),
             row,

@@ -9,16 +9,17 @@
 //! Errors should come from BatchNorm statistics recomputed over the training images: running
 //! statistics lag the weights where an epoch has few steps, and show peaks that are not there.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
 mod curves;
 mod double_descent;
 mod perfect_fit;
+mod sentences;
 
-pub use curves::Curves;
-pub use double_descent::{AtThree, DoubleDescent, Holds, Overlap, TrainBump, Verdict};
+pub use curves::{Axis, Curves};
+pub use double_descent::{
+    AtThree, DoubleDescent, Holds, Overlap, Rejected, TrainBump, Verdict,
+};
 pub use perfect_fit::{PerfectFit, Threshold};
 
 /// The phases of one run.
@@ -45,78 +46,17 @@ pub struct Phases {
     pub perfect_fit: PerfectFit,
     /// Whether the test error descends twice.
     pub double_descent: DoubleDescent,
+    /// What times count.
+    pub axis: Axis,
 }
 
 impl Phases {
     /// Reads the phases off `curves`.
     pub fn of(curves: &Curves) -> Self {
         let perfect_fit = PerfectFit::of(curves);
-        let double_descent = DoubleDescent::of(curves, perfect_fit.epoch);
-        Self { perfect_fit, double_descent }
-    }
-}
-
-impl fmt::Display for Phases {
-    /// A few plain sentences, each on its line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.perfect_fit)?;
-        write!(f, "{}", self.double_descent)
-    }
-}
-
-impl fmt::Display for PerfectFit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.epoch, &self.reason) {
-            (Some(epoch), _) => {
-                write!(f, "perfect fit at epoch {epoch} (train error ≤ {}", self.eps)?;
-                if self.rows_after < Some(self.window) {
-                    let rows = self.rows_after.unwrap_or(0);
-                    write!(f, "; only {rows} later rows to confirm it")?;
-                }
-                write!(f, ")")?;
-            }
-            (None, Some(reason)) => write!(f, "no perfect fit: {reason}")?,
-            (None, None) => write!(f, "no perfect fit")?,
-        }
-        match self.corrupted.as_ref().map(|t| t.epoch) {
-            Some(Some(epoch)) => write!(f, "; corrupted labels fitted at epoch {epoch}"),
-            Some(None) => write!(f, "; corrupted labels never fitted"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for DoubleDescent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(verdict) = self.verdict else {
-            return write!(f, "no verdict: {}", self.reason);
-        };
-        let point = |error: Option<f64>, epoch: Option<f64>| {
-            let (error, epoch) = (error?, epoch?);
-            Some(format!("{error:.3} (epoch {epoch})"))
-        };
-        let three = [
-            ("falls to", point(self.error.min, self.min)),
-            ("rises to", point(self.error.peak, self.peak)),
-            ("falls to", point(self.error.second_min, self.second_min)),
-        ];
-        let told = if verdict == Verdict::UShape { 2 } else { 3 };
-        let clauses: Vec<String> = three[..told]
-            .iter()
-            .filter_map(|(verb, point)| point.as_ref().map(|p| format!("{verb} {p}")))
-            .collect();
-        if clauses.is_empty() {
-            write!(f, "test error does not rise")?;
-        } else {
-            write!(f, "test error {}", clauses.join(", "))?;
-        }
-        writeln!(f, ": {}", verdict.name())?;
-        write!(f, "{} (threshold {:.3}, ", self.reason, self.threshold)?;
-        write!(f, "noise {:.4}, {} rows", self.noise, self.rows)?;
-        match self.skipped {
-            0 => write!(f, ")"),
-            skipped => write!(f, ", {skipped} without a test error passed over)"),
-        }
+        let fit_1_percent = perfect_fit.epoch_at(0.01);
+        let double_descent = DoubleDescent::of(curves, perfect_fit.epoch, fit_1_percent);
+        Self { perfect_fit, double_descent, axis: curves.axis() }
     }
 }
 

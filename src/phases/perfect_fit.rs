@@ -92,6 +92,11 @@ impl PerfectFit {
             skipped: curves.rows_given() - train.row.len(),
         }
     }
+
+    /// The threshold at one of the other tolerances.
+    pub(super) fn epoch_at(&self, eps: f64) -> Option<f64> {
+        self.other_eps.iter().find(|t| (t.eps - eps).abs() < f64::EPSILON)?.epoch
+    }
 }
 
 fn threshold(curves: &Curves, series: &Series, eps: f64) -> Threshold {
@@ -115,17 +120,18 @@ fn find(series: &Series, eps: f64) -> Result<usize, String> {
     if let Some(i) = (0..series.value.len()).find(|&i| holds(i)) {
         return Ok(i);
     }
+    let axis = series.axis.name();
     let lowest = (0..series.value.len())
         .min_by(|&a, &b| series.value[a].total_cmp(&series.value[b]));
     Err(match lowest {
         None => "no row has this error".into(),
         Some(i) if fits(i) => format!(
-            "the error is at most {eps} at epoch {} but not at {:.0} % of the next rows",
+            "the error is at most {eps} at {axis} {} but not at {:.0} % of the next rows",
             series.epoch[i],
             100.0 * (1.0 - RHO)
         ),
         Some(i) => format!(
-            "the error never falls to {eps}; its lowest is {} at epoch {}",
+            "the error never falls to {eps}; its lowest is {} at {axis} {}",
             series.value[i], series.epoch[i]
         ),
     })

@@ -78,14 +78,16 @@ pub struct Phases {
     pub rise: Option<f64>,
     /// From the peak down to the second minimum.
     pub fall: Option<f64>,
-    /// Test errors at minimum, peak and second minimum as the detector saw them (smoothed).
+    /// Test errors at minimum, peak and second minimum as the detector saw them (levels).
     pub errors: [Option<f64>; 3],
-    /// What rise and fall must exceed.
-    pub threshold: Option<f64>,
+    /// What the rise and the fall must exceed.
+    pub thresholds: [Option<f64>; 2],
     /// Why there is no perfect fit.
     pub fit_reason: Option<String>,
     /// The detector's reason for its verdict.
     pub reason: Option<String>,
+    /// Peaks that the detector passed over: "a peak at epoch 5: …".
+    pub passed_over: Vec<String>,
     /// Epoch at which the corrupted labels are fitted.
     pub corrupted_fit: Option<f64>,
 }

@@ -225,11 +225,22 @@ fn phases(json: &Value) -> Phases {
             error("peak", "high"),
             descent["error"]["second_min"].as_f64(),
         ],
-        threshold: descent["threshold"].as_f64(),
+        // Runs of before have one threshold for both.
+        thresholds: ["rise_threshold", "fall_threshold"]
+            .map(|name| descent[name].as_f64().or(descent["threshold"].as_f64())),
         fit_reason: text(fit),
         reason: text(descent),
+        passed_over: descent["rejected"].as_array().map_or_else(Vec::new, |peaks| {
+            peaks.iter().filter_map(passed_over).collect()
+        }),
         corrupted_fit: fit["corrupted"]["epoch"].as_f64(),
     }
+}
+
+/// A peak that the detector passed over, in words.
+fn passed_over(peak: &Value) -> Option<String> {
+    let (epoch, reason) = (peak["epoch"].as_f64()?, peak["reason"].as_str()?);
+    Some(format!("a peak at epoch {epoch}: {reason}"))
 }
 
 fn read_probes(root: &Path) -> Result<Vec<ProbeRow>> {

@@ -61,15 +61,15 @@ impl<'a> Evaluator<'a> {
         let truth = &data.train.labels;
         HistoryRow {
             train_loss: Maybe(train.loss),
-            train_error: Maybe(1.0 - train.agreement(targets, all)),
-            train_error_true: Maybe(1.0 - train.agreement(truth, all)),
-            train_error_clean: Maybe(1.0 - train.agreement(targets, clean)),
-            train_error_corrupted: Maybe(1.0 - train.agreement(targets, corrupted)),
+            train_error: Maybe(train.error(targets, all)),
+            train_error_true: Maybe(train.error(truth, all)),
+            train_error_clean: Maybe(train.error(targets, clean)),
+            train_error_corrupted: Maybe(train.error(targets, corrupted)),
             memorized: Maybe(train.agreement(noisy, corrupted)),
             recovered: Maybe(train.agreement(truth, corrupted)),
             test_loss: Maybe(test.loss),
-            test_error: Maybe(1.0 - test.agreement(&data.noisy_test, all)),
-            test_error_running_bn: Maybe(1.0 - running.agreement(&data.noisy_test, all)),
+            test_error: Maybe(test.error(&data.noisy_test, all)),
+            test_error_running_bn: Maybe(running.error(&data.noisy_test, all)),
             ..HistoryRow::default()
         }
     }
@@ -97,20 +97,36 @@ impl<'a> Evaluator<'a> {
 }
 
 impl Scores {
-    /// The fraction of the `chosen` examples that are given their label; NaN if there are
-    /// none, or if the net gives no finite loss and so no meaningful class.
+    /// The fraction of the `chosen` examples that are given another label than theirs, wrong/n.
+    fn error(&self, labels: &[u8], chosen: impl Fn(usize) -> bool) -> f64 {
+        self.fraction(labels, chosen, |prediction, label| prediction != label)
+    }
+
+    /// The fraction of the `chosen` examples that are given their label.
     fn agreement(&self, labels: &[u8], chosen: impl Fn(usize) -> bool) -> f64 {
+        self.fraction(labels, chosen, |prediction, label| prediction == label)
+    }
+
+    /// The fraction of the `chosen` examples whose prediction and label satisfy `counts`; NaN
+    /// if there are none, or if the net gives no finite loss and so no meaningful class.
+    fn fraction(
+        &self,
+        labels: &[u8],
+        chosen: impl Fn(usize) -> bool,
+        counts: impl Fn(u8, u8) -> bool,
+    ) -> f64 {
         if !self.loss.is_finite() {
             return f64::NAN;
         }
-        let (mut n, mut equal) = (0_u64, 0_u64);
-        for (i, (prediction, label)) in self.predictions.iter().zip(labels).enumerate() {
+        let (mut n, mut counted) = (0_u64, 0_u64);
+        for (i, (&prediction, &label)) in self.predictions.iter().zip(labels).enumerate()
+        {
             if chosen(i) {
                 n += 1;
-                equal += u64::from(prediction == label);
+                counted += u64::from(counts(prediction, label));
             }
         }
-        equal as f64 / n as f64
+        counted as f64 / n as f64
     }
 }
 
@@ -124,6 +140,8 @@ mod tests {
         let half = scores.agreement(&[1, 2, 0, 0], |_| true);
         assert!((half - 0.5).abs() < 1e-15);
         assert!((scores.agreement(&[1, 2, 0, 0], |i| i < 2) - 1.0).abs() < 1e-15);
+        // 1 − 2/3 would be 0.33333333333333337.
+        assert_eq!(scores.error(&[1, 2, 0, 0], |i| i < 3), 1.0 / 3.0);
         assert!(scores.agreement(&[1, 2, 0, 0], |_| false).is_nan());
         let diverged = Scores { loss: f64::NAN, predictions: vec![0] };
         assert!(diverged.agreement(&[0], |_| true).is_nan());

@@ -74,6 +74,8 @@ fn verdict(run: &RunResults) -> Vec<String> {
     {
         sentences.push(format!("The detector’s reason: {reason}."));
     }
+    sentences
+        .extend(phases.passed_over.iter().map(|peak| format!("Passed over {peak}.")));
     sentences.extend(fit_sentence(run));
     sentences
 }
@@ -102,13 +104,17 @@ fn statistics(run: &RunResults) -> &'static str {
 /// How far the error rises and falls, and what a verdict asks for.
 fn sizes(phases: &Phases) -> Option<String> {
     let (rise, fall) = (error(phases.rise?), error(phases.fall?));
-    let threshold = phases.threshold.map_or_else(String::new, |threshold| {
-        format!("; double descent asks that both exceed {}", error(threshold))
-    });
-    Some(format!("Rise {rise} and fall {fall} of the smoothed curve{threshold}."))
+    let thresholds = match phases.thresholds {
+        [Some(rise), Some(fall)] => {
+            let [rise, fall] = [rise, fall].map(error);
+            format!("; double descent asks for more than {rise} and {fall}")
+        }
+        _ => String::new(),
+    };
+    Some(format!("Rise {rise} and fall {fall} of the smoothed curve{thresholds}."))
 }
 
-/// "Test error falls to 0.034 at epoch 4, rises to …".
+/// "Test error falls to about 0.034 at epoch 4, rises to …".
 fn course(run: &RunResults) -> String {
     let phases = &run.phases;
     let turns = [phases.min, phases.peak, phases.second_min];
@@ -120,8 +126,10 @@ fn course(run: &RunResults) -> String {
             let epoch = epoch?;
             let measured = run.row_at(epoch).map(|row| row.test_error);
             let value = phases.errors[index].or(measured).filter(|v| v.is_finite())?;
+            // The detector's level is a mean around that epoch, not the row's value.
+            let about = if phases.errors[index].is_some() { "about " } else { "" };
             Some(format!(
-                "{} {} at epoch {}",
+                "{} {about}{} at epoch {}",
                 verbs[index],
                 error(value),
                 epoch_label(epoch)
@@ -129,7 +137,8 @@ fn course(run: &RunResults) -> String {
         })
         .collect();
     if steps.is_empty() || phases.verdict.as_deref() == Some("monotone") {
-        let ends = [run.history.first(), run.history.last()];
+        let mut known = run.history.iter().filter(|row| row.test_error.is_finite());
+        let ends = [known.next(), known.next_back()];
         let [Some(first), Some(last)] = ends else { return "The test error".into() };
         return format!(
             "Test error goes from {} at epoch {} to {} at epoch {}",

@@ -1,6 +1,7 @@
 //! From a trained run to its matrices, regions, phases and page.
 
 mod analysis_measures;
+mod curve_families;
 mod end_to_end;
 mod phases;
 mod planes;

@@ -27,8 +27,9 @@ batchnorm = "recomputed"
 const PHASES: &str = r#"{
   "perfect_fit": {"epoch": 3, "reason": null},
   "double_descent": {"verdict": "double descent", "min": 1, "peak": 3, "second_min": 7,
-    "rise": 0.09, "fall": 0.036, "threshold": 0.01, "reason": "both exceed it",
-    "error": {"min": 0.034, "peak": 0.124, "second_min": 0.088}}
+    "rise": 0.09, "fall": 0.036, "rise_threshold": 0.02, "fall_threshold": 0.01, "reason": "both exceed it",
+    "error": {"min": 0.034, "peak": 0.124, "second_min": 0.088},
+    "rejected": [{"epoch": 0.5, "reason": "it holds 1 row"}]}
 }"#;
 
 const HISTORY: &str = "\
@@ -200,9 +201,10 @@ fn a_complete_run_has_every_section_and_figure() {
     }
     assert!(!page.contains("class=\"absent\">There"), "nothing is missing");
     assert!(page.contains(
-        "Test error falls to 0.034 at epoch 1, rises to 0.124 at epoch 3 and falls again \
-         to 0.088 at epoch 7"
+        "Test error falls to about 0.034 at epoch 1, rises to about 0.124 at epoch 3 and \
+         falls again to about 0.088 at epoch 7"
     ));
+    assert!(page.contains("Passed over a peak at epoch 0.5: it holds 1 row."));
     assert!(page.contains("they differ by up to 0.076, at epoch 3"), "BatchNorm warning");
     assert!(
         page.contains("Dotted: the same probe on the pixels. Epoch 0 is the randomly")

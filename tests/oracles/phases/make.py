@@ -33,6 +33,43 @@ def noise(value):
     return 1.05 * float(np.median(np.abs(np.diff(value)))) if len(value) > 1 else 0.0
 
 
+def block_means(epoch, value):
+    """Block of each row, 0.1 in log time each, and the blocks' mean x and value."""
+    x = np.log1p(epoch)
+    begin, number = x[0], 0
+    block = []
+    for at in x:
+        if at - begin >= 0.1 - 1e-9:
+            begin, number = at, number + 1
+        block.append(number)
+    block = np.array(block)
+    groups = [block == k for k in range(number + 1)]
+    return block, [x[g].mean() for g in groups], [value[g].mean() for g in groups]
+
+
+def noise_near(epoch, value, t):
+    """Distance of each block from the line between its neighbors, without the trend."""
+    _, x, y = block_means(epoch, value)
+    near = [i for i in range(len(x)) if abs(x[i] - math.log1p(t)) <= math.log(2) + 1e-9]
+    if len(near) < 3:
+        return 0.0
+    off = []
+    for i in near[1:-1]:
+        line = np.interp(x[i], [x[i - 1], x[i + 1]], [y[i - 1], y[i + 1]])
+        weight = (x[i + 1] - x[i]) / (x[i + 1] - x[i - 1])
+        off.append(abs(y[i] - line) / math.sqrt(1 + weight**2 + (1 - weight) ** 2))
+    return 1.4826 * float(np.median(off))
+
+
+def level(epoch, value, cut, t):
+    """Mean and standard error of the mean around t."""
+    near = np.abs(epoch - t) <= 0.25 * t
+    rows = near & ~cut if (near & ~cut).any() else near
+    counts = np.unique(block_means(epoch, value)[0][rows], return_counts=True)[1]
+    filled = counts.sum() ** 2 / (counts**2).sum()
+    return float(value[rows].mean()), noise_near(epoch, value, t) / math.sqrt(filled)
+
+
 def held(s, top, height):
     level = s[top] - height / 2
     first = last = top
@@ -41,6 +78,16 @@ def held(s, top, height):
     while last + 1 < len(s) and s[last + 1] >= level:
         last += 1
     return first, last
+
+
+def foot(s, start, step):
+    """The lowest row from `start` on before the curve climbs by more than .01 again."""
+    lowest, row = start, start
+    while 0 <= row < len(s) and s[row] <= s[lowest] + 0.01:
+        if s[row] < s[lowest]:
+            lowest = row
+        row += step
+    return lowest
 
 
 def train_bump(table, start, stop):
@@ -65,66 +112,131 @@ def train_bump(table, start, stop):
     }
 
 
-def double_descent(table, fit):
+def most_prominent(s):
+    n = len(s)
+    prominence = [min(s[t] - s[: t + 1].min(), s[t] - s[t:].min()) for t in range(n)]
+    p = int(np.argmax(prominence))
+    return int(np.argmin(s[: p + 1])), p, p + int(np.argmin(s[p:]))
+
+
+def measured(table, epoch, raw, cut, points, rows):
+    (m, m_se), (p, p_se), (q, q_se) = [level(epoch, raw, cut, epoch[i]) for i in points]
+    rise_se, fall_se = math.sqrt(p_se**2 + m_se**2), math.sqrt(p_se**2 + q_se**2)
+    return {
+        "points": points,
+        "rows": rows,
+        "levels": [m, p, q],
+        "rise": p - m,
+        "fall": p - q,
+        "rise_se": rise_se,
+        "fall_se": fall_se,
+        "rise_threshold": max(0.01, 3 * rise_se),
+        "fall_threshold": max(0.01, 3 * fall_se),
+        "train": train_bump(table, epoch[rows[0]], epoch[rows[1]]),
+    }
+
+
+def objection(peak, height):
+    held_rows = peak["rows"][1] - peak["rows"][0] + 1
+    if held_rows < 3 and height > max(peak["rise_threshold"], peak["fall_threshold"]):
+        return "rows"
+    if any(peak[key] <= peak[f"{key}_threshold"] for key in ["rise", "fall"]):
+        return "small"
+    if peak["train"] is not None and peak["train"]["bumps"]:
+        return "loss"
+    return "first" if peak["points"][0] == 0 else None
+
+
+def search(table, epoch, raw):
+    """The verdict, the peak that it is about, and the rejected ones."""
+    s, cut, x = smooth(epoch, raw), np.zeros(len(raw), bool), np.log1p(epoch)
+    rejected, first, disturbed = [], None, None
+    for _ in range(20):
+        points = most_prominent(s)
+        height = s[points[1]] - max(s[points[0]], s[points[2]])
+        rows = held(s, points[1], height)
+        peak = measured(table, epoch, raw, cut, points, rows)
+        first = first or peak
+        if height <= 0.01:
+            break
+        why = objection(peak, height)
+        if why is None:
+            return "double descent", peak, rejected
+        if why in ("rows", "loss"):
+            disturbed = disturbed or peak
+        rejected.append(peak)
+        cut[rows[0] : rows[1] + 1] = True
+        left, right = foot(s, rows[0], -1), foot(s, rows[1], 1)
+        for row in range(left + 1, right):
+            share = (x[row] - x[left]) / (x[right] - x[left])
+            s[row] = s[left] + share * (s[right] - s[left])
+    low = int(np.argmin(s))
+    top = low + int(np.argmax(s[low:]))
+    points, last = (low, top, top + int(np.argmin(s[top:]))), len(s) - 1
+    climb = measured(table, epoch, raw, cut, points, held(s, top, s[top] - s[low]))
+    end = measured(table, epoch, raw, cut, (low, last, last), (last, last))
+    if end["rise"] > end["rise_threshold"]:
+        bumps = climb["train"] is not None and climb["train"]["bumps"]
+        return "instability" if bumps else "u-shape", climb, rejected
+    return ("instability", disturbed, rejected) if disturbed else ("monotone", first, rejected)
+
+
+def double_descent(table, fit, fit_1_percent):
     ok = np.isfinite(table["test_error"])
     epoch, raw = table["epoch"][ok], table["test_error"][ok]
     if len(raw) == 0:
         return {"verdict": None, "min": None, "peak": None, "second_min": None}
-    s = smooth(epoch, raw)
-    n = len(s)
-    prominence = [min(s[t] - s[: t + 1].min(), s[t] - s[t:].min()) for t in range(n)]
-    p = int(np.argmax(prominence))
-    m, q = int(np.argmin(s[: p + 1])), p + int(np.argmin(s[p:]))
-    rise, fall = s[p] - s[m], s[p] - s[q]
-    climbs = [s[t] - s[: t + 1].min() for t in range(n)]
-    u = int(np.argmax(climbs))
-    threshold = max(0.01, 3 * noise(raw))
-    dd, climb = min(rise, fall) > threshold, climbs[u] > threshold
+    verdict, peak, rejected = search(table, epoch, raw)
     result = {
-        "verdict": "monotone",
+        "verdict": verdict,
         **dict.fromkeys(["min", "peak", "second_min"]),
-        "rise": rise,
-        "fall": fall,
-        "threshold": threshold,
-        "noise": noise(raw),
-        **dict.fromkeys(["holds", "train", "perfect_fit"]),
-        "rows": n,
+        **{
+            key: peak[key]
+            for change in ["rise", "fall"]
+            for key in [change, f"{change}_se", f"{change}_threshold"]
+        },
+        **dict.fromkeys(["holds", "train", "perfect_fit", "near_fit"]),
+        "rejected": [
+            {
+                "epoch": epoch[other["points"][1]],
+                "rise": other["rise"],
+                "fall": other["fall"],
+                "rows": other["rows"][1] - other["rows"][0] + 1,
+            }
+            for other in rejected
+        ],
+        "rows": len(raw),
     }
-    if not (dd or climb):
+    if verdict == "monotone":
         return result
-    if not dd:
-        p, m, q = u, int(np.argmin(s[: u + 1])), u + int(np.argmin(s[u:]))
-        rise, fall = s[p] - s[m], s[p] - s[q]
-    first, last = held(s, p, min(rise, fall) if dd else rise)
-    bump = train_bump(table, epoch[first], epoch[last])
-    if bump is not None and bump["bumps"]:
-        verdict = "instability"
-    elif dd:
-        verdict = "instability" if last - first + 1 < 3 else "double descent"
-    else:
-        verdict = "u-shape"
-    at = {"min": m, "peak": p, "second_min": q}
+    at = dict(zip(["min", "peak", "second_min"], peak["points"]))
     n_test = table["n_test"][ok] if "n_test" in table else None
     step = table["step"][ok] if "step" in table else None
+    levels = dict(zip(at, peak["levels"]))
+    first, last = peak["rows"]
+    p = at["peak"]
+    near = None
+    if verdict == "double descent" and fit_1_percent is not None:
+        near = bool(0.5 <= (1 + epoch[p]) / (1 + fit_1_percent) <= 2)
     return result | {
-        "verdict": verdict,
         **{key: epoch[i] for key, i in at.items()},
-        "rise": rise,
-        "fall": fall,
-        "error": {key: s[i] for key, i in at.items()},
+        "error": levels,
         "error_se": {
-            key: None if n_test is None else math.sqrt(s[i] * (1 - s[i]) / n_test[i])
+            key: None
+            if n_test is None
+            else math.sqrt(levels[key] * (1 - levels[key]) / n_test[i])
             for key, i in at.items()
         },
         "step": {key: None if step is None else step[i] for key, i in at.items()},
         "holds": {"from": epoch[first], "to": epoch[last], "rows": last - first + 1},
-        "train": bump,
+        "train": peak["train"],
         "perfect_fit": None
         if fit is None
         else {
             "log_distance": math.log(1 + fit) - math.log(1 + epoch[p]),
             "within": bool(epoch[first] <= fit <= epoch[last]),
         },
+        "near_fit": near,
     }
 
 
@@ -142,7 +254,7 @@ def phases(table):
             if corrupted is None
             else {"epoch": perfect_fit(epoch, corrupted, EPS)},
         },
-        "double_descent": double_descent(table, fit),
+        "double_descent": double_descent(table, fit, perfect_fit(epoch, train, 0.01)),
     }
 
 
