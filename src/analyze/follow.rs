@@ -47,7 +47,7 @@ pub fn follow(run: &RunDir, data: &Data, observer: &dyn Observer) -> Result<()> 
             continue;
         }
         let joined = Joined::of(&plan, &checkpoints, &stamp)?;
-        if has_ended && (checkpoints.is_empty() || joined.is_whole(checkpoints.len())) {
+        if has_ended && (checkpoints.is_empty() || joined.is_whole()) {
             finish(&plan, &checkpoints)?;
             break;
         }

@@ -14,6 +14,8 @@ mod part;
 mod pictures;
 mod pipeline;
 mod plan;
+mod probe_file;
+mod reasons;
 mod recording;
 mod reduce;
 mod store;

@@ -3,6 +3,7 @@
 //! [`store`](super::store) and a file of [`join`](super::join).
 
 use crate::experiment::ProbeLabels;
+use crate::probe::Probe;
 use crate::run_dir::Place;
 use crate::similarity::geometry::Quantity;
 use crate::similarity::regions::Similarity;
@@ -49,12 +50,22 @@ pub(crate) struct Signature<'a> {
     pub(crate) undefined: Option<Undefined>,
 }
 
-/// The classes that one classifier gives to all inputs of a kind.
+/// What one classifier decides for all inputs of a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Classes<'a> {
     pub(crate) place: Place<'a>,
-    pub(crate) classes: Vec<u8>,
+    pub(crate) decisions: Decisions,
 }
+
+/// The class that a classifier gives to each input; all 0 where it is undefined.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Decisions {
+    pub(crate) classes: Vec<u8>,
+    pub(crate) undefined: Option<Undefined>,
+}
+
+/// A layer's probe, or why it has none.
+pub(crate) type LayerProbe = std::result::Result<Probe, Undefined>;
 
 /// What a checkpoint says by itself, in the order of the [`Plan`](super::plan::Plan).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,7 +74,7 @@ pub(crate) struct Numbers {
     pub(crate) representations: Vec<OfGroup<Represented>>,
     /// Of each layer, the pixels' last.
     pub(crate) probes: Vec<ProbesOfLayer>,
-    /// The prediction depth of each image.
+    /// The prediction depth of each image; of none where a layer has no features.
     pub(crate) depths: Vec<OfGroup<usize>>,
     /// By the probes of each other λ, of each layer; then of each classifier.
     pub(crate) shapes: Vec<OfGroup<Shape>>,
@@ -85,6 +96,11 @@ pub(crate) struct OfGroup<T> {
 pub(crate) struct Estimate {
     pub(crate) value: f64,
     pub(crate) se: f64,
+}
+
+impl Estimate {
+    /// Of what is undefined.
+    pub(crate) const UNDEFINED: Self = Self { value: f64::NAN, se: f64::NAN };
 }
 
 /// The quantities of a classifier's regions, [`Quantity::ALL`].
@@ -112,7 +128,7 @@ pub(crate) struct ProbesOfLayer {
     pub(crate) rows: Vec<Probed>,
 }
 
-/// What is said of a probe; docs/FORMAT.md, "probes.csv".
+/// What is said of a probe; docs/FORMAT.md, "probes.csv". NaN where it is undefined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Probed {
     pub(crate) labels: ProbeLabels,
@@ -131,9 +147,31 @@ pub(crate) struct Probed {
     pub(crate) heldout_corrupted_true: f64,
 }
 
+impl Probed {
+    /// What is said of a probe that there is not.
+    pub(crate) fn undefined(labels: ProbeLabels, l2: f64, n_features: usize) -> Self {
+        Self {
+            labels,
+            l2,
+            n_features: n_features as f64,
+            n_floored: f64::NAN,
+            iterations: f64::NAN,
+            gradient_norm: f64::NAN,
+            objective: f64::NAN,
+            train_accuracy: f64::NAN,
+            train_accuracy_true: f64::NAN,
+            test_accuracy: f64::NAN,
+            heldout_accuracy: f64::NAN,
+            heldout_accuracy_true: f64::NAN,
+            heldout_corrupted_noisy: f64::NAN,
+            heldout_corrupted_true: f64::NAN,
+        }
+    }
+}
+
 /// What of a checkpoint is kept layer by layer, until its part is written: the rows of a
 /// layer's probes, and what the neighbors of each query say (empty where depths are not asked
-/// for).
+/// for, or a feature is not finite).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LayerPart {
     pub(crate) probes: ProbesOfLayer,

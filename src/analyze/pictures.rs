@@ -11,6 +11,7 @@ use crate::planes::Grid;
 use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RunDir, write_atomic};
 
+use super::part::LayerProbe;
 use super::plan::plane_set::points;
 use super::plan::{OUTPUT, Plan, pooled_nodes};
 use super::reduce::largest;
@@ -212,10 +213,33 @@ fn draw(
         pictures[layers.len()].add(logits, n_classes);
         for (i, output) in outputs.iter().enumerate() {
             let features = plan.pooling.of_pooled(output, layers[i].shape);
-            pictures[i].add(&probes[i].logits(&features, range.len()), n_classes);
+            let own =
+                logits_of(&probes[i], features.into_owned(), (range.len(), n_classes));
+            pictures[i].add(&own, n_classes);
         }
         Ok(())
     })
+}
+
+/// The logits of n inputs: NaN, and with them the confidence, where there is no probe or a
+/// feature is not finite.
+fn logits_of(
+    probe: &LayerProbe,
+    mut features: Vec<f32>,
+    (n, n_classes): (usize, usize),
+) -> Vec<f32> {
+    let Ok(probe) = probe else { return vec![f32::NAN; n * n_classes] };
+    let is_wrong = |row: &[f32]| row.iter().any(|value| !value.is_finite());
+    let width = probe.n_features;
+    let wrong: Vec<bool> = features.chunks(width).map(is_wrong).collect();
+    for (row, _) in features.chunks_mut(width).zip(&wrong).filter(|(_, wrong)| **wrong) {
+        row.fill(0.0);
+    }
+    let mut logits = probe.logits(&features, n);
+    for (row, _) in logits.chunks_mut(n_classes).zip(&wrong).filter(|(_, w)| **w) {
+        row.fill(f32::NAN);
+    }
+    logits
 }
 
 /// What all pictures share: when, and on which planes.

@@ -65,7 +65,7 @@ fn all(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     let joined = Joined::of(plan, checkpoints, &stamp)?;
     let is_drawn = pictures::are_drawn(run, checkpoints);
     let draw = || if is_drawn { Ok(()) } else { pictures::write(plan, checkpoints) };
-    if !joined.is_whole(checkpoints.len()) {
+    if !joined.is_whole() {
         run.set_status(Status::Analyzing)?;
         add(plan, (checkpoints, &joined), &stamp, draw)?;
     } else if !is_drawn {

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{Checkpoint, Place, Recording};
 use crate::similarity::regions::Similarity;
-use crate::similarity::{EpochMatrix, Measure, Settings, Undefined, drs};
+use crate::similarity::{Measure, Settings, Undefined, drs};
 
 /// Compares every layer of a recording with itself over the epochs, and writes signatures,
 /// matrices and phases into its directory. What is there already for the same rows is kept,
@@ -94,11 +94,8 @@ fn compare_place(
             let (values, reasons) = signatures::<f32>(rows, of)?;
             let recorded: Vec<std::result::Result<&[f32], Undefined>> = values
                 .chunks(of.length)
-                .zip(&reasons)
-                // The reasons themselves stand in the table; any marks the row.
-                .map(|(row, own)| {
-                    own.as_ref().map_or(Ok(row), |_| Err(Undefined::NonFinite))
-                })
+                .zip(marks(&reasons))
+                .map(|(row, own)| own.map_or(Ok(row), Err))
                 .collect();
             let measured = (Measure::Cka, n);
             let (matrix, floor) = compare(measured, &of.settings, &recorded, None);
@@ -113,7 +110,8 @@ fn compare_place(
             let (values, reasons) = signatures::<u8>(rows, of)?;
             let classes: Vec<&[u8]> = values.chunks(of.length).collect();
             let mut matrix = drs::matrix(&classes, per_plane);
-            undefine(&mut matrix, &reasons);
+            // There is a byte of an undefined classifier's class, which means nothing.
+            matrix.undefine(&marks(&reasons));
             let array = Array::u8(&[rows.len(), of.length], values);
             run.write_signatures(heading.place, &array)?;
             matrices.add(heading, &matrix, &reasons)
@@ -121,17 +119,9 @@ fn compare_place(
     }
 }
 
-/// Takes away the similarities of epochs that have no probe: there is a byte of its class at
-/// every point, which means nothing.
-fn undefine(matrix: &mut EpochMatrix, reasons: &[Option<String>]) {
-    let n = matrix.n_epochs;
-    let se = matrix.se.as_mut().expect("decisions have errors");
-    for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-        if reasons[i].is_some() || reasons[j].is_some() {
-            matrix.values[i * n + j] = f64::NAN;
-            se[i * n + j] = f64::NAN;
-        }
-    }
+/// Which rows are undefined: the reasons themselves are text, for the table.
+fn marks(reasons: &[Option<String>]) -> Vec<Option<Undefined>> {
+    reasons.iter().map(|own| own.as_ref().map(|_| Undefined::NonFinite)).collect()
 }
 
 /// `probes.csv`, where layers have probes.

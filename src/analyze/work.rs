@@ -207,7 +207,7 @@ impl<'a> Counted<'a> {
         let only = std::slice::from_ref(layer);
         let features = probe_features(&mut net, data, &data.train, only, *pooling)?;
         let start = Instant::now();
-        fit_probes(layer, &features[0], data, &experiment.analysis.probe, None)?;
+        fit_probes(&features[0], data, &experiment.analysis.probe, None);
         let share = self.n_features as f64 / pooling.width(layer.shape) as f64;
         // Layers are fitted side by side.
         let threads = rayon::current_num_threads().min(layers.len());

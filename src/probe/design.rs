@@ -212,14 +212,19 @@ impl<T: Scalar> Design<T> {
         let targets = Targets::new(labels, n_classes, |_| true);
         let all = self.problem(targets, options);
         let metric = (options.solver == Solver::Logistic).then(|| all.metric_at(&theta));
-        let mut held_out =
-            HeldOut { predictions: vec![0; n], iterations: 0, n_unconverged: 0 };
+        let mut held_out = HeldOut {
+            predictions: vec![0; n],
+            iterations: 0,
+            n_unconverged: 0,
+            n_diverged: 0,
+        };
         for fold in 0..n_folds {
             let targets = Targets::new(labels, n_classes, |i| folds[i] != fold);
             let problem = self.problem(targets, options);
             let solution = self.solve(&problem, theta.clone(), metric.as_ref(), options);
             held_out.iterations += solution.iterations;
             held_out.n_unconverged += usize::from(!solution.converged);
+            held_out.n_diverged += usize::from(!solution.objective.is_finite());
             for i in (0..n).filter(|&i| folds[i] == fold) {
                 let value =
                     |class: usize| solution.logits[class / LANES * n + i][class % LANES];

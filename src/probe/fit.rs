@@ -79,6 +79,8 @@ pub struct HeldOut {
     pub iterations: usize,
     /// Fits that ended before the gradient was within the tolerance.
     pub n_unconverged: usize,
+    /// Fits whose objective overflows: their predictions mean nothing.
+    pub n_diverged: usize,
 }
 
 /// A linear classifier on a layer's features as they are.

@@ -70,6 +70,25 @@ impl EpochMatrix {
         Self { n_epochs, values, se: None, reasons }
     }
 
+    /// Takes away what is said of epochs that are undefined, for these reasons; of two that of
+    /// the earlier.
+    ///
+    /// # Panics
+    /// If there is not one for each epoch.
+    pub(crate) fn undefine(&mut self, undefined: &[Option<Undefined>]) {
+        let n = self.n_epochs;
+        assert_eq!(undefined.len(), n, "reasons of epochs");
+        for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
+            let reason = undefined[i.min(j)].or(undefined[i.max(j)]);
+            if reason.is_some() {
+                (self.values[i * n + j], self.reasons[i * n + j]) = (f64::NAN, reason);
+                if let Some(se) = &mut self.se {
+                    se[i * n + j] = f64::NAN;
+                }
+            }
+        }
+    }
+
     /// Takes the cells of the first epochs from a matrix of them.
     ///
     /// # Panics

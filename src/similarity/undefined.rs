@@ -51,6 +51,8 @@ pub enum Undefined {
     OneClass,
     /// No point of the planes is in the part that is compared.
     NoPoints,
+    /// The probe has a weight that overflows: its solver has diverged.
+    DivergedProbe,
 }
 
 impl fmt::Display for Undefined {
@@ -78,6 +80,7 @@ impl fmt::Display for Undefined {
             Self::Confounded => "nothing is left of it without the confounder",
             Self::OneClass => "one class everywhere: agreement is certain by chance",
             Self::NoPoints => "no point lies in this part of the planes",
+            Self::DivergedProbe => "the probe diverged: a weight overflows",
             Self::NoDecomposition => "a singular value decomposition did not converge",
         })
     }

@@ -32,7 +32,7 @@ fn row(depths: &OfGroup<usize>, at: &Checkpoint, n_layers: usize) -> DepthRow {
         epoch: Number(at.epoch),
         n: depths.rows.len() as u64,
         n_layers: n_layers as u64,
-        mean: Number(mean),
+        mean: Maybe(mean),
         se: Maybe((square / (n - 1.0) / n).sqrt()),
         histogram: counts.join(" "),
     }

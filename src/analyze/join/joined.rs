@@ -4,13 +4,12 @@
 
 use super::known::Known;
 use crate::analyze::part::Wanted;
-use crate::analyze::plan::{OUTPUT, Plan};
+use crate::analyze::plan::Plan;
 use crate::analyze::store::Stamp;
 use crate::error::Result;
 use crate::run_dir::tables::AxisRow;
 use crate::run_dir::{Checkpoint, Number, Place, RunDir, RunFile};
-use crate::similarity::regions::Similarity;
-use crate::similarity::{AGREEMENT, IMAGES, Measure};
+use crate::similarity::Measure;
 
 /// Steps and epochs of the checkpoints whose rows are in the joined files.
 pub(crate) fn axis(run: &RunDir) -> Result<Vec<(u64, f64)>> {
@@ -42,7 +41,7 @@ pub(crate) struct Joined {
     measures: Vec<(Measure, usize)>,
     /// The matrices of these, where they are joined.
     pub(crate) known: Known,
-    is_finished: bool,
+    is_whole: bool,
 }
 
 impl Joined {
@@ -74,12 +73,21 @@ impl Joined {
             .iter()
             .flat_map(|measure| plan.places_of(*measure))
             .all(|place| is_joined(run, place));
+        let has_representations = has(RunFile::Representations);
+        let has_probes = has(RunFile::Probes) && has(RunFile::PredictionDepth);
+        let has_decisions = tables.into_iter().all(has) && has_decisions(plan);
+        // Why rows of them are undefined, only the known matrices say.
+        let is_known = plan.places_of_decisions().all(|place| known.get(place).is_some());
+        let n_decided = of(has_decisions && is_known).min(known.steps.len());
         Ok(Self {
-            representations: of(has(RunFile::Representations)),
-            probes: of(has(RunFile::Probes) && has(RunFile::PredictionDepth)),
-            decisions: of(tables.into_iter().all(has) && has_decisions(plan)),
+            representations: of(has_representations),
+            probes: of(has_probes),
+            decisions: n_decided,
             measures: measures.iter().map(n_of).collect(),
-            is_finished: is_axis
+            is_whole: is_axis
+                && has_representations
+                && has_probes
+                && has_decisions
                 && has_matrices
                 && has(RunFile::Matrices)
                 && has(RunFile::Noise)
@@ -94,9 +102,8 @@ impl Joined {
     }
 
     /// Whether all results are there, of all checkpoints.
-    pub(crate) fn is_whole(&self, n: usize) -> bool {
-        let least = self.representations.min(self.probes).min(self.decisions);
-        self.is_finished && least == n
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// What is wanted of the checkpoint at this position.
@@ -119,17 +126,8 @@ fn is_joined(run: &RunDir, Place { measure, group, layer }: Place<'_>) -> bool {
 
 /// Whether the signatures of all decisions are there.
 fn has_decisions(plan: &Plan) -> bool {
-    let run = plan.run;
-    let has = |measure: &str, group: &str, layer: &str| {
-        run.signatures(measure, group, layer).is_file()
+    let signatures = |place: Place<'_>| {
+        plan.run.signatures(place.measure, place.group, place.layer).is_file()
     };
-    let of_penalties = |group: &str| {
-        let mut measures = plan.penalty_measures.iter();
-        measures.all(|m| plan.layer_names().all(|layer| has(m, group, layer)))
-    };
-    let on_planes = [Similarity::Agreement.name(), IMAGES];
-    plan.planes.iter().all(|set| {
-        let all = |m: &&str| plan.classifiers().all(|layer| has(m, set.group, layer));
-        on_planes.iter().all(all) && of_penalties(set.group)
-    }) && has(AGREEMENT, "test", OUTPUT)
+    plan.places_of_decisions().all(signatures)
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::analyze::store::{Stamp, code, reason};
+use crate::analyze::reasons::{code, reason};
+use crate::analyze::store::Stamp;
 use crate::array_file::{Array, NamedArrays, npz_bytes, read_npz};
 use crate::error::Result;
 use crate::run_dir::{Place, RunDir, write_atomic};

@@ -11,6 +11,7 @@ mod regions;
 pub(crate) mod representations;
 pub(crate) mod signatures;
 mod table;
+mod undefined;
 
 use crate::error::Result;
 use crate::run_dir::Row;
@@ -40,7 +41,9 @@ pub(crate) fn join(
     write(&join, joined.probes < n, probes::table)?;
     write(&join, joined.probes < n, depth::table)?;
     join.matrices.write()?;
-    join.found.write(plan.run, stamp)
+    join.found.write(plan.run, stamp)?;
+    undefined::say(&join);
+    Ok(())
 }
 
 /// Writes a table that has new rows.

@@ -14,7 +14,7 @@ use crate::run_dir::tables::{FloorRow, GeometryRow};
 use crate::run_dir::{Maybe, Number};
 use crate::similarity::geometry::Quantity;
 use crate::similarity::regions::Similarity;
-use crate::similarity::{AGREEMENT, EpochMatrix, IMAGES, drs};
+use crate::similarity::{AGREEMENT, EpochMatrix, IMAGES, Undefined, drs};
 
 /// The matrices of decisions on planes, at their images and on test images, of each layer and
 /// the output; and of those by probes of another λ, of each layer.
@@ -46,13 +46,12 @@ pub(super) fn join(join: &mut Join) -> Result<()> {
 /// The agreement of one classifier's decisions, in clusters of so many inputs.
 fn join_classes(join: &mut Join, heading: Heading<'_>, cluster: usize) -> Result<()> {
     join.progress(heading.place);
-    let matrix = if let Some(known) = whole(join, heading) {
-        known
-    } else {
-        let rows = rows(join, heading)?;
-        drs::matrix(&rows.iter().collect::<Vec<_>>(), cluster)
-    };
-    add(join, heading, matrix)
+    if let Some(known) = whole(join, heading) {
+        return add(join, heading, known);
+    }
+    let Decided { rows, undefined } = decided(join, heading)?;
+    let matrix = drs::matrix(&rows.iter().collect::<Vec<_>>(), cluster);
+    add(join, heading, defined(matrix, &undefined))
 }
 
 /// All similarities of one classifier's regions; that of each class goes to its own file.
@@ -63,40 +62,71 @@ fn join_planes(join: &mut Join, set: &PlaneSet, layer: &str) -> Result<()> {
     let known = headings.iter().map(|heading| whole(join, *heading));
     if let Some(known) = known.collect::<Option<Vec<_>>>() {
         let mut found = headings.into_iter().zip(known);
-        return found.try_for_each(|(heading, matrix)| add(join, heading, matrix));
+        return found.try_for_each(|(heading, known)| add(join, heading, known));
     }
-    let rows = rows(join, headings[0])?;
+    let Decided { rows, undefined } = decided(join, headings[0])?;
     let rows: Vec<&[u8]> = rows.iter().collect();
     // Summed apart from the other similarities, whose agreement has other last digits.
-    add(join, headings[0], drs::matrix(&rows, set.grids[0].len()))?;
-    let found = set.points.matrices(&rows);
+    let agreement = drs::matrix(&rows, set.grids[0].len());
+    add(join, headings[0], defined(agreement, &undefined))?;
+    let mut found = set.points.matrices(&rows);
+    undefine_iou(&mut found.class_iou, &undefined);
     let shape = [join.plan.data.n_classes, rows.len(), rows.len()];
     join.plan.run.write_class_iou((set.group, layer), shape, &found.class_iou)?;
     for (similarity, heading) in Similarity::ALL.into_iter().zip(headings).skip(1) {
-        add(join, heading, found.matrix(similarity).clone())?;
+        add(join, heading, defined(found.matrix(similarity).clone(), &undefined))?;
     }
     Ok(())
 }
 
+/// A matrix without what its undefined rows say.
+fn defined(mut matrix: EpochMatrix, undefined: &[Option<Undefined>]) -> KnownMatrix {
+    matrix.undefine(undefined);
+    KnownMatrix { matrix, undefined: undefined.to_vec() }
+}
+
+/// Takes undefined rows and columns out of arrays `[C, E, E]`.
+fn undefine_iou(iou: &mut [f64], undefined: &[Option<Undefined>]) {
+    let n = undefined.len();
+    for (at, value) in iou.iter_mut().enumerate() {
+        if undefined[at / n % n].or(undefined[at % n]).is_some() {
+            *value = f64::NAN;
+        }
+    }
+}
+
 /// A matrix that is known over all checkpoints, so that nothing is to be compared.
-fn whole(join: &Join, heading: Heading<'_>) -> Option<EpochMatrix> {
+fn whole(join: &Join, heading: Heading<'_>) -> Option<KnownMatrix> {
     let n = join.checkpoints.len();
     let known =
         join.joined.known.get(heading.place).filter(|_| join.joined.decisions == n)?;
-    (known.matrix.n_epochs == n).then(|| known.matrix.clone())
+    (known.matrix.n_epochs == n).then(|| known.clone())
 }
 
-fn rows(join: &Join, heading: Heading<'_>) -> Result<Rows<u8>> {
-    let at = (heading.place, join.joined.decisions);
-    let read = |part: &_| store::classes(part, heading.place);
-    join_rows(join.plan.run, join.checkpoints, at, read)
+/// The decisions of a classifier at all checkpoints, and why some are undefined.
+struct Decided {
+    rows: Rows<u8>,
+    undefined: Vec<Option<Undefined>>,
 }
 
-fn add(join: &mut Join, heading: Heading<'_>, matrix: EpochMatrix) -> Result<()> {
-    let n = matrix.n_epochs;
-    join.matrices.add(heading, &matrix, &vec![None; n])?;
-    let undefined = vec![None; n];
-    join.found.insert(heading.place, KnownMatrix { matrix, undefined });
+fn decided(join: &Join, heading: Heading<'_>) -> Result<Decided> {
+    let (place, n) = (heading.place, join.joined.decisions);
+    let known = join.joined.known.get(place).into_iter();
+    let known = known.flat_map(|known| known.undefined.iter().copied());
+    let mut undefined: Vec<_> = known.take(n).collect();
+    let rows = join_rows(join.plan.run, join.checkpoints, (place, n), |part| {
+        let decisions = store::decisions(part, place)?;
+        undefined.push(decisions.undefined);
+        Ok(decisions.classes)
+    })?;
+    Ok(Decided { rows, undefined })
+}
+
+fn add(join: &mut Join, heading: Heading<'_>, known: KnownMatrix) -> Result<()> {
+    let reasons: Vec<_> =
+        known.undefined.iter().map(|own| own.map(|own| own.to_string())).collect();
+    join.matrices.add(heading, &known.matrix, &reasons)?;
+    join.found.insert(heading.place, known);
     Ok(())
 }
 
@@ -121,7 +151,8 @@ pub(super) fn geometry(join: &Join) -> Result<Vec<GeometryRow>> {
                     for (quantity, Estimate { value, se }) in
                         Quantity::ALL.iter().zip(shape)
                     {
-                        // A source without wrong labels has no islands.
+                        // A source without wrong labels has no islands, an undefined
+                        // classifier no regions.
                         if !value.is_nan() {
                             rows.push(GeometryRow {
                                 layer: (*layer).to_owned(),

@@ -4,17 +4,19 @@
 pub(crate) mod memory;
 pub(crate) mod plane_set;
 
+use super::part::LayerProbe;
+use super::probe_file;
 use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
 use crate::experiment::{Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures};
 use crate::net::Net;
 use crate::observer::Observer;
-use crate::probe::Probe;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
 use crate::run_dir::{Checkpoint, Place, RunDir};
-use crate::similarity::{MatrixKind, Measure, Settings};
+use crate::similarity::regions::Similarity;
+use crate::similarity::{AGREEMENT, IMAGES, MatrixKind, Measure, Settings};
 
 use plane_set::PlaneSet;
 
@@ -116,9 +118,13 @@ impl<'a> Plan<'a> {
     }
 
     /// The stored probe of a layer at a checkpoint.
-    pub(crate) fn probe(&self, layer: &Layer, checkpoint: &Checkpoint) -> Result<Probe> {
+    pub(crate) fn probe(
+        &self,
+        layer: &Layer,
+        checkpoint: &Checkpoint,
+    ) -> Result<LayerProbe> {
         let path = self.run.probe(&layer.name, checkpoint.step);
-        Probe::from_arrays(&read_safetensors(&path)?)
+        probe_file::read(&read_safetensors(&path)?)
     }
 
     /// The layer's stored probes: as [`Plan::probe`], then those of the other λ in the order
@@ -127,15 +133,15 @@ impl<'a> Plan<'a> {
         &self,
         layer: &Layer,
         checkpoint: &Checkpoint,
-    ) -> Result<Vec<Probe>> {
+    ) -> Result<Vec<LayerProbe>> {
         let arrays = read_safetensors(&self.run.probe(&layer.name, checkpoint.step))?;
-        let own = Probe::from_arrays(&arrays);
+        let own = probe_file::read(&arrays);
         let others = self.penalties.iter().map(|penalty| {
             let start = format!("{penalty}.");
             let of = |(name, array): &(String, Array)| {
                 Some((name.strip_prefix(&start)?.to_owned(), array.clone()))
             };
-            Probe::from_arrays(&NamedArrays(arrays.0.iter().filter_map(of).collect()))
+            probe_file::read(&NamedArrays(arrays.0.iter().filter_map(of).collect()))
         });
         [own].into_iter().chain(others).collect()
     }
@@ -151,6 +157,26 @@ impl<'a> Plan<'a> {
             let (measure, group) = (measure.name(), group.name());
             self.layer_names().map(move |layer| Place { measure, group, layer })
         })
+    }
+
+    /// Every place whose signatures are classes.
+    pub(crate) fn places_of_decisions(&self) -> impl Iterator<Item = Place<'_>> {
+        let on_planes = self.planes.iter().flat_map(move |set| {
+            let group = set.group;
+            let all = [Similarity::Agreement.name(), IMAGES].into_iter();
+            let all = all.flat_map(move |measure| {
+                self.classifiers().map(move |layer| Place { measure, group, layer })
+            });
+            let of_penalties = self.penalty_measures.iter().flat_map(move |measure| {
+                self.layer_names().map(move |layer| Place { measure, group, layer })
+            });
+            all.chain(of_penalties)
+        });
+        let on_test = self.classifiers();
+        on_planes.chain(on_test.map(|layer| {
+            let (measure, group) = (AGREEMENT, "test");
+            Place { measure, group, layer }
+        }))
     }
 
     /// How many arrays of signatures a run has.

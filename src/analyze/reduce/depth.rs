@@ -2,6 +2,7 @@
 //! which layer on their nearest neighbors say what the net says.
 
 use super::classes::largest;
+use super::features::are_finite;
 use crate::analyze::part::OfGroup;
 use crate::analyze::plan::Plan;
 use crate::experiment::{Group, TrainLabels};
@@ -26,10 +27,14 @@ fn queries(plan: &Plan) -> Vec<(Group, Vec<usize>)> {
     groups.map(|(group, examples)| (*group, chosen(examples))).collect()
 }
 
-/// What the neighbors of each query say in one layer, by the labels that the net learns.
+/// What the neighbors of each query say in one layer, by the labels that the net learns;
+/// nothing where a feature is not finite.
 ///
 /// *Shapes* `features: [n_train, d]`.
 pub(super) fn votes(plan: &Plan, features: &[f32]) -> Vec<u8> {
+    if !are_finite(features) {
+        return vec![];
+    }
     let labels = match plan.experiment.train.labels {
         TrainLabels::Noisy => &plan.data.noisy,
         TrainLabels::Clean => &plan.data.train.labels,
@@ -39,13 +44,14 @@ pub(super) fn votes(plan: &Plan, features: &[f32]) -> Vec<u8> {
     vote(features, labels, features.len() / n, &queries, NEIGHBOURS.min(n - 1))
 }
 
-/// The depth of each query, from the votes of all layers; those of none are left out.
+/// The depth of each query, from the votes of all layers: of none where a layer has no votes
+/// or the net no finite output.
 pub(super) fn depths(
     plan: &Plan,
     net: &mut Representer,
     votes: &[&[u8]],
 ) -> Vec<OfGroup<usize>> {
-    let votes: Vec<_> = votes.iter().filter(|votes| !votes.is_empty()).collect();
+    let has_votes = votes.iter().all(|votes| !votes.is_empty());
     let output = plan.net.nodes.len() - 1;
     let mut first = 0;
     let mut depths = vec![];
@@ -56,7 +62,8 @@ pub(super) fn depths(
             prediction_depth(votes.iter().map(|votes| votes[first + i]), class)
         };
         let net_says = largest(&logits, plan.data.n_classes).enumerate();
-        let rows = net_says.map(depth).collect();
+        let is_defined = has_votes && are_finite(&logits);
+        let rows = if is_defined { net_says.map(depth).collect() } else { vec![] };
         first += queries.len();
         depths.push(OfGroup { group: group.name().to_owned(), rows });
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::analyze::plan::pooled_nodes;
 use crate::data::{Data, ImageSet};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::probe::features::Pooling;
 use crate::probe::metric_bytes;
 use crate::represent::{Layer, Representer};
@@ -38,24 +38,14 @@ pub(crate) fn probe_features(
     let input = |range: Range<usize>| data.batch(set, &range.collect::<Vec<_>>());
     net.stream_pooled(set.labels.len(), &nodes, input, |_, outputs| {
         for ((layer, all), output) in layers.iter().zip(&mut features).zip(outputs) {
-            let pooled = pooling.of_pooled(output, layer.shape);
-            check_finite(layer, &pooled)?;
-            all.extend_from_slice(&pooled);
+            all.extend_from_slice(&pooling.of_pooled(output, layer.shape));
         }
         Ok(())
     })?;
     Ok(features)
 }
 
-/// That no feature of a layer is NaN or infinite, of which no probe can be made and none can
-/// decide.
-pub(super) fn check_finite(layer: &Layer, features: &[f32]) -> Result<()> {
-    let wrong = features.iter().find(|value| !value.is_finite());
-    wrong.map_or(Ok(()), |value| {
-        let place = format!("layer `{}`", layer.name);
-        Err(Error::new(ErrorKind::NonFinite, place, format!("has the feature {value}"))
-            .fix(
-                "leave the layer out of `analysis.layers`, or train with a smaller rate",
-            ))
-    })
+/// Whether features are numbers: none can be fitted or decided by otherwise.
+pub(super) fn are_finite(features: &[f32]) -> bool {
+    features.iter().all(|value| value.is_finite())
 }

@@ -6,11 +6,12 @@ use rand::RngExt as _;
 use rayon::prelude::*;
 
 use super::features::{design_bytes, probe_features, sizes};
-use super::fit::{design, labels_of, solver};
+use super::fit::{design, if_finite, labels_of, solver};
+use crate::analyze::part::LayerProbe;
 use crate::analyze::plan::{Plan, memory};
 use crate::error::Result;
 use crate::experiment::FloorEpochs;
-use crate::probe::{FitOptions, Probe};
+use crate::probe::FitOptions;
 use crate::represent::Representer;
 use crate::run_dir::Checkpoint;
 use crate::seed;
@@ -21,8 +22,8 @@ pub(super) fn probes(
     plan: &Plan,
     net: &mut Representer,
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
-    fitted: &[Vec<Probe>],
-) -> Result<Vec<[Probe; 2]>> {
+    fitted: &[Vec<LayerProbe>],
+) -> Result<Vec<[LayerProbe; 2]>> {
     if !is_wanted(plan.experiment.analysis.drs.floor, checkpoint, previous) {
         return Ok(vec![]);
     }
@@ -30,9 +31,9 @@ pub(super) fn probes(
     let labels = labels_of(plan.data, config.labels);
     let samples = [0, 1].map(|k| sample(plan.experiment.data.seed, k, labels.len()));
     let solver = solver(config);
-    let fit = |(features, fitted): (&Vec<f32>, &Vec<Probe>)| {
-        let fitted = &fitted[0];
-        let fit = |sample: &Vec<usize>| -> Result<Probe> {
+    let fit = |(features, fitted): (&Vec<f32>, &Vec<LayerProbe>)| {
+        let fit = |sample: &Vec<usize>| -> LayerProbe {
+            let fitted = fitted[0].as_ref().map_err(|undefined| *undefined)?;
             let d = fitted.n_features;
             let rows = sample.iter().flat_map(|i| &features[i * d..(i + 1) * d]);
             let rows: Vec<f32> = rows.copied().collect();
@@ -40,9 +41,10 @@ pub(super) fn probes(
             let design = design(solver, &rows, sample.len())?;
             let options = FitOptions { l2: config.l2, solver, ..FitOptions::default() };
             let n_classes = plan.data.n_classes;
-            Ok(design.fit(&labels, n_classes, &options, Some(fitted)).probe)
+            let fit = design.fit(&labels, n_classes, &options, Some(fitted));
+            if_finite(fit).map(|fit| fit.probe)
         };
-        Ok([fit(&samples[0])?, fit(&samples[1])?])
+        [fit(&samples[0]), fit(&samples[1])]
     };
     let sizes = sizes(plan.data, &plan.layers, plan.pooling);
     let work = design_bytes(plan.data, &plan.layers, plan.pooling);
@@ -51,8 +53,7 @@ pub(super) fn probes(
     for batch in memory::batches(&sizes, work, limit) {
         let (data, layers) = (plan.data, &plan.layers[batch.clone()]);
         let features = probe_features(net, data, &data.train, layers, plan.pooling)?;
-        let fits = features.par_iter().zip(&fitted[batch]).map(fit);
-        probes.extend(fits.collect::<Result<Vec<_>>>()?);
+        probes.par_extend(features.par_iter().zip(&fitted[batch]).map(fit));
     }
     Ok(probes)
 }

@@ -34,7 +34,9 @@ pub(crate) fn reduce<'a>(
     representations::add(plan, wanted, &mut net, &mut part);
     if wanted.probes {
         let fitted = probes::fit_all(plan, &mut net, (checkpoint, previous), stamp)?;
-        let votes: Vec<&[u8]> = fitted.iter().map(|layer| &layer.votes[..]).collect();
+        // Baselines come first and do not vote.
+        let own = &fitted[fitted.len() - plan.layers.len()..];
+        let votes: Vec<&[u8]> = own.iter().map(|layer| &layer.votes[..]).collect();
         part.numbers.depths = depth::depths(plan, &mut net, &votes);
         part.numbers.probes = fitted.into_iter().map(|layer| layer.probes).collect();
     }

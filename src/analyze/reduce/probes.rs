@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use super::depth;
 use super::features::{design_bytes, probe_features, sizes};
 use super::fit::{FittedProbe, fit_probes};
-use crate::analyze::part::{LayerPart, ProbesOfLayer};
+use crate::analyze::part::{LayerPart, LayerProbe, ProbesOfLayer};
 use crate::analyze::plan::{INPUT, Plan, memory, penalty_name};
+use crate::analyze::probe_file;
 use crate::analyze::store::{self, Stamp};
 use crate::array_file::safetensors_bytes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::probe::Probe;
 use crate::represent::{Layer, Representer};
 use crate::run_dir::{Checkpoint, write_atomic};
 
@@ -79,9 +79,11 @@ impl AtCheckpoint<'_> {
     fn is_finished(&self, layer: &Layer) -> bool {
         let (plan, step) = (self.plan, self.checkpoint.step);
         let path = plan.run.layer_part(&layer.name, step);
-        let fits = |probe: &Probe| {
+        let fits = |probe: &LayerProbe| {
             let width = plan.pooling.width(layer.shape);
-            (probe.n_classes, probe.n_features) == (plan.data.n_classes, width)
+            probe.as_ref().map_or(true, |probe| {
+                (probe.n_classes, probe.n_features) == (plan.data.n_classes, width)
+            })
         };
         let has_probes = || {
             let probes = plan.probes(layer, self.checkpoint);
@@ -101,17 +103,18 @@ impl AtCheckpoint<'_> {
         }
         let is_baseline = self.is_baseline(layer);
         let warm = match self.previous {
-            Some(previous) if !is_baseline => Some(plan.probe(layer, previous)?),
+            Some(previous) if !is_baseline => plan.probe(layer, previous)?.ok(),
             _ => None,
         };
         let config = &plan.experiment.analysis.probe;
-        let fitted = fit_probes(layer, train, plan.data, config, warm.as_ref())?;
-        for probe in fitted.iter().filter(|probe| !probe.is_optimal()) {
-            plan.observer.note(&format!(
-                "the probe of layer {} at epoch {} (l2 = {}) or one of its folds ended \
-                 before its optimum (largest gradient {:.1e})",
-                layer.name, self.checkpoint.epoch, probe.l2, probe.fit.gradient_norm
-            ));
+        let fitted = fit_probes(train, plan.data, config, warm.as_ref());
+        for probe in &fitted {
+            if let Some(note) = probe.note() {
+                plan.observer.note(&format!(
+                    "the probe of layer {} at epoch {} (l2 = {}) {note}",
+                    layer.name, self.checkpoint.epoch, probe.l2
+                ));
+            }
         }
         let rows = fitted.iter().map(|probe| probe.row(plan.data, train, test)).collect();
         let probes = ProbesOfLayer { layer: layer.name.clone(), rows };
@@ -127,14 +130,16 @@ impl AtCheckpoint<'_> {
     /// Writes the probes of a layer's own labels: the first by its names, those of another λ
     /// with that before theirs.
     fn store_probes(&self, layer: &Layer, fitted: &[FittedProbe]) -> Result<()> {
-        let labels = self.plan.experiment.analysis.probe.labels;
-        let mut stored = fitted[0].fit.probe.to_arrays();
+        let plan = self.plan;
+        let shape = [plan.data.n_classes, plan.pooling.width(layer.shape)];
+        let labels = plan.experiment.analysis.probe.labels;
+        let mut stored = probe_file::arrays(&fitted[0].probe(), shape);
         for other in fitted[1..].iter().filter(|other| other.labels == labels) {
-            let arrays = other.fit.probe.to_arrays().0.into_iter();
+            let arrays = probe_file::arrays(&other.probe(), shape).0.into_iter();
             let prefix = penalty_name(other.l2);
             stored.0.extend(arrays.map(|(name, a)| (format!("{prefix}.{name}"), a)));
         }
-        let path = self.plan.run.probe(&layer.name, self.checkpoint.step);
+        let path = plan.run.probe(&layer.name, self.checkpoint.step);
         write_atomic(&path, &safetensors_bytes(&stored))
     }
 }

@@ -10,11 +10,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::classes::{classify, firsts};
-use crate::analyze::part::{Agreement, Classes, Estimate, Floor, OfGroup, Part, Shape};
+use crate::analyze::part::{
+    Agreement, Classes, Decisions, Estimate, Floor, LayerProbe, OfGroup, Part, Shape,
+};
 use crate::analyze::plan::Plan;
 use crate::analyze::plan::plane_set::{PlaneSet, points};
 use crate::error::Result;
-use crate::probe::Probe;
 use crate::represent::Representer;
 use crate::run_dir::Place;
 use crate::similarity::geometry::{Map, Quantity, measure, over_planes};
@@ -27,11 +28,12 @@ use crate::similarity::{AGREEMENT, IMAGES, drs};
 pub(super) fn add<'a>(
     plan: &'a Plan,
     net: &mut Representer,
-    (probes, floors): (&[Vec<Probe>], &[[Probe; 2]]),
+    (probes, floors): (&[Vec<LayerProbe>], &[[LayerProbe; 2]]),
     part: &mut Part<'a>,
 ) -> Result<()> {
-    let own: Vec<Vec<&Probe>> = probes.iter().map(|probes| vec![&probes[0]]).collect();
-    let all: Vec<Vec<&Probe>> = (0..probes.len())
+    let own: Vec<Vec<&LayerProbe>> =
+        probes.iter().map(|probes| vec![&probes[0]]).collect();
+    let all: Vec<Vec<&LayerProbe>> = (0..probes.len())
         .map(|i| probes[i].iter().chain(floors.get(i).into_iter().flatten()).collect())
         .collect();
     let data = plan.data;
@@ -55,8 +57,8 @@ pub(super) fn add<'a>(
 /// Adds what is said on the planes of one source.
 fn add_source<'a>(
     of: OfPlanes<'a>,
-    [at_images, on_test]: [&[Vec<u8>]; 2],
-    mut on_planes: Vec<Vec<Vec<u8>>>,
+    [at_images, on_test]: [&[Decisions]; 2],
+    mut on_planes: Vec<Vec<Decisions>>,
     part: &mut Part<'a>,
 ) {
     let OfPlanes { plan, set } = of;
@@ -64,10 +66,10 @@ fn add_source<'a>(
     let mut shapes = vec![];
     for (k, measure) in plan.penalty_measures.iter().enumerate() {
         let of_layers = on_planes.iter_mut().take(plan.layers.len());
-        let classes: Vec<_> =
+        let decided: Vec<_> =
             of_layers.map(|of| std::mem::take(&mut of[1 + k])).collect();
-        shapes.extend(of.shapes(&classes));
-        add_classes(plan, (measure, set.group), &classes, part);
+        shapes.extend(of.shapes(&decided));
+        add_classes(plan, (measure, set.group), &decided, part);
     }
     let on_planes = firsts(on_planes);
     shapes.extend(of.shapes(&on_planes));
@@ -85,12 +87,12 @@ fn of_group<T>(set: &PlaneSet, rows: Vec<T>) -> OfGroup<T> {
 fn add_classes<'a>(
     plan: &'a Plan,
     (measure, group): (&'a str, &'a str),
-    classes: &[Vec<u8>],
+    decided: &[Decisions],
     part: &mut Part<'a>,
 ) {
-    for (layer, classes) in plan.classifiers().zip(classes) {
+    for (layer, decisions) in plan.classifiers().zip(decided) {
         let place = Place { measure, group, layer };
-        part.classes.push(Classes { place, classes: classes.clone() });
+        part.classes.push(Classes { place, decisions: decisions.clone() });
     }
 }
 
@@ -103,9 +105,12 @@ struct OfPlanes<'a> {
 
 impl OfPlanes<'_> {
     /// The shapes of these classifiers' regions.
-    fn shapes(&self, classes: &[Vec<u8>]) -> Vec<Shape> {
+    fn shapes(&self, decided: &[Decisions]) -> Vec<Shape> {
         let side = self.plan.experiment.analysis.drs.resolution;
-        let shape = |classes: &Vec<u8>| -> Shape {
+        let shape = |Decisions { classes, undefined }: &Decisions| -> Shape {
+            if undefined.is_some() {
+                return [Estimate::UNDEFINED; Quantity::ALL.len()];
+            }
             let planes: Vec<[f64; Quantity::ALL.len()]> = classes
                 .par_chunks(side * side)
                 .zip(&self.set.images)
@@ -116,18 +121,23 @@ impl OfPlanes<'_> {
                 Estimate { value, se }
             })
         };
-        classes.iter().map(shape).collect()
+        decided.iter().map(shape).collect()
     }
 
     /// Each layer against every deeper one and the output, on the planes, at their images and
     /// on the test images.
-    fn pairs(&self, [on_planes, at_images, on_test]: [&[Vec<u8>]; 3]) -> Vec<Agreement> {
-        let [on_planes, at_images, on_test] = [on_planes, at_images, on_test]
-            .map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    fn pairs(&self, decided: [&[Decisions]; 3]) -> Vec<Agreement> {
+        let [on_planes, at_images, on_test] = decided
+            .map(|rows| rows.iter().map(|row| &row.classes[..]).collect::<Vec<_>>());
         let regions = self.set.points.matrices(&on_planes);
+        let of_regions = Similarity::ALL.map(|s| regions.matrix(s).clone());
         let others = [drs::matrix(&at_images, 3), drs::matrix(&on_test, 1)];
-        let of_regions = Similarity::ALL.into_iter().map(|s| regions.matrix(s));
-        let matrices: Vec<_> = of_regions.chain(&others).collect();
+        let on = [[decided[0]; Similarity::ALL.len()].as_slice(), &decided[1..]].concat();
+        let mut matrices = of_regions.into_iter().chain(others).collect::<Vec<_>>();
+        for (matrix, decided) in matrices.iter_mut().zip(on) {
+            let undefined: Vec<_> = decided.iter().map(|own| own.undefined).collect();
+            matrix.undefine(&undefined);
+        }
         let n = on_planes.len();
         let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
         let estimates = pairs.map(|(i, j)| {
@@ -140,13 +150,16 @@ impl OfPlanes<'_> {
     }
 
     /// The two probes of each layer's floor against each other, where there are any.
-    fn floors(&self, classes: &[Vec<Vec<u8>>]) -> Vec<Floor> {
+    fn floors(&self, decided: &[Vec<Decisions>]) -> Vec<Floor> {
         // The net itself, which is last, has one classifier.
-        let floors = classes.iter().filter_map(|classes| {
-            let [one, other] = classes.get(1 + self.plan.penalties.len()..)? else {
+        let floors = decided.iter().filter_map(|decided| {
+            let [one, other] = decided.get(1 + self.plan.penalties.len()..)? else {
                 return None;
             };
-            let compared = &self.set.points.pairs(&[one], &[other])[0];
+            if one.undefined.or(other.undefined).is_some() {
+                return Some([Estimate::UNDEFINED; Similarity::ALL.len()]);
+            }
+            let compared = &self.set.points.pairs(&[&one.classes], &[&other.classes])[0];
             Some(Similarity::ALL.map(|similarity| {
                 let (value, se) = compared.get(similarity);
                 Estimate { value, se }

@@ -9,9 +9,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::part::{
-    Classes, LayerPart, Numbers, OfGroup, Part, Probed, ProbesOfLayer, Signature, Wanted,
+    Classes, Decisions, LayerPart, Numbers, OfGroup, Part, Probed, ProbesOfLayer,
+    Signature, Wanted,
 };
 use super::plan::{OUTPUT, Plan};
+use super::reasons::{coded, decoded};
 use crate::array_file::{
     Array, NamedArrays, Values, npz_bytes, read_npz, read_npz_member, read_npz_members,
 };
@@ -20,9 +22,9 @@ use crate::experiment::{AnalysisConfig, Experiment};
 use crate::run_dir::{Place, write_atomic};
 use crate::similarity::{AGREEMENT, Undefined};
 
-use codes::{CODE, flatten};
+use codes::flatten;
 
-pub(crate) use codes::{Flat, code, reason};
+pub(crate) use codes::Flat;
 
 /// The version of what is stored here.
 const VERSION: i64 = 2;
@@ -65,12 +67,11 @@ pub(crate) fn write(path: &Path, stamp: &Stamp, part: Part<'_>) -> Result<()> {
     let mut arrays = NamedArrays::default();
     stamp.put(&mut arrays);
     for Signature { place, values, undefined } in part.signatures {
-        if let Some(undefined) = undefined {
-            arrays.push(of_reason(place), Array::i64(&[CODE], code(undefined).into()));
-        }
+        push_reason(&mut arrays, place, undefined);
         arrays.push(place.to_string(), vector(Values::F32(values)));
     }
-    for Classes { place, classes } in part.classes {
+    for Classes { place, decisions: Decisions { classes, undefined } } in part.classes {
+        push_reason(&mut arrays, place, undefined);
         arrays.push(place.to_string(), vector(Values::U8(classes)));
     }
     let numbers = &part.numbers;
@@ -115,24 +116,27 @@ pub(crate) fn signature(
     path: &Path,
     place: Place<'_>,
 ) -> Result<(Vec<f32>, Option<Undefined>)> {
-    let (name, of_reason) = (place.to_string(), of_reason(place));
-    let wanted = |member: &str| member == name || member == of_reason;
-    let mut arrays = read_npz_members(path, wanted)?;
-    let codes = arrays.get(&of_reason).and_then(Array::to_i64);
-    let undefined = codes.and_then(|code| reason(&code));
-    match take(&mut arrays, &name) {
-        Some(Array { values: Values::F32(values), .. }) => Ok((values, undefined)),
-        _ => Err(lacks(path, &name)),
+    match row(path, place)? {
+        (Some(Values::F32(values)), undefined) => Ok((values, undefined)),
+        _ => Err(lacks(path, &place.to_string())),
     }
 }
 
-/// The classes of a place in a part.
-pub(crate) fn classes(path: &Path, place: Place<'_>) -> Result<Vec<u8>> {
-    let name = place.to_string();
-    match read_npz_member(path, &name)? {
-        Some(Array { values: Values::U8(classes), .. }) => Ok(classes),
-        _ => Err(lacks(path, &name)),
+/// The decisions of a place in a part.
+pub(crate) fn decisions(path: &Path, place: Place<'_>) -> Result<Decisions> {
+    match row(path, place)? {
+        (Some(Values::U8(classes)), undefined) => Ok(Decisions { classes, undefined }),
+        _ => Err(lacks(path, &place.to_string())),
     }
+}
+
+/// What a part holds of a place, and why it is undefined.
+fn row(path: &Path, place: Place<'_>) -> Result<(Option<Values>, Option<Undefined>)> {
+    let (name, of_reason) = (place.to_string(), of_reason(place));
+    let wanted = |member: &str| member == name || member == of_reason;
+    let mut arrays = read_npz_members(path, wanted)?;
+    let undefined = arrays.get(&of_reason).and_then(decoded);
+    Ok((take(&mut arrays, &name).map(|array| array.values), undefined))
 }
 
 /// What a part says by itself.
@@ -219,6 +223,12 @@ fn push_probes(arrays: &mut NamedArrays, probes: &ProbesOfLayer) {
 
 fn push_rows<T: Flat>(arrays: &mut NamedArrays, name: String, rows: &[T]) {
     arrays.push(name, Array::f64(&[rows.len(), T::WIDTH], flatten(rows)));
+}
+
+fn push_reason(arrays: &mut NamedArrays, place: Place<'_>, undefined: Option<Undefined>) {
+    if let Some(undefined) = undefined {
+        arrays.push(of_reason(place), coded(undefined));
+    }
 }
 
 fn of_reason(place: Place<'_>) -> String {

@@ -14,6 +14,9 @@ use crate::report::model::Regions;
 /// Confidence is drawn in so many steps, which keeps the pictures small.
 const CONFIDENCE_STEPS: f32 = 31.0;
 
+/// The grey of points where the classifier is undefined.
+const UNDEFINED: [u8; 3] = [208; 3];
+
 /// Where a picture lies: below the middle of its upper edge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
@@ -97,6 +100,10 @@ pub(crate) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
         for i in 0..side {
             let j = side - 1 - row;
             let at = offset + i * side + j;
+            if regions.confidence[at].is_nan() {
+                rgb.extend(UNDEFINED);
+                continue;
+            }
             let confidence = regions.confidence[at].clamp(0.0, 1.0);
             let alpha = (confidence * CONFIDENCE_STEPS).round() / CONFIDENCE_STEPS;
             let mix = |c: u8| (255.0 + alpha * (f32::from(c) - 255.0)).round() as u8;
@@ -170,5 +177,12 @@ pub(crate) mod tests {
         let class = |index: usize| viridis::channels(viridis::class(index));
         let expected = [class(1), class(3), class(0), [255; 3]].concat();
         assert_eq!(rgb, expected);
+    }
+
+    #[test]
+    fn points_without_a_decision_are_grey() {
+        let mut regions = two_by_two();
+        regions.confidence[3] = f32::NAN;
+        assert_eq!(super::rgb(&regions, 0, 0)[3..6], UNDEFINED);
     }
 }

@@ -11,12 +11,12 @@ row! {
         step: u64,
         /// Passes over the training set.
         epoch: Number,
-        /// Images.
+        /// Images; 0 where a layer or the net is not finite.
         n: u64,
         /// Layers: the largest depth.
         n_layers: u64,
         /// Mean depth.
-        mean: Number,
+        mean: Maybe,
         /// Its standard error over images.
         se: Maybe,
         /// Images of each depth from 0 on, separated by blanks.
