@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import _files, _rows
-from ._signature import ESTIMATORS, Undefined, signature, signature_length
+from ._signature import ESTIMATORS, Undefined, reduced, signature_length
 from ._tables import FILES, KEPT
 from ._version import version
 
@@ -211,12 +211,13 @@ class Recording:
             x = x if x.dtype == np.float64 else x.astype(np.float32)
         elif str(x.dtype) not in ("torch.float32", "torch.float64"):
             x = x.float()
-        place = f"cka/{group}/{layer}"
+        place, norms = f"cka/{group}/{layer}", f"norms/{group}/{layer}"
         try:
-            arrays[place] = signature(x.reshape(n, -1), self.estimator)
+            arrays[place], arrays[norms] = reduced(x.reshape(n, -1), self.estimator)
         except Undefined as reason:
             length = signature_length(n, self.estimator)
             arrays[place] = np.full(length, np.nan, np.float32)
+            arrays[norms] = np.full(n + 1, np.nan)
             arrays[f"reason/{place}"] = np.frombuffer(str(reason).encode(), np.uint8)
 
     def decide(self, arrays, classes, layer=OUTPUT, reason=None):

@@ -110,14 +110,18 @@ def _u_centred(gram):
 
 
 def _centred_gram(centred, estimator):
+    """What is compared, and the squared norms of the examples; features times their scale."""
+    gram = centred.gram(exact=False)
     if estimator == "biased":
-        return _doubly_centred(centred.gram(exact=False))
-    left, remainder = _u_centred(centred.gram(exact=False))
+        left = _doubly_centred(gram)
+        return left, np.diag(left)
+    left, remainder = _u_centred(gram)
     if remainder < F64_BELOW:
-        left, remainder = _u_centred(centred.gram(exact=True))
+        gram = centred.gram(exact=True)
+        left, remainder = _u_centred(gram)
         if remainder < NOTHING_BELOW:
             raise Undefined("the examples are mutually orthogonal: the U-centred Gram matrix is 0")
-    return left
+    return left, np.diag(_doubly_centred(gram))
 
 
 def _packed(matrix):
@@ -144,23 +148,37 @@ def signature(x, estimator="debiased"):
     ``x`` is ``[n, p]``, float32 or float64, a NumPy array or a torch tensor, one row an example.
     Raises :class:`Undefined` where the representation has no CKA with any.
     """
+    return reduced(x, estimator)[0]
+
+
+def reduced(x, estimator="debiased"):
+    """The :func:`signature`, and what it leaves out of the Gram matrix, float64 ``[n + 1]``.
+
+    That is the squared norm of each centred example, and what the signature was divided by.
+    """
     if estimator not in ESTIMATORS:
         raise ValueError(f"no estimator is called {estimator!r}; expected one of {ESTIMATORS}")
     whole = _Centred(x)  # refuses what is dead or not finite as a whole
-    batches, pieces = _batches(len(x), estimator), []
+    batches, pieces, norms = _batches(len(x), estimator), [], []
     for batch in batches:
         size = min(batch.stop, len(x)) - batch.start
         if len(batches) == 1:
-            pieces.append(_packed(_centred_gram(whole, estimator)))
+            left, squares = _centred_gram(whole, estimator)
+            pieces.append(_packed(left))
+            norms.append(squares)
             continue
         try:
             centred = _Centred(x[batch])
-            weight = (whole.scale / centred.scale) ** 2 / np.sqrt(size * (size - 3.0))
-            pieces.append(_packed(_centred_gram(centred, estimator)) * weight)
+            unit = (whole.scale / centred.scale) ** 2
+            left, squares = _centred_gram(centred, estimator)
+            pieces.append(_packed(left) * (unit / np.sqrt(size * (size - 3.0))))
+            norms.append(squares * unit)
         except Undefined:  # such a batch has HSIC 0 with all others
             pieces.append(np.zeros(size * (size + 1) // 2))
+            norms.append(np.zeros(size))
     packed = np.concatenate(pieces)
     norm = np.linalg.norm(packed)
     if norm == 0.0:
         raise Undefined("the examples are mutually orthogonal: the U-centred Gram matrix is 0")
-    return (packed / norm).astype(np.float32)
+    left_out = np.append(np.concatenate(norms), norm) / whole.scale**2
+    return (packed / norm).astype(np.float32), left_out

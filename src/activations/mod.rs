@@ -5,12 +5,15 @@
 //! to features, unless a [`Policy`] pools maps or chooses tokens. The rows of all arrays are the
 //! same examples in the same order: another number of them, or other sample ids, is an error.
 //! Files are taken in numeric order, `epoch-2` before `epoch-10`.
+//!
+//! More than a dozen files: what is read, in which order, reduced, compared and said of it.
 
 mod blocks;
 mod compare;
 mod comparison;
 mod examples;
 mod files;
+mod findings;
 mod inputs;
 mod labels;
 mod lists;
@@ -28,6 +31,7 @@ pub(crate) use files::{files, layer_folders};
 pub(crate) use inputs::{Features, Item, Reading, read};
 
 pub use comparison::Comparison;
+pub use findings::findings;
 pub use options::Options;
 pub use policy::{Maps, Policy, Tokens};
 

@@ -2,6 +2,7 @@
 //! and the analysis then adds what is missing. The results are those of a run that had the
 //! settings from the start.
 
+use super::findings;
 use super::join::known::Known;
 use super::plan::Plan;
 use super::store::Stamp;
@@ -137,6 +138,9 @@ fn remove(
         return run.remove_analysis();
     }
     let always = |_: &_| true;
+    if *stale != Stale::default() {
+        findings::remove(run)?;
+    }
     if stale.tables {
         run.remove_files(&[RunFile::Matrices, RunFile::Noise], always)?;
         let mut known = Known::read(run, &Stamp::of(old));
@@ -148,6 +152,9 @@ fn remove(
     }
     let of_measures = [RunFile::Signatures, RunFile::Matrix];
     run.remove_files(&of_measures, |found| stale.is_of(found.name("measure")))?;
+    if stale.measures.contains(&Measure::Cka) {
+        run.remove_files(&[RunFile::Norms], always)?;
+    }
     if stale.decisions {
         let of_decisions = [
             RunFile::ClassIou,

@@ -5,6 +5,7 @@
 //! tables. Neither writes what is the other's, so both can go on at once, in any order of
 //! starts, stops and kills. Checkpoints appear whole, by renaming.
 
+use super::findings::{self, Source};
 use super::join::joined::{Joined, is_axis_of};
 use super::pictures;
 use super::pipeline::{add as reduce_and_join, wait, wait_for_analysis, write_phases};
@@ -94,7 +95,7 @@ fn add(
     }
 }
 
-/// Pictures and phases, which take the whole training.
+/// Pictures, phases and findings, which take the whole training.
 fn finish(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     if checkpoints.is_empty() {
         return Ok(());
@@ -102,7 +103,8 @@ fn finish(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     if !pictures::are_drawn(plan.run, checkpoints) {
         pictures::write(plan, checkpoints)?;
     }
-    write_phases(plan.run)
+    write_phases(plan.run)?;
+    findings::write(plan.run, &Source::of_plan(plan, checkpoints), plan.observer)
 }
 
 /// Says in `run.json` that all is there, unless a process has the run open to write: that

@@ -8,6 +8,7 @@
 
 mod across;
 mod change;
+mod findings;
 mod follow;
 mod join;
 mod part;

@@ -35,6 +35,8 @@ impl Wanted {
 pub(crate) struct Part<'a> {
     /// Of every measure, group and layer.
     pub(crate) signatures: Vec<Signature<'a>>,
+    /// Of every group and layer, where CKA is measured.
+    pub(crate) norms: Vec<Norms<'a>>,
     /// Of every classifier, on each kind of inputs.
     pub(crate) classes: Vec<Classes<'a>>,
     /// What stands in tables.
@@ -48,6 +50,15 @@ pub(crate) struct Signature<'a> {
     /// NaN where it is undefined.
     pub(crate) values: Vec<f32>,
     pub(crate) undefined: Option<Undefined>,
+}
+
+/// What the signature of CKA leaves out of its Gram matrix; NaN where it is undefined.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Norms<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) layer: &'a str,
+    /// As [`GramScale::to_numbers`](crate::similarity::GramScale::to_numbers).
+    pub(crate) numbers: Vec<f64>,
 }
 
 /// What one classifier decides for all inputs of a kind.

@@ -1,8 +1,9 @@
-//! All checkpoints of a run → signatures, matrices, pictures, phases. What is there is kept.
+//! All checkpoints of a run → signatures, matrices, pictures, phases, findings. What is there is kept.
 
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::findings::{self, Source};
 use super::join::join;
 use super::join::joined::{self, Joined};
 use super::pictures;
@@ -19,7 +20,7 @@ use crate::run_dir::{AnalysisLock, Checkpoint, RunDir, RunFile, Status, write_at
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// Compares every layer of a trained run with itself over the epochs, and writes signatures,
-/// probes, matrices, pictures of decision regions and phases into its directory.
+/// probes, matrices, pictures of decision regions, phases and findings into its directory.
 ///
 /// What is there already is kept, unless `force` asks for all of it again. Cost: one forward
 /// pass over training images, test images and plane points, one Gram matrix per (layer, group)
@@ -72,7 +73,8 @@ fn all(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         run.set_status(Status::Analyzing)?;
         draw()?;
     }
-    write_phases(run)
+    write_phases(run)?;
+    findings::write(run, &Source::of_plan(plan, checkpoints), plan.observer)
 }
 
 /// Reduces, joins and finishes what is not joined yet; `between` comes before the sign that
@@ -84,6 +86,7 @@ pub(crate) fn add(
     between: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     reduce_all(plan, (checkpoints, joined), stamp)?;
+    findings::remove(plan.run)?;
     join(plan, (checkpoints, joined), stamp)?;
     between()?;
     joined::finish(plan.run, checkpoints)

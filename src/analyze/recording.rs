@@ -1,11 +1,12 @@
 //! Recorded rows → signatures → matrices → phases: the second half of the pipeline, for runs
 //! that another program has trained.
 
+use super::findings::{self, Source};
 use super::join::joined;
 use super::join::matrices::{Heading, Matrices};
-use super::join::probes;
 use super::join::representations::compare;
 use super::join::signatures::Element;
+use super::join::{norms, probes};
 use super::part::ProbesOfLayer;
 use super::pipeline::write_phases;
 use super::plan::OUTPUT;
@@ -18,7 +19,7 @@ use crate::similarity::regions::Similarity;
 use crate::similarity::{Measure, Settings, Undefined, drs};
 
 /// Compares every layer of a recording with itself over the epochs, and writes signatures,
-/// matrices and phases into its directory. What is there already for the same rows is kept,
+/// matrices, phases and findings into its directory. What is there already for the same rows is kept,
 /// unless `force` asks for it again; the recorded rows themselves stay as they are.
 ///
 /// # Errors
@@ -44,16 +45,19 @@ pub fn analyze_recording(
     let is_same =
         joined.iter().map(|(step, _)| *step).eq(rows.iter().map(|row| row.step));
     if !is_same {
+        findings::remove(run)?;
         compare_all(recording, &rows, observer)?;
         joined::finish(run, &rows)?;
     }
     if run.has_errors() {
-        return write_phases(run);
+        write_phases(run)?;
+    } else {
+        observer.note(
+            "no phases: rec.log was given no train_error and test_error, which they are found \
+             in",
+        );
     }
-    observer.note(
-        "no phases: rec.log was given no train_error and test_error, which they are found in",
-    );
-    Ok(())
+    findings::write(run, &Source::of_recording(recording), observer)
 }
 
 fn compare_all(
@@ -101,6 +105,8 @@ fn compare_place(
             let (matrix, floor) = compare(measured, &of.settings, &recorded, None);
             let array = Array::f32(&[rows.len(), of.length], values);
             run.write_signatures(heading.place, &array)?;
+            let Place { group, layer, .. } = heading.place;
+            norms::join_recorded(run, (group, layer), rows, n + 1)?;
             if let Some(floor) = floor {
                 matrices.add_floor(heading, floor);
             }

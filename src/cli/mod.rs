@@ -17,6 +17,7 @@ mod doctor;
 mod dry_run;
 mod experiment_arguments;
 mod export;
+mod findings;
 mod import;
 mod many;
 mod output;
@@ -64,6 +65,7 @@ enum Verb {
     Report(report::Arguments),
     Show(show::Arguments),
     Similarity(similarity::Arguments),
+    Findings(findings::Arguments),
     Phases(phases::Arguments),
     Probe(probe::Arguments),
     Data(data::Arguments),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Findings(arguments) => findings::run(&arguments),
         Verb::Phases(arguments) => phases::run(&arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Similarity(arguments) => similarity::run(&arguments),

@@ -1,13 +1,13 @@
 //! Rate of change and convergence of a layer (section 2).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::axis::gradient;
 use super::curves::speed;
 use super::matrix::Matrix;
 
 /// The first epoch from which on a layer stays as similar to its last checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// The epoch.
     #[serde(serialize_with = "crate::phases::whole")]
@@ -29,7 +29,7 @@ pub fn settled(s: &Matrix, epoch: &[f64], tau: f64) -> Settled {
 }
 
 /// How much of its first checkpoint a layer remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct InitialMemory {
     /// Similarity of the first and the last checkpoint.
     pub similarity: f64,

@@ -3,7 +3,7 @@
 
 use std::f64::consts::LN_2;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Length of a window in log time. 0.45 does as well in simulations, but holds two
 /// checkpoints where they are spaced by a factor 1.25; 1.0 misses a third of weak bursts.
@@ -19,6 +19,8 @@ pub const MIN_STEP: f64 = LN_2;
 pub const ALPHA: f64 = 0.05;
 /// ln 1.5: "the same time".
 pub const TOLERANCE: f64 = 0.4054651081081644;
+/// Groups of examples that standard errors leave out in turn.
+pub const GROUPS: usize = 16;
 /// Surrogates per layer.
 pub const DRAWS: usize = 399;
 /// Most bursts of one layer.
@@ -31,7 +33,7 @@ pub const LEAST_FOR_CURVES: usize = 12;
 pub const LEAST_FOR_P_VALUES: usize = 20;
 
 /// The defaults as they stand in `findings.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Defaults {
     pub h: f64,

@@ -45,10 +45,12 @@ pub mod series;
 mod summary;
 pub mod surrogates;
 pub mod synchrony;
+mod whole;
+mod words;
 
 pub use matrix::Matrix;
 pub use summary::{
     Checkpoints, Geometry, LayerCurves, LayerFindings, LayerInput, LayerWeights,
-    Movement, RunContext, RunFindings, SettledAt, Synchrony, WeightsControl,
+    Movement, Replicates, RunContext, RunFindings, SettledAt, Synchrony, WeightsControl,
     share_of_layers,
 };

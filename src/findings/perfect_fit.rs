@@ -1,6 +1,6 @@
 //! Is the perfect fit a transition? (section 3), and how much of it the weights explain (3a).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::axis::nearest;
 use super::boundaries::StepCurve;
@@ -23,7 +23,7 @@ pub struct Drops {
 }
 
 /// What the roughness does at a known time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Drop {
     /// Step of ln ρ at the cut nearest to that time.
     pub drop: f64,
@@ -68,7 +68,7 @@ impl Drops {
 }
 
 /// What settles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
     /// The drop exceeds that of the weights by more than 0.2.
     #[serde(rename = "the representation settles")]
@@ -79,7 +79,7 @@ pub enum Reading {
 }
 
 /// The drop of a layer's roughness beyond that of the weights up to it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ExcessSettling {
     /// Log time of the cut.
     pub log_time: f64,

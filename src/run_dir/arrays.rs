@@ -185,6 +185,47 @@ impl RunDir {
         let path = self.class_iou(group, layer);
         write_atomic(&path, &npy_bytes(&f32_array(&shape, values)))
     }
+
+    /// What the signatures of CKA leave out of their Gram matrices, f64 `[E, n + 1]`: squared
+    /// norms of the centered examples, then the scale; nothing where none is stored, as in runs
+    /// of an earlier version.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not an array of rows.
+    pub fn read_norms(&self, group: &str, layer: &str) -> Result<Option<Array>> {
+        let path = self.norms(group, layer);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let rows = read_npy(&path)?;
+        match rows.shape[..] {
+            [_, _] => Ok(Some(rows)),
+            _ => Err(Error::data(&path, format!("has the shape {:?}", rows.shape))
+                .expected("rows [E, n + 1] of f64")
+                .fix("analyze again with --force")),
+        }
+    }
+
+    /// Writes what [`RunDir::read_norms`] reads.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn write_norms(&self, group: &str, layer: &str, rows: &Array) -> Result<()> {
+        write_atomic(&self.norms(group, layer), &npy_bytes(rows))
+    }
+
+    /// Writes the squared distances between the weights up to a layer, `[E, E]`, as f64.
+    ///
+    /// # Panics
+    /// If `values` are not a square.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn write_weight_distances(&self, layer: &str, values: &[f64]) -> Result<()> {
+        let n = values.len().isqrt();
+        let path = RunFile::WeightDistances.path_of(&self.root, &[("layer", layer)]);
+        write_atomic(&path, &npy_bytes(&Array::f64(&[n, n], values.to_vec())))
+    }
 }
 
 fn f32_array(shape: &[usize], values: &[f64]) -> Array {

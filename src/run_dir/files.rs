@@ -42,6 +42,8 @@ pub enum RunFile {
     KnownMatrices,
     /// The signatures of a layer.
     Signatures,
+    /// What the signatures of CKA leave out of their Gram matrices.
+    Norms,
     /// A linear probe.
     Probe,
     /// An epoch × epoch matrix.
@@ -66,8 +68,16 @@ pub enum RunFile {
     Floor,
     /// Pictures of decision regions.
     Regions,
+    /// Distances between the weights up to a layer.
+    WeightDistances,
     /// Perfect fit and double descent.
     Phases,
+    /// What the matrices say.
+    Findings,
+    /// The boundaries between phases of the layers.
+    Boundaries,
+    /// Speed and roughness of the layers.
+    LayerCurves,
     /// The page.
     Page,
     /// A figure of the page.
@@ -120,7 +130,7 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 37] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
@@ -136,6 +146,7 @@ impl RunFile {
         Self::LayerPart,
         Self::KnownMatrices,
         Self::Signatures,
+        Self::Norms,
         Self::Probe,
         Self::Matrix,
         Self::Matrices,
@@ -148,7 +159,11 @@ impl RunFile {
         Self::Layers,
         Self::Floor,
         Self::Regions,
+        Self::WeightDistances,
         Self::Phases,
+        Self::Findings,
+        Self::Boundaries,
+        Self::LayerCurves,
         Self::Page,
         Self::Figure,
         Self::Row,
@@ -177,6 +192,7 @@ impl RunFile {
             Self::Signatures => {
                 ("signatures/<measure>/<group>/<layer>.npy", Analysis, &[])
             }
+            Self::Norms => ("norms/<group>/<layer>.npy", Analysis, &[]),
             Self::Probe => ("probes/<layer>/<step>.safetensors", Analysis, &[]),
             Self::Matrix => {
                 ("matrices/<measure>/<group>/<layer>.npy", Analysis, &[Shown])
@@ -193,7 +209,11 @@ impl RunFile {
             Self::Layers => ("layers.csv", Analysis, &[Exported]),
             Self::Floor => ("floor.csv", Analysis, &[Exported]),
             Self::Regions => ("regions/<layer>.npz", Analysis, &[Shown]),
+            Self::WeightDistances => ("weights/<layer>.npy", Analysis, &[]),
             Self::Phases => ("phases.json", Analysis, &[Shown]),
+            Self::Findings => ("findings.json", Analysis, &[]),
+            Self::Boundaries => ("phases.csv", Analysis, &[Exported]),
+            Self::LayerCurves => ("curves.csv", Analysis, &[Exported]),
             Self::Page => ("report/index.html", Report, &[]),
             Self::Figure => ("report/figures/<figure>.svg", Report, &[]),
             Self::Row => ("recorded/<step>.npz", Recorder, &[]),

@@ -60,6 +60,14 @@ impl RunDir {
         self.layer_file(RunFile::Signatures, measure, group, layer)
     }
 
+    /// What the signatures of CKA of one layer leave out, `[E, n + 1]`.
+    ///
+    /// # Panics
+    /// If a name fails [`check_name`](super::check_name).
+    pub fn norms(&self, group: &str, layer: &str) -> PathBuf {
+        self.file(RunFile::Norms, &[("group", group), ("layer", layer)])
+    }
+
     /// The signatures of all layers at one checkpoint, kept until they are joined.
     pub fn part(&self, step: u64) -> PathBuf {
         self.file(RunFile::Part, &[("step", &step_name(step))])

@@ -6,6 +6,7 @@ pub(crate) mod joined;
 pub(crate) mod known;
 mod layers;
 pub(crate) mod matrices;
+pub(crate) mod norms;
 pub(crate) mod probes;
 mod regions;
 pub(crate) mod representations;
@@ -31,6 +32,7 @@ pub(crate) fn join(
     let n = checkpoints.len();
     let mut join = Join::new(plan, checkpoints, joined)?;
     representations::join(&mut join)?;
+    norms::join(&join)?;
     regions::join(&mut join)?;
     write(&join, joined.decisions < n, regions::geometry)?;
     write(&join, joined.decisions < n, layers::table)?;

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use crate::analyze::part::{OfGroup, Part, Represented, Signature, Wanted};
+use crate::analyze::part::{Norms, OfGroup, Part, Represented, Signature, Wanted};
 use crate::analyze::plan::{Plan, memory};
 use crate::experiment::Group;
 use crate::represent::{Layer, Representer};
 use crate::run_dir::Place;
-use crate::similarity::{Dimensions, Estimator, Measure, Undefined, alignment};
+use crate::similarity::{Dimensions, Estimator, Measure, Undefined, alignment, cka};
 
 /// Adds the wanted signatures of every group and layer, and the rows of
 /// `representations.csv` if they are wanted.
@@ -40,7 +40,10 @@ pub(super) fn add<'a>(
                 .collect();
             for (layer, reduced) in layers.iter().zip(reduced) {
                 rows.push(reduced.row);
-                part.signatures.extend(reduced.signatures_of(*group, &layer.name));
+                let (group, layer) = (group.name(), &*layer.name);
+                let norms = reduced.norms.clone();
+                part.norms.extend(norms.map(|numbers| Norms { group, layer, numbers }));
+                part.signatures.extend(reduced.signatures_of(group, layer));
             }
         }
         if wanted.representations {
@@ -55,6 +58,8 @@ struct Reduced {
     /// The signature, NaN where undefined, and why.
     signatures: Vec<(Measure, Vec<f32>, Option<Undefined>)>,
     row: Represented,
+    /// What the signature of CKA leaves out, where that is wanted; NaN where undefined.
+    norms: Option<Vec<f64>>,
 }
 
 impl Reduced {
@@ -68,14 +73,22 @@ impl Reduced {
         let (p, settings) = (x.len() / n, plan.settings());
         let config = &plan.experiment.analysis;
         let mut signatures = vec![];
-        let mut row = undefined_row();
+        let (mut row, mut norms) = (undefined_row(), None);
         for &measure in &config.measures {
             let aligns = measure == Measure::Cka && wanted.representations;
             let is_wanted = wanted.measures.contains(&measure);
             if !(is_wanted || aligns) {
                 continue;
             }
-            let found = measure.signature(x, n, p, &settings);
+            let found = if measure == Measure::Cka {
+                let found = cka::reduced(x, n, p, settings.estimator);
+                let numbers = found.as_ref().map(|(_, scale)| scale.to_numbers());
+                let undefined = |_| vec![f64::NAN; n + 1];
+                norms = is_wanted.then(|| numbers.unwrap_or_else(undefined));
+                found.map(|(signature, _)| signature)
+            } else {
+                measure.signature(x, n, p, &settings)
+            };
             if let (Ok(signature), true) = (&found, aligns) {
                 let aligned = labels.each_ref().map(|labels| {
                     let labels = labels.as_ref();
@@ -93,16 +106,16 @@ impl Reduced {
         if config.dimensions && wanted.representations {
             add_dimensions(&mut row, x, n, p);
         }
-        Self { signatures, row }
+        Self { signatures, row, norms }
     }
 
-    fn signatures_of(
+    fn signatures_of<'a>(
         self,
-        group: Group,
-        layer: &str,
-    ) -> impl Iterator<Item = Signature<'_>> {
+        group: &'static str,
+        layer: &'a str,
+    ) -> impl Iterator<Item = Signature<'a>> {
         let signature = move |(measure, values, undefined): (Measure, _, _)| {
-            let (measure, group) = (measure.name(), group.name());
+            let measure = measure.name();
             let place = Place { measure, group, layer };
             Signature { place, values, undefined }
         };

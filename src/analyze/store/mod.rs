@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::part::{
-    Classes, Decisions, LayerPart, Numbers, OfGroup, Part, Probed, ProbesOfLayer,
+    Classes, Decisions, LayerPart, Norms, Numbers, OfGroup, Part, Probed, ProbesOfLayer,
     Signature, Wanted,
 };
 use super::plan::{OUTPUT, Plan};
@@ -70,6 +70,9 @@ pub(crate) fn write(path: &Path, stamp: &Stamp, part: Part<'_>) -> Result<()> {
         push_reason(&mut arrays, place, undefined);
         arrays.push(place.to_string(), vector(Values::F32(values)));
     }
+    for Norms { group, layer, numbers } in part.norms {
+        arrays.push(of_norms((group, layer)), vector(Values::F64(numbers)));
+    }
     for Classes { place, decisions: Decisions { classes, undefined } } in part.classes {
         push_reason(&mut arrays, place, undefined);
         arrays.push(place.to_string(), vector(Values::U8(classes)));
@@ -120,6 +123,12 @@ pub(crate) fn signature(
         (Some(Values::F32(values)), undefined) => Ok((values, undefined)),
         _ => Err(lacks(path, &place.to_string())),
     }
+}
+
+/// What the signature of CKA leaves out, in a part or in the row of a recording; none in one of
+/// an earlier version.
+pub(crate) fn norms(path: &Path, place: (&str, &str)) -> Result<Option<Vec<f64>>> {
+    Ok(read_npz_member(path, &of_norms(place))?.map(|array| array.to_f64()))
 }
 
 /// The decisions of a place in a part.
@@ -229,6 +238,11 @@ fn push_reason(arrays: &mut NamedArrays, place: Place<'_>, undefined: Option<Und
     if let Some(undefined) = undefined {
         arrays.push(of_reason(place), coded(undefined));
     }
+}
+
+/// The member that holds the norms of a group and layer; no measure has that name.
+pub(crate) fn of_norms((group, layer): (&str, &str)) -> String {
+    format!("norms/{group}/{layer}")
 }
 
 fn of_reason(place: Place<'_>) -> String {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::choices::{estimators, measures, of_setting};
-use super::output::print_result;
+use super::output::{print_json, print_result};
 use super::threads::Threads;
-use crate::activations::{Comparison, Maps, Options, Policy, Tokens, compare};
+use crate::activations::{self, Comparison, Maps, Options, Policy, Tokens, compare};
 use crate::error::Result;
 use crate::similarity::{Estimator, Measure, Setting, Settings};
 use outputs::Outputs;
@@ -27,6 +27,7 @@ use outputs::Outputs;
 Examples:
   stratagram similarity --measure cka activations/epoch-*.npy
   stratagram similarity --measure cka activations/ --svg cka.svg --csv cka.csv
+  stratagram similarity --measure cka activations/ --findings
   stratagram similarity --measure shape a/*.npy --against b/*.npy --json > matrix.json
   stratagram similarity --measure cka epoch-*.npy --confounder pixels.npy
   stratagram similarity --measure cka --stacked run.npz --drop-dominant 0.01")]
@@ -83,6 +84,11 @@ pub(super) struct Arguments {
     /// Leave out this fraction of the examples, those of largest norm.
     #[arg(long, value_name = "Q", default_value_t = 0.0)]
     drop_dominant: f64,
+    /// Print what the matrices say of a list of saved epochs, whose names end in them
+    /// (epoch-12.npy), instead of the matrices: when each layer moves and when it settles; with
+    /// --json every number, as findings.json of a run.
+    #[arg(long, conflicts_with_all = ["against", "stacked"])]
+    findings: bool,
     /// Print the matrix as JSON instead of a table; undefined values are null, with their
     /// reasons.
     #[arg(long)]
@@ -97,6 +103,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     arguments.threads.apply()?;
     let comparisons = compare(&arguments.files, &arguments.options())?;
     arguments.outputs.write(&comparisons)?;
+    if arguments.findings {
+        let findings = activations::findings(&comparisons)?;
+        return match arguments.json {
+            true => print_json(&findings),
+            false => print_result(&findings.to_string()),
+        };
+    }
     if arguments.json {
         let values: Vec<Value> = comparisons.iter().map(Comparison::to_json).collect();
         let text = match &values[..] {

@@ -1,6 +1,11 @@
 //! What happens in a run besides its representations.
 
-use serde::{Serialize, Serializer};
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserializer, Serializer};
+
+use crate::findings::whole::Whole;
 
 /// The event at which the training labels are fitted perfectly.
 pub const PERFECT_FIT: &str = "perfect-fit";
@@ -22,19 +27,38 @@ impl Event {
     }
 }
 
-/// An epoch, whole ones without a fraction.
-struct Whole(Option<f64>);
-
-impl Serialize for Whole {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        crate::phases::whole_or_null(&self.0, serializer)
-    }
-}
-
 /// Serializes events as a map from names to epochs.
 pub(in crate::findings) fn as_map<S: Serializer>(
     events: &[Event],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(events.iter().map(|event| (&event.name, Whole(event.epoch))))
+}
+
+/// Events from such a map, in its order.
+pub(in crate::findings) fn from_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Event>, D::Error> {
+    struct Events;
+
+    impl<'de> Visitor<'de> for Events {
+        type Value = Vec<Event>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map from names of events to epochs")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Vec<Event>, A::Error> {
+            let mut events = vec![];
+            while let Some((name, epoch)) = map.next_entry::<String, Option<f64>>()? {
+                events.push(Event { name, epoch });
+            }
+            Ok(events)
+        }
+    }
+
+    deserializer.deserialize_map(Events)
 }

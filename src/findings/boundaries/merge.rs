@@ -1,7 +1,7 @@
 //! Boundaries: bursts and the settling, merged where they are one, with what happened near
 //! them (sections 1.5 and 1.6).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bursts::{Bursts, span};
 use super::event::Event;
@@ -16,7 +16,7 @@ const EDGE_TIME: f64 = 0.4;
 const EDGE_CHECKPOINTS: usize = 3;
 
 /// What happens at a boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BoundaryKind {
     /// The layer moves faster than before and after.
     #[serde(rename = "burst")]
@@ -50,7 +50,7 @@ impl BoundaryKind {
 }
 
 /// What a boundary follows from, where that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// The learning rate changes by at least half as much (in e-folds) across it.
@@ -58,15 +58,18 @@ pub enum Cause {
 }
 
 /// One boundary of one layer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
     /// What happens.
     pub kind: BoundaryKind,
     /// When: of a burst its peak, of a settling its steepest cut.
+    #[serde(serialize_with = "crate::phases::whole")]
     pub epoch: f64,
     /// Start of the run of cuts that are at least half as high.
+    #[serde(serialize_with = "crate::phases::whole")]
     pub from: f64,
     /// Its end.
+    #[serde(serialize_with = "crate::phases::whole")]
     pub to: f64,
     /// ln(1 + epoch).
     pub log_time: f64,

@@ -10,8 +10,8 @@ mod schedule;
 mod settling;
 
 pub use bursts::{Burst, Bursts, bursts, span};
-pub(super) use event::as_map;
 pub use event::{Event, PERFECT_FIT};
+pub(super) use event::{as_map, from_map};
 pub use merge::{Boundary, BoundaryKind, Cause, Found, boundaries};
 pub use phases::{Phase, phases};
 pub use power_law::PowerLaws;

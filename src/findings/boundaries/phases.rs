@@ -1,6 +1,6 @@
 //! Phases: the intervals between boundaries (section 1.6).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::merge::Boundary;
 use crate::findings::axis::{epoch_of, gradient};
@@ -9,7 +9,7 @@ use crate::findings::matrix::Matrix;
 use crate::findings::series::median;
 
 /// One phase of a layer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Epoch at which it begins: that of a boundary, or the first checkpoint.
     #[serde(serialize_with = "crate::phases::whole")]

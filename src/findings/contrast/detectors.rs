@@ -1,10 +1,10 @@
 //! Other detectors of blocks, uncalibrated, and how well they agree (section 1.6). Each finds
 //! boundaries in paths that have none (up to all of them), so they are for comparison only.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::visible::{best_blocks, three_blocks};
-use crate::findings::axis::{epoch_of, weights};
+use crate::findings::axis::{epoch_of, log_time, weights};
 use crate::findings::defaults::TOLERANCE;
 use crate::findings::matrix::{Matrix, Sums};
 
@@ -30,11 +30,15 @@ pub struct Detectors {
 }
 
 /// The same cuts as epochs, for files.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct InEpochs {
+    #[serde(serialize_with = "crate::findings::whole::each")]
     blocks: Vec<f64>,
+    #[serde(serialize_with = "crate::findings::whole::each")]
     kernel: Vec<f64>,
+    #[serde(serialize_with = "crate::findings::whole::each")]
     bic: Vec<f64>,
+    #[serde(serialize_with = "crate::findings::whole::each")]
     foote: Vec<f64>,
 }
 
@@ -43,6 +47,18 @@ impl Serialize for Detectors {
         let [blocks, kernel, bic, foote] =
             self.each().map(|cuts| cuts.iter().map(|&cut| epoch_of(cut)).collect());
         InEpochs { blocks, kernel, bic, foote }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Detectors {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        let InEpochs { blocks, kernel, bic, foote } =
+            InEpochs::deserialize(deserializer)?;
+        let [blocks, kernel, bic, foote] =
+            [blocks, kernel, bic, foote].map(|cuts| log_time(&cuts));
+        Ok(Self { blocks, kernel, bic, foote })
     }
 }
 

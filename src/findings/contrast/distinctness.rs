@@ -1,6 +1,6 @@
 //! Distinctness Λ: the endpoint for "distinguishable" (section 1.6).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::findings::boundaries::Steps;
 use crate::findings::series::{highest_prominence, valley_fit};
@@ -18,7 +18,7 @@ use crate::findings::series::{highest_prominence, valley_fit};
 /// path is twice as long. At most 0.01 for smooth drifts; 1.1 where speeds or roughness differ
 /// threefold across the clearest boundary. A part below zero says that the path is smoother
 /// than drift, not that its phases are less distinct than none: hence the maxima.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Distinctness {
     /// Λ.
     pub value: f64,

@@ -1,7 +1,7 @@
 //! The contrast that an epoch × epoch matrix shows, and how much of it a smooth path of the
 //! same speed shows (section 1.6). Descriptive: it grows with the square of all movement.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::findings::axis::{epoch_of, interpolate, weights};
 use crate::findings::curves::{Speedometer, log_speed};
@@ -15,7 +15,7 @@ const LEAST: usize = 3;
 const EQUAL: f64 = 1e-9;
 
 /// The contrast of three blocks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contrast {
     /// D: mean similarity within blocks less that between adjacent ones.
     pub contrast: f64,
@@ -24,6 +24,7 @@ pub struct Contrast {
     /// X = D − D₀.
     pub excess: f64,
     /// Epochs of the cuts between the blocks (the middle in log time).
+    #[serde(serialize_with = "crate::findings::whole::each")]
     pub edges: Vec<f64>,
     /// Jackknife standard error of D over examples; none without groups.
     pub se: Option<f64>,

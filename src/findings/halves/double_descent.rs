@@ -1,6 +1,6 @@
 //! The double descent of a run's test error, measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::measure::{MeanOverImages, Wrong, halvings, rise_and_fall};
 use super::readout::{ProbeAnswers, Readout};
@@ -8,14 +8,25 @@ use super::readout::{ProbeAnswers, Readout};
 /// Halvings of the test images.
 pub const HALVINGS: usize = 100;
 
+/// How a double descent is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// Epochs are chosen on one half of the test images, the error is measured on the other.
+    #[serde(rename = "split halves")]
+    SplitHalves,
+    /// No answers per image are stored: only the verdict on the curve is there.
+    #[serde(rename = "unpaired")]
+    Unpaired,
+}
+
 /// The double descent of a run's test error, images as the unit. It says nothing about other
 /// seeds.
 ///
 /// The estimates are biased towards 0, because half the images choose worse.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DoubleDescent {
-    /// `split halves`, or `unpaired` where only the verdict on the curve is there.
-    pub method: &'static str,
+    /// How it was measured.
+    pub method: Method,
     /// Number of test images.
     pub n: Option<usize>,
     /// Number of halvings.
@@ -63,7 +74,7 @@ impl DoubleDescent {
         let [rise, fall] = [&net.rise, &net.fall].map(|d| MeanOverImages::of(d));
         let both = rise.is_measured() && fall.is_measured();
         Self {
-            method: "split halves",
+            method: Method::SplitHalves,
             n: Some(labels.len()),
             halvings: Some(HALVINGS),
             rise: Some(rise.mean),
@@ -81,7 +92,7 @@ impl DoubleDescent {
     /// Where no answers per image are stored: the verdict on the curve alone stands.
     pub fn unpaired() -> Self {
         Self {
-            method: "unpaired",
+            method: Method::Unpaired,
             n: None,
             halvings: None,
             rise: None,

@@ -61,6 +61,18 @@ fn smoothed_error(wrong: &Wrong, near: &[Vec<usize>], images: &[usize]) -> Vec<f
         .collect()
 }
 
+/// The first minimum m, the peak p and the second minimum q of the smoothed error on all
+/// images: positions among the checkpoints.
+///
+/// *Shape* `wrong: [T, n]`.
+///
+/// # Panics
+/// Without checkpoints or images.
+pub fn points_of(wrong: &Wrong, epoch: &[f64]) -> [usize; 3] {
+    let images: Vec<usize> = (0..wrong[0].len()).collect();
+    peak_of(&smoothed_error(wrong, &near(epoch), &images))
+}
+
 /// Rise and fall of the error per image, averaged over the halvings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PerImage {

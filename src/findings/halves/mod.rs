@@ -5,6 +5,8 @@ mod double_descent;
 mod measure;
 mod readout;
 
-pub use double_descent::{DoubleDescent, HALVINGS};
-pub use measure::{MeanOverImages, PerImage, Wrong, halvings, peak_of, rise_and_fall};
+pub use double_descent::{DoubleDescent, HALVINGS, Method};
+pub use measure::{
+    MeanOverImages, PerImage, Wrong, halvings, peak_of, points_of, rise_and_fall,
+};
 pub use readout::{ProbeAnswers, Readout};

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::measure::{MeanOverImages, PerImage, Wrong};
 use crate::seed;
@@ -13,7 +13,7 @@ const RESAMPLINGS: usize = 999;
 /// Representation or readout: what a linear probe of the last layer before the output does
 /// at the epochs of the net's own rise and fall. It is trained to its optimum on the same
 /// labels, so it is a readout without history, not an oracle.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Readout {
     /// The layer.
     pub layer: String,

@@ -1,6 +1,6 @@
 //! All that is found in one layer (section 8.2).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::path::{Geometry, LayerCurves, Path};
 use super::weights::{LayerWeights, WeightsControl};
@@ -39,10 +39,19 @@ pub struct LayerInput<'a> {
     pub epoch: &'a [f64],
     /// S: their similarities; NaN in the rows of undefined ones.
     pub similarity: &'a Matrix,
-    /// S without each of the groups of examples; empty: no standard errors.
-    pub replicates: &'a [Matrix],
+    /// S without each of the groups of examples.
+    pub replicates: Replicates<'a>,
     /// The weights up to the layer.
     pub weights: Option<&'a LayerWeights>,
+}
+
+/// The similarities without each of the groups of examples, for standard errors.
+#[derive(Debug, Clone, Copy)]
+pub enum Replicates<'a> {
+    /// Of each group.
+    Of(&'a [Matrix]),
+    /// Why there are none.
+    Missing(&'a str),
 }
 
 /// What is known of the run.
@@ -66,9 +75,10 @@ impl Default for RunContext<'_> {
 }
 
 /// How much a layer moves within a window.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Movement {
     /// First and last epoch.
+    #[serde(serialize_with = "crate::findings::whole::each")]
     pub window: [f64; 2],
     /// Mean angle between its checkpoints in radians; none with fewer than two in it.
     pub value: Option<f64>,
@@ -77,7 +87,7 @@ pub struct Movement {
 }
 
 /// When a layer stays similar to its last checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct SettledAt {
     #[serde(rename = "0.9")]
@@ -87,18 +97,20 @@ pub struct SettledAt {
 }
 
 /// A peak that is no burst.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct RejectedPeak {
+    #[serde(serialize_with = "crate::phases::whole")]
     pub epoch: f64,
     pub prominence: f64,
     pub p: f64,
 }
 
 /// The clearest step of a layer's roughness, whether it is a boundary or not.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct LargestStep {
+    #[serde(serialize_with = "crate::phases::whole")]
     pub epoch: f64,
     pub step: f64,
     pub p: f64,
@@ -106,7 +118,7 @@ pub struct LargestStep {
 
 /// All that is found in one layer. What is none has its `reason`: `does not move`, `fewer
 /// than 12 checkpoints` (nothing), `fewer than 20 checkpoints` (no p-values).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerFindings {
     /// Name of the layer.
     pub layer: String,
@@ -118,6 +130,8 @@ pub struct LayerFindings {
     pub group: String,
     /// Why something is missing.
     pub reason: Option<String>,
+    /// Why there are no standard errors.
+    pub se_reason: Option<String>,
     /// Hurst exponent of the drift.
     pub hurst: Option<f64>,
     /// d₁.
@@ -171,9 +185,20 @@ impl LayerFindings {
     /// If shapes differ.
     pub fn of(input: &LayerInput<'_>, run: &RunContext<'_>) -> Self {
         let mut found = Self::empty(input);
-        match Path::of(input.epoch, input.similarity, input.replicates) {
+        let replicates = match input.replicates {
+            Replicates::Of(replicates) => replicates,
+            Replicates::Missing(reason) => {
+                found.se_reason = Some(reason.into());
+                &[]
+            }
+        };
+        match Path::of(input.epoch, input.similarity, replicates) {
             Err(reason) => found.reason = Some(reason),
             Ok(path) => {
+                if path.replicates.is_empty() && !replicates.is_empty() {
+                    found.se_reason =
+                        Some("undefined without a group of examples".into());
+                }
                 let drops = Drops::of(&path.d2, &path.x);
                 found.describe(&path, &drops, run);
                 found.reason = path.without_p_values(input.geometry);
@@ -193,6 +218,7 @@ impl LayerFindings {
             measure: input.measure.into(),
             group: input.group.into(),
             reason: None,
+            se_reason: None,
             hurst: None,
             drift_dimension: None,
             jitter_dimension: None,

@@ -7,7 +7,7 @@ mod path;
 mod run;
 mod weights;
 
-pub use layer::{LayerFindings, LayerInput, Movement, RunContext, SettledAt};
+pub use layer::{LayerFindings, LayerInput, Movement, Replicates, RunContext, SettledAt};
 pub use path::{Geometry, LayerCurves};
 pub use run::{Checkpoints, RunFindings, Synchrony, share_of_layers};
 pub use weights::{LayerWeights, WeightsControl};

@@ -1,11 +1,11 @@
 //! All that is found in a run, in the order of `findings.json` (section 8.2).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerFindings, RunContext};
 use super::path::LayerCurves;
 use crate::findings::axis::used_checkpoints;
-use crate::findings::boundaries::{Event, as_map};
+use crate::findings::boundaries::{Event, as_map, from_map};
 use crate::findings::curves::log_speed;
 use crate::findings::defaults::{Defaults, TOLERANCE};
 use crate::findings::halves::DoubleDescent;
@@ -15,13 +15,15 @@ use crate::findings::synchrony::{
 };
 
 /// Which checkpoints are used.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoints {
     /// Number of checkpoints used.
     pub used: usize,
     /// Epochs left out because the next one is so near.
+    #[serde(serialize_with = "crate::findings::whole::each")]
     pub dropped: Vec<f64>,
     /// Epochs used; an undefined signature removes one from its layer alone.
+    #[serde(serialize_with = "crate::findings::whole::each")]
     pub epochs: Vec<f64>,
 }
 
@@ -39,7 +41,7 @@ impl Checkpoints {
 }
 
 /// Whether the layers of a run change in step, by one measure on one group.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Synchrony {
     /// Name of the measure.
     pub measure: String,
@@ -126,7 +128,7 @@ pub fn share_of_layers(layers: &[&LayerFindings], at: f64) -> f64 {
 }
 
 /// All that is found in a run: `findings.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFindings {
     /// Version of the format.
     pub format: u32,
@@ -135,7 +137,7 @@ pub struct RunFindings {
     /// Which checkpoints are used.
     pub checkpoints: Checkpoints,
     /// What happened when.
-    #[serde(serialize_with = "events_as_map")]
+    #[serde(serialize_with = "events_as_map", deserialize_with = "from_map")]
     pub events: Vec<Event>,
     /// Each layer by each measure on each group.
     pub layers: Vec<LayerFindings>,

@@ -1,8 +1,9 @@
 //! Weights as control (section 3a): most of a settling is the optimizer coming to rest, so
 //! each layer is read beside the weights up to it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::path::{LayerCurves, Path};
 use crate::findings::axis::{log_time, used_checkpoints};
 use crate::findings::boundaries::Steps;
 use crate::findings::contrast::Distinctness;
@@ -25,6 +26,9 @@ pub struct LayerWeights {
     /// Λʷ; none with fewer than 20 checkpoints or where only distances to the two rows
     /// before are known.
     pub distinctness: Option<Distinctness>,
+    /// All curves; their speed is undefined where only distances to the two rows before are
+    /// known.
+    pub curves: LayerCurves,
 }
 
 impl LayerWeights {
@@ -46,7 +50,16 @@ impl LayerWeights {
         let (x, d2) = (log_time(&epoch), d2.keep(&kept));
         let moves = d2.values().iter().any(|d2| *d2 > 0.0);
         let whole = d2.is_finite() && moves && kept.len() >= LEAST_FOR_P_VALUES;
+        let unit = Matrix::from_fn(d2.n(), |i, j| 1.0 - d2.at(i, j) / 2.0);
+        let path = Path {
+            epoch: epoch.clone(),
+            x: x.clone(),
+            s: unit,
+            d2: d2.clone(),
+            replicates: vec![],
+        };
         Some(Self {
+            curves: LayerCurves::of(&path),
             roughness: roughness2(&d2, &x).iter().map(|r2| r2.sqrt()).collect(),
             drops: Drops::of(&d2, &x),
             distinctness: whole.then(|| distinctness(layer, &d2, &x, draws)),
@@ -65,7 +78,7 @@ fn distinctness(layer: &str, d2: &Matrix, x: &[f64], draws: usize) -> Distinctne
 }
 
 /// A layer beside the weights up to it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WeightsControl {
     /// At the perfect fit; none without one.
     pub at_fit: Option<ExcessSettling>,

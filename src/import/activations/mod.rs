@@ -16,7 +16,7 @@ use crate::run_dir::tables::SampleRow;
 use crate::run_dir::{
     Recorded, RecordedGroup, Recording, check_name, history_text, write_atomic,
 };
-use crate::similarity::{Estimator, Measure, Settings};
+use crate::similarity::{Estimator, Measure, Settings, cka};
 use layout::{Epoch, Layout, Saved};
 
 /// How saved activations become a run.
@@ -156,12 +156,19 @@ fn reduce(epoch: f64, layers: &[Saved], options: &ActivationOptions) -> NamedArr
     part.push("epoch", Array::f64(&[1], vec![epoch]));
     for Saved { layer, item: Item { examples, features, p } } in layers {
         let (n, p) = (examples.n, *p);
-        let signature = match features {
-            Features::F32(x) => Measure::Cka.signature(x, n, p, &settings),
-            Features::F64(x) => Measure::Cka.signature(x, n, p, &settings),
+        let reduced = match features {
+            Features::F32(x) => cka::reduced(x, n, p, settings.estimator),
+            Features::F64(x) => cka::reduced(x, n, p, settings.estimator),
             Features::Stream(_) => unreachable!("files are read whole"),
         };
+        let norms = reduced.as_ref().map(|(_, scale)| scale.to_numbers());
+        let norms = norms.unwrap_or_else(|_| vec![f64::NAN; n + 1]);
+        part.push(
+            format!("norms/{}/{layer}", options.group),
+            Array::f64(&[n + 1], norms),
+        );
         let place = format!("cka/{}/{layer}", options.group);
+        let signature = reduced.map(|(signature, _)| signature);
         let row = signature.unwrap_or_else(|reason| {
             let reason = reason.to_string().into_bytes();
             part.push(format!("reason/{place}"), Array::u8(&[reason.len()], reason));

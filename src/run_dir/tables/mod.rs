@@ -2,12 +2,14 @@
 //! Adding a table is a file here, a line in [`TABLES`] and a kind of [`super::RunFile`].
 
 mod axis;
+mod curves;
 mod floor;
 mod geometry;
 mod history;
 mod layers;
 mod matrices;
 mod noise;
+mod phases;
 mod prediction_depth;
 mod probes;
 mod representations;
@@ -17,12 +19,14 @@ mod timing;
 use super::table_file::{Row, TableAbout};
 
 pub use axis::AxisRow;
+pub use curves::CurveRow;
 pub use floor::FloorRow;
 pub use geometry::GeometryRow;
 pub use history::HistoryRow;
 pub use layers::LayerRow;
 pub use matrices::CellRow;
 pub use noise::NoiseRow;
+pub use phases::BoundaryRow;
 pub use prediction_depth::DepthRow;
 pub use probes::ProbeRow;
 pub use representations::RepresentationRow;
@@ -30,7 +34,7 @@ pub use sample_ids::SampleRow;
 pub use timing::TimingRow;
 
 /// Every table, in the order of [`super::RunFile::ALL`].
-pub const TABLES: [TableAbout; 12] = [
+pub const TABLES: [TableAbout; 14] = [
     HistoryRow::TABLE,
     TimingRow::TABLE,
     AxisRow::TABLE,
@@ -42,6 +46,8 @@ pub const TABLES: [TableAbout; 12] = [
     GeometryRow::TABLE,
     LayerRow::TABLE,
     FloorRow::TABLE,
+    BoundaryRow::TABLE,
+    CurveRow::TABLE,
     SampleRow::TABLE,
 ];
 
@@ -87,6 +93,8 @@ mod tests {
         check::<GeometryRow>(root);
         check::<LayerRow>(root);
         check::<FloorRow>(root);
+        check::<BoundaryRow>(root);
+        check::<CurveRow>(root);
         check::<SampleRow>(root);
     }
 

@@ -128,6 +128,12 @@ impl<S: Feature> Gram<S> {
         squares.iter().sum::<f64>().sqrt()
     }
 
+    /// The entries on the diagonal.
+    pub(crate) fn diagonal(&self) -> Vec<f64> {
+        let start = |i: usize| packed_len(self.n) - packed_len(self.n - i);
+        (0..self.n).map(|i| self.packed[start(i)].into()).collect()
+    }
+
     /// Writes the packed matrix divided by its norm, off-diagonal entries times √2: the
     /// inner product of two such vectors is ⟨K, L⟩/(‖K‖·‖L‖). With `means`, those of
     /// [`UCentred`], it is U-centred.

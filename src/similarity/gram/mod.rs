@@ -8,7 +8,9 @@ pub(crate) mod dot;
 pub(crate) mod matrix;
 pub(crate) mod products;
 mod rows;
+mod scale;
 pub(crate) mod spare;
 pub(crate) mod triangle;
 
 pub use deconfounded::without;
+pub use scale::GramScale;

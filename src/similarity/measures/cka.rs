@@ -5,6 +5,8 @@
 //! centred Grams, so CKA is the cosine between them: centring, packing and normalizing each
 //! Gram once makes the matrix of all epochs a single product.
 
+use std::ops::Range;
+
 use crate::similarity::epoch_matrix::Pairs;
 use crate::similarity::gram::batches::batches_of;
 use crate::similarity::gram::centred::Centred;
@@ -13,7 +15,7 @@ use crate::similarity::measure::{
     Definition, Epochs, Procedure, Properties, Setting, Settings,
 };
 use crate::similarity::measures::kernel::{self, Piece};
-use crate::similarity::{EpochMatrix, Estimator, Feature, Undefined};
+use crate::similarity::{EpochMatrix, Estimator, Feature, GramScale, Undefined};
 
 /// Linear CKA.
 pub(super) const CKA: Definition<Linear> = Definition {
@@ -104,16 +106,32 @@ pub fn signature<T: Feature>(
     p: usize,
     estimator: Estimator,
 ) -> Result<Vec<f32>, Undefined> {
+    reduced(features, n, p, estimator).map(|(signature, _)| signature)
+}
+
+/// The [`signature`] of a representation, and what it leaves out of the Gram matrix.
+///
+/// # Errors
+/// As [`signature`].
+///
+/// # Panics
+/// As [`signature`].
+pub fn reduced<T: Feature>(
+    features: &[T],
+    n: usize,
+    p: usize,
+    estimator: Estimator,
+) -> Result<(Vec<f32>, GramScale), Undefined> {
     let whole = Centred::of(features, n, p)?;
     let batches = batches_of(n, estimator);
     if batches.len() == 1 {
         if p <= TERMS
             && let Some(piece) = centred(Gram::<f32>::of::<T, f32>(&whole), estimator)
         {
-            return kernel::to_signature(&[piece], &batches);
+            return finished(&[piece], &batches, whole.scale);
         }
         let piece = piece(&whole, estimator)?;
-        return kernel::to_signature(&[piece], &batches);
+        return finished(&[piece], &batches, whole.scale);
     }
     let mut pieces = vec![];
     for batch in &batches {
@@ -127,7 +145,17 @@ pub fn signature<T: Feature>(
         }
         pieces.push(own);
     }
-    kernel::to_signature(&pieces, &batches)
+    finished(&pieces, &batches, whole.scale)
+}
+
+/// The signature of centred Gram matrices of features multiplied by `unit`, and the rest.
+fn finished<S: Feature>(
+    pieces: &[Piece<S>],
+    batches: &[Range<usize>],
+    unit: f64,
+) -> Result<(Vec<f32>, GramScale), Undefined> {
+    let signature = kernel::to_signature(pieces, batches)?;
+    Ok((signature, kernel::scale_of(pieces, batches, unit)))
 }
 
 /// The centred Gram matrix of one batch.

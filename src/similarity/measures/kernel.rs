@@ -12,7 +12,7 @@ use crate::similarity::gram::matrix::{Gram, UCentred};
 use crate::similarity::gram::products::{Wanted, inner_products};
 use crate::similarity::gram::triangle::packed_len;
 use crate::similarity::measure::Epochs;
-use crate::similarity::{EpochMatrix, Estimator, Feature, Undefined};
+use crate::similarity::{EpochMatrix, Estimator, Feature, GramScale, Undefined};
 
 /// The length of a signature of n examples.
 pub(crate) fn signature_len(n: usize, estimator: Estimator) -> usize {
@@ -59,6 +59,28 @@ pub(crate) fn to_signature<S: Feature>(
     pieces: &[Piece<S>],
     batches: &[Range<usize>],
 ) -> Result<Vec<f32>, Undefined> {
+    let (factors, norm) = factors_and_norm(pieces, batches);
+    if norm == 0.0 {
+        return Err(Undefined::OrthogonalExamples);
+    }
+    let length = batches.iter().map(|batch| packed_len(batch.len())).sum();
+    let mut signature = vec![0.0; length];
+    let mut rest = &mut signature[..];
+    for ((piece, batch), factor) in pieces.iter().zip(batches).zip(factors) {
+        let (own, after) = rest.split_at_mut(packed_len(batch.len()));
+        rest = after;
+        if piece.norm > 0.0 {
+            piece.matrix.write_signature(norm / factor, piece.means.as_deref(), own);
+        }
+    }
+    Ok(signature)
+}
+
+/// What each piece is multiplied with, and the norm of all of them together.
+fn factors_and_norm<S: Feature>(
+    pieces: &[Piece<S>],
+    batches: &[Range<usize>],
+) -> (Vec<f64>, f64) {
     let weight = |batch: &Range<usize>| {
         let b = batch.len() as f64;
         if batches.len() == 1 { 1.0 } else { (b * (b - 3.0)).sqrt().recip() }
@@ -74,20 +96,23 @@ pub(crate) fn to_signature<S: Feature>(
         [piece] => piece.norm * factors[0],
         _ => pieces.iter().zip(&factors).map(square).sum::<f64>().sqrt(),
     };
-    if norm == 0.0 {
-        return Err(Undefined::OrthogonalExamples);
-    }
-    let length = batches.iter().map(|batch| packed_len(batch.len())).sum();
-    let mut signature = vec![0.0; length];
-    let mut rest = &mut signature[..];
-    for ((piece, batch), factor) in pieces.iter().zip(batches).zip(factors) {
-        let (own, after) = rest.split_at_mut(packed_len(batch.len()));
-        rest = after;
-        if piece.norm > 0.0 {
-            piece.matrix.write_signature(norm / factor, piece.means.as_deref(), own);
-        }
-    }
-    Ok(signature)
+    (factors, norm)
+}
+
+/// What the signature of these pieces leaves out, in units in which features are multiplied
+/// by `unit`.
+pub(crate) fn scale_of<S: Feature>(
+    pieces: &[Piece<S>],
+    batches: &[Range<usize>],
+    unit: f64,
+) -> GramScale {
+    let (_, norm) = factors_and_norm(pieces, batches);
+    let of_piece = |piece: &Piece<S>| {
+        let factor = piece.factor / unit.powi(2);
+        piece.matrix.diagonal().into_iter().map(move |square| square * factor)
+    };
+    let squared_norms = pieces.iter().flat_map(of_piece).collect();
+    GramScale { squared_norms, scale: norm / unit.powi(2) }
 }
 
 /// The similarity of all pairs of epochs: inner products of signatures, and with `errors`

@@ -70,6 +70,53 @@ pub fn matrix(classes: &[&[u8]], points_per_plane: usize) -> EpochMatrix {
     }
 }
 
+/// The agreement of all pairs of epochs without each of `n_groups` groups of the planes; plane
+/// i belongs to group i mod `n_groups`. Sums are of integers, hence exact.
+///
+/// *Shapes* `classes: [E]` of `[T·points_per_plane]`; result `[n_groups]` of `[E, E]`.
+///
+/// Cost E²·T·S/2 comparisons of bytes.
+///
+/// # Panics
+/// If there are not more planes than one group has, or no groups.
+pub fn without_groups(
+    classes: &[&[u8]],
+    points_per_plane: usize,
+    n_groups: usize,
+) -> Vec<Vec<f64>> {
+    let n_epochs = classes.len();
+    let n_planes = classes.first().map_or(0, |first| first.len() / points_per_plane);
+    let left: Vec<usize> = (0..n_groups)
+        .map(|group| n_planes - (group..n_planes).step_by(n_groups).count())
+        .collect();
+    assert!(!left.contains(&0), "{n_planes} planes in {n_groups} groups");
+    let row = |i: usize| -> Vec<Vec<u64>> {
+        let counts = |j: usize| {
+            let (mut counts, mut plane) = (vec![0; n_groups], 0);
+            count_equal(classes[i], classes[j], points_per_plane, |equal| {
+                counts[plane % n_groups] += equal;
+                plane += 1;
+            });
+            counts
+        };
+        (i..n_epochs).map(counts).collect()
+    };
+    let rows: Vec<Vec<Vec<u64>>> = (0..n_epochs).into_par_iter().map(row).collect();
+    let matrix = |group: usize| {
+        let mut values = vec![1.0; n_epochs * n_epochs];
+        for (i, row) in rows.iter().enumerate() {
+            for (j, counts) in (i..n_epochs).zip(row) {
+                let equal = counts.iter().sum::<u64>() - counts[group];
+                let value = equal as f64 / (left[group] * points_per_plane) as f64;
+                values[i * n_epochs + j] = value;
+                values[j * n_epochs + i] = value;
+            }
+        }
+        values
+    };
+    (0..n_groups).map(matrix).collect()
+}
+
 /// Sums over planes for one pair of epochs.
 #[derive(Clone, Copy, Default)]
 struct Count {
@@ -173,6 +220,24 @@ mod tests {
                     assert!((se[i * n_epochs + j] - error).abs() < 1e-12, "({i}, {j})");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn without_a_group_is_the_agreement_on_the_other_planes() {
+        let (planes, points, n_groups) = (11, 30, 4);
+        let classes = drifting(3, planes * points);
+        let without = without_groups(&slices(&classes), points, n_groups);
+        for (group, found) in without.iter().enumerate() {
+            let rest: Vec<Vec<u8>> = classes
+                .iter()
+                .map(|own| {
+                    let planes = own.chunks(points).enumerate();
+                    let kept = planes.filter(|(plane, _)| plane % n_groups != group);
+                    kept.flat_map(|(_, plane)| plane.to_vec()).collect()
+                })
+                .collect();
+            assert_eq!(*found, matrix(&slices(&rest), points).values, "group {group}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Findings: golden values, properties, and simulated paths with and without boundaries.
 
 mod golden;
+mod of_runs;
 mod outputs;
 mod paths;
 mod properties;

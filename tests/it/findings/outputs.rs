@@ -8,8 +8,8 @@ use stratagram::findings::boundaries::{
 };
 use stratagram::findings::halves::DoubleDescent;
 use stratagram::findings::{
-    Geometry, LayerFindings, LayerInput, LayerWeights, Matrix, RunContext, RunFindings,
-    share_of_layers,
+    Geometry, LayerFindings, LayerInput, LayerWeights, Matrix, Replicates, RunContext,
+    RunFindings, share_of_layers,
 };
 
 use super::paths::{Random, epochs, settling, two_switches};
@@ -23,7 +23,7 @@ fn input<'a>(epoch: &'a [f64], similarity: &'a Matrix) -> LayerInput<'a> {
         geometry: Geometry::Vectors,
         epoch,
         similarity,
-        replicates: &[],
+        replicates: Replicates::Of(&[]),
         weights: None,
     }
 }
@@ -54,10 +54,13 @@ fn a_layer_has_all_keys_in_order() {
     let events =
         [Event::new("min", Some(1.0)), Event::new(PERFECT_FIT, Some(at[1].exp_m1()))];
     let run = RunContext { events: &events, draws: 99, ..RunContext::default() };
-    let layer = LayerInput { replicates: &replicates, ..input(&epoch, &similarity) };
+    let layer = LayerInput {
+        replicates: Replicates::Of(&replicates),
+        ..input(&epoch, &similarity)
+    };
     let found = LayerFindings::of(&layer, &run);
     let json = serde_json::to_value(&found).unwrap();
-    let expected = "layer depth measure group reason hurst drift_dimension jitter_dimension \
+    let expected = "layer depth measure group reason se_reason hurst drift_dimension jitter_dimension \
         at_floor boundaries rejected settling phases distinctness visible others concordance \
         perfect_fit movement settled init_memory half_time weights";
     assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
@@ -244,7 +247,7 @@ fn a_run_joins_its_layers() {
         ]
     );
     assert_eq!(json["checkpoints"]["used"], 41);
-    assert_eq!(json["checkpoints"]["dropped"], serde_json::json!([299.0]));
+    assert_eq!(json["checkpoints"]["dropped"], serde_json::json!([299]));
     let synchrony = &found.synchrony[0];
     assert_eq!(synchrony.layers_left_out, ["dead"]);
     assert!(synchrony.asynchrony.unwrap() > 0.05 && synchrony.relative.unwrap() > 0.05);
@@ -256,5 +259,5 @@ fn a_run_joins_its_layers() {
         expected.split_whitespace().collect::<Vec<_>>()
     );
     let movement = &json["layers"][0]["movement"];
-    assert_eq!(movement["window"], serde_json::json!([2.0, 60.0]));
+    assert_eq!(movement["window"], serde_json::json!([2, 60]));
 }

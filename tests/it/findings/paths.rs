@@ -6,8 +6,8 @@ use stratagram::findings::Matrix;
 use stratagram::similarity::{Estimator, cka};
 
 /// Examples and features of a representation.
-const N: usize = 80;
-const P: usize = 24;
+pub(super) const N: usize = 80;
+pub(super) const P: usize = 24;
 /// Points of the fine time axis on which speeds are integrated.
 const FINE: usize = 2001;
 
@@ -84,10 +84,14 @@ fn motion(s: &[f64], hurst: f64, q: usize, random: &mut Random) -> Vec<Vec<f64>>
     l.iter().map(|row| (0..q).map(|k| coordinate(row, k)).collect()).collect()
 }
 
-/// Debiased CKA of representations that start at a random one of rank 8 and move as
-/// `coordinates` say in random directions, with independent jitter of size `jitter` at each
-/// checkpoint; lengths relative to the first representation.
-fn cka_of(coordinates: &[Vec<f64>], jitter: &[f64], random: &mut Random) -> Matrix {
+/// Representations [N, P] that start at a random one of rank 8 and move as `coordinates` say
+/// in random directions, with independent jitter of size `jitter` at each checkpoint; lengths
+/// relative to the first representation.
+fn representations(
+    coordinates: &[Vec<f64>],
+    jitter: &[f64],
+    random: &mut Random,
+) -> Vec<Vec<f32>> {
     let size = N * P;
     let unit = |mut v: Vec<f64>| {
         let length = v.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -110,8 +114,12 @@ fn cka_of(coordinates: &[Vec<f64>], jitter: &[f64], random: &mut Random) -> Matr
         }
         x.into_iter().map(|x| x as f32).collect::<Vec<f32>>()
     });
-    let rows: Vec<Vec<f32>> = rows.collect();
-    similarity(&rows, N, P)
+    rows.collect()
+}
+
+/// Their debiased CKA.
+fn cka_of(coordinates: &[Vec<f64>], jitter: &[f64], random: &mut Random) -> Matrix {
+    similarity(&representations(coordinates, jitter, random), N, P)
 }
 
 /// Debiased CKA of representations [n, p].
@@ -126,8 +134,13 @@ pub(super) fn similarity(rows: &[Vec<f32>], n: usize, p: usize) -> Matrix {
 
 /// N2: Brownian motion of constant speed.
 pub(super) fn constant_diffusion(x: &[f64], random: &mut Random) -> Matrix {
+    similarity(&drifting(x, random), N, P)
+}
+
+/// The representations of N2.
+pub(super) fn drifting(x: &[f64], random: &mut Random) -> Vec<Vec<f32>> {
     let path = motion(&along(x, |_| 1.0), 0.5, 200, random);
-    cka_of(&path, &vec![0.0; x.len()], random)
+    representations(&path, &vec![0.0; x.len()], random)
 }
 
 /// N4: fractional Brownian motion (0.75) in 20 dimensions, its speed decaying.
@@ -139,12 +152,18 @@ pub(super) fn decaying_persistence(x: &[f64], random: &mut Random) -> Matrix {
 
 /// A1: two switches at random times (log time), a fifth of the path as slow diffusion.
 pub(super) fn two_switches(x: &[f64], random: &mut Random) -> (Matrix, [f64; 2]) {
+    let (rows, at) = switching(x, random);
+    (similarity(&rows, N, P), at)
+}
+
+/// The representations of A1.
+pub(super) fn switching(x: &[f64], random: &mut Random) -> (Vec<Vec<f32>>, [f64; 2]) {
     let at = two_times(x, random);
     let passed = |x: f64| at.iter().filter(|&&at| x > at).count() as f64;
     let span = x[x.len() - 1] - x[0];
     let s: Vec<f64> = x.iter().map(|x| 0.2 * x / span + 0.4 * passed(*x)).collect();
     let path = motion(&s, 0.5, 200, random);
-    (cka_of(&path, &vec![0.05; x.len()], random), at)
+    (representations(&path, &vec![0.05; x.len()], random), at)
 }
 
 /// N7: a straight path of decaying speed whose jitter falls twelvefold at a random time.

@@ -3,7 +3,9 @@
 use stratagram::findings::axis::log_time;
 use stratagram::findings::curves::{Speedometer, jitter2, log_speed, roughness2};
 use stratagram::findings::series::peaks;
-use stratagram::findings::{Geometry, LayerFindings, LayerInput, Matrix, RunContext};
+use stratagram::findings::{
+    Geometry, LayerFindings, LayerInput, Matrix, Replicates, RunContext,
+};
 
 use super::paths::{Random, decaying_persistence, epochs, similarity, two_switches};
 use crate::support::layers::{orthogonal, times};
@@ -116,7 +118,7 @@ fn findings_are_the_same_bytes_at_any_number_of_threads() {
         geometry: Geometry::Decisions,
         epoch: &epoch,
         similarity: &similarity,
-        replicates: &[],
+        replicates: Replicates::Of(&[]),
         weights: None,
     };
     let with = |threads: usize| {

@@ -4,7 +4,9 @@
 use rayon::prelude::*;
 use stratagram::findings::axis::log_time;
 use stratagram::findings::defaults::TOLERANCE;
-use stratagram::findings::{Geometry, LayerFindings, LayerInput, Matrix, RunContext};
+use stratagram::findings::{
+    Geometry, LayerFindings, LayerInput, Matrix, Replicates, RunContext,
+};
 
 use super::paths::{
     Random, constant_diffusion, decaying_persistence, epochs, settling, two_switches,
@@ -20,7 +22,7 @@ fn find(epoch: &[f64], similarity: &Matrix, name: &str) -> LayerFindings {
         geometry: Geometry::Vectors,
         epoch,
         similarity,
-        replicates: &[],
+        replicates: Replicates::Of(&[]),
         weights: None,
     };
     LayerFindings::of(&input, &RunContext { draws: 99, ..RunContext::default() })

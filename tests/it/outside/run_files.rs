@@ -188,7 +188,9 @@ fn nothing_of_the_old_run_is_left_after_fresh() {
         here,
         &format!("run {SETTINGS} analysis.drs.floor=all --out run-with-a-past"),
     );
-    for table in TABLES.iter().filter(|table| table.file != RunFile::SampleIds) {
+    // Recordings have the one; the others take a dozen checkpoints.
+    let others = [RunFile::SampleIds, RunFile::Boundaries, RunFile::LayerCurves];
+    for table in TABLES.iter().filter(|table| !others.contains(&table.file)) {
         let path = table.file.path(&here.join("run-with-a-past"));
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.lines().count() > 1, "{}", path.display());

@@ -1,0 +1,292 @@
+//! What is found in a run, in plain words: one screen.
+
+use std::fmt;
+
+use super::boundaries::{Boundary, BoundaryKind, Cause, PERFECT_FIT};
+use super::halves::{DoubleDescent, Readout};
+use super::perfect_fit::Reading;
+use super::summary::{Checkpoints, LayerFindings, RunFindings, Synchrony};
+
+/// A share of the rise below this is in the readout where its interval is, too; one from here
+/// on is in the representation.
+const HALF: f64 = 0.5;
+
+impl fmt::Display for RunFindings {
+    /// The boundaries of each layer in the first matrices, then what they have in common; of
+    /// other matrices, in how many layers there are boundaries.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = self.kinds();
+        let Some((measure, group)) = kinds.first() else {
+            return writeln!(f, "no matrices, and so no findings");
+        };
+        let layers = self.of_kind(measure, group);
+        writeln!(f, "{measure} on {group}, {}", checkpoints(&self.checkpoints))?;
+        self.write_events(f)?;
+        writeln!(f)?;
+        let width = layers.iter().map(|layer| layer.layer.len()).max().unwrap_or(0);
+        for layer in &layers {
+            writeln!(f, "  {:width$}  {}", layer.layer, of_layer(layer))?;
+        }
+        writeln!(f)?;
+        self.write_fit(f, &layers)?;
+        if let Some(synchrony) = self.synchrony.first() {
+            write_synchrony(f, synchrony)?;
+        }
+        write_double_descent(f, &self.double_descent)?;
+        for (measure, group) in &kinds[1..] {
+            writeln!(
+                f,
+                "{measure} on {group}: {}.",
+                summary(&self.of_kind(measure, group))
+            )?;
+        }
+        write!(
+            f,
+            "\nA layer moves: it goes somewhere new, faster than before and after. It settles: \
+             it stops\nshaking from checkpoint to checkpoint. Smooth drift makes blocks in a \
+             matrix, too; p is how\noften a path of the same speed without a boundary shows as \
+             much.\n"
+        )
+    }
+}
+
+impl RunFindings {
+    /// Every measure with its group, in the order of the file.
+    fn kinds(&self) -> Vec<(&str, &str)> {
+        let mut kinds: Vec<(&str, &str)> = vec![];
+        for layer in &self.layers {
+            let kind = (&*layer.measure, &*layer.group);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// The layers of one measure and group, in the order of depth.
+    pub fn of_kind(&self, measure: &str, group: &str) -> Vec<&LayerFindings> {
+        let is_of =
+            |layer: &&LayerFindings| layer.measure == measure && layer.group == group;
+        self.layers.iter().filter(is_of).collect()
+    }
+
+    /// The epoch of an event; none if it never happens or is not known.
+    pub fn event(&self, name: &str) -> Option<f64> {
+        self.events.iter().find(|event| event.name == name)?.epoch
+    }
+
+    fn write_events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let happened = self.events.iter().filter_map(|event| {
+            Some(format!("{} at {}", in_words(&event.name), short(event.epoch?)))
+        });
+        let happened: Vec<String> = happened.collect();
+        match happened.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "epochs: {}", happened.join(", ")),
+        }
+    }
+
+    /// What the roughness does at the perfect fit.
+    fn write_fit(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        layers: &[&LayerFindings],
+    ) -> fmt::Result {
+        let Some(fit) = self.event(PERFECT_FIT) else { return Ok(()) };
+        let drops: Vec<_> = layers.iter().filter_map(|layer| layer.perfect_fit).collect();
+        let falls: Vec<f64> =
+            drops.iter().map(|drop| drop.drop).filter(|drop| *drop < 0.0).collect();
+        if falls.is_empty() {
+            return Ok(());
+        }
+        let steepest: Vec<f64> =
+            drops.iter().map(|drop| (fit.ln_1p() + drop.offset).exp_m1()).collect();
+        let [most, least] = range(&falls).map(|drop| (-drop).exp());
+        let steepest = between(range(&steepest).map(short), " to ");
+        let falls_by = between([short(least), short(most)], "- to ");
+        writeln!(
+            f,
+            "At the perfect fit (epoch {}) roughness falls in {} of {} layers, {falls_by}-fold; it falls \
+             most\nsteeply at epoch {steepest}.",
+            short(fit),
+            falls.len(),
+            drops.len()
+        )?;
+        let controls = layers.iter().filter_map(|layer| layer.weights?.at_fit);
+        let readings: Vec<Reading> = controls.map(|control| control.reading).collect();
+        if readings.is_empty() {
+            return Ok(());
+        }
+        let beyond =
+            readings.iter().filter(|own| **own == Reading::Representation).count();
+        writeln!(
+            f,
+            "Beside the weights, which come to rest, too, the representation settles beyond them \
+             in\n{beyond} of {} layers.",
+            readings.len()
+        )
+    }
+}
+
+fn checkpoints(checkpoints: &Checkpoints) -> String {
+    let Checkpoints { used, dropped, epochs } = checkpoints;
+    let span = match (epochs.first(), epochs.last()) {
+        (Some(first), Some(last)) => {
+            format!("{used} checkpoints from epoch {} to {}", short(*first), short(*last))
+        }
+        _ => "no checkpoints".into(),
+    };
+    if dropped.is_empty() {
+        return span;
+    }
+    let dropped: Vec<String> = dropped.iter().map(|epoch| short(*epoch)).collect();
+    format!("{span} (left out, too near the next: {})", dropped.join(", "))
+}
+
+/// The boundaries of a layer, or why there are none.
+fn of_layer(layer: &LayerFindings) -> String {
+    let Some(boundaries) = &layer.boundaries else {
+        let reason = layer.reason.as_deref().unwrap_or("not tested");
+        return format!("not judged: {reason}");
+    };
+    let inner: Vec<String> =
+        boundaries.iter().filter(|boundary| !boundary.edge).map(of_boundary).collect();
+    if inner.is_empty() { "no boundary".into() } else { inner.join("; ") }
+}
+
+fn of_boundary(boundary: &Boundary) -> String {
+    let epoch = short(boundary.epoch);
+    let fold = short(boundary.size.abs().exp());
+    let what = match boundary.kind {
+        BoundaryKind::Burst => format!("moves around epoch {epoch}"),
+        BoundaryKind::BurstAndSettling => {
+            format!("moves and settles around epoch {epoch}")
+        }
+        BoundaryKind::Settling => format!("settles at epoch {epoch}, {fold}-fold"),
+        BoundaryKind::Unsettling => {
+            format!("shakes more from epoch {epoch}, {fold}-fold")
+        }
+    };
+    let event = boundary.event.as_deref().filter(|_| boundary.is_at_event());
+    let at = event.map(|event| format!(", near {}", in_words(event)));
+    let cause = boundary.cause.map(|Cause::Schedule| ", with the learning rate");
+    format!(
+        "{what} (p {:.3}{}{})",
+        boundary.p,
+        at.unwrap_or_default(),
+        cause.unwrap_or_default()
+    )
+}
+
+/// In how many layers there are boundaries.
+fn summary(layers: &[&LayerFindings]) -> String {
+    let judged: Vec<_> =
+        layers.iter().filter_map(|layer| layer.boundaries.as_ref()).collect();
+    if judged.is_empty() {
+        let reason = layers.iter().find_map(|layer| layer.reason.as_deref());
+        return format!("not judged ({})", reason.unwrap_or("not tested"));
+    }
+    let inner = |own: &&&Vec<Boundary>| own.iter().any(|boundary| !boundary.edge);
+    let settles = |own: &&&Vec<Boundary>| {
+        own.iter().any(|boundary| !boundary.edge && boundary.kind.settles())
+    };
+    let [with, settling] =
+        [judged.iter().filter(inner).count(), judged.iter().filter(settles).count()];
+    format!("boundaries in {with} of {} layers, {settling} of them settle", judged.len())
+}
+
+fn write_synchrony(f: &mut fmt::Formatter<'_>, synchrony: &Synchrony) -> fmt::Result {
+    let Some(asynchrony) = synchrony.asynchrony else { return Ok(()) };
+    let se = synchrony.se.map(|se| format!(" ± {se:.3}")).unwrap_or_default();
+    write!(
+        f,
+        "Layers move {:.2}-fold apart in time (asynchrony {asynchrony:.3}{se}; 1-fold: in step)",
+        asynchrony.exp()
+    )?;
+    match synchrony.schedule {
+        true => {
+            writeln!(f, "; the learning rate\nchanges, which may move them together.")
+        }
+        false => writeln!(f, "."),
+    }
+}
+
+fn write_double_descent(
+    f: &mut fmt::Formatter<'_>,
+    found: &DoubleDescent,
+) -> fmt::Result {
+    let (Some(n), Some(rise), Some(fall)) = (found.n, found.rise, found.fall) else {
+        return Ok(());
+    };
+    let [rises, falls] = [(rise, found.interval_rise), (fall, found.interval_fall)]
+        .map(|(mean, interval)| with_interval(mean, interval));
+    let verdict = if found.measured == Some(true) {
+        "a double descent"
+    } else {
+        "no double descent"
+    };
+    writeln!(
+        f,
+        "Measured on halves of {n} test images: the error rises by {rises} and\nfalls by {falls}: \
+         {verdict}. Images are the unit; it says nothing about other seeds."
+    )?;
+    match &found.readout {
+        Some(readout) if found.measured == Some(true) => write_readout(f, readout),
+        _ => Ok(()),
+    }
+}
+
+fn write_readout(f: &mut fmt::Formatter<'_>, readout: &Readout) -> fmt::Result {
+    let Some((share, [low, high])) = readout.share_rise.zip(readout.interval_share_rise)
+    else {
+        return Ok(());
+    };
+    let place = match share {
+        _ if share <= 0.0 && high < HALF => "the rise is in the readout",
+        _ if share >= HALF => "the rise is in the representation",
+        _ => "the rise is in both",
+    };
+    writeln!(
+        f,
+        "A linear probe of {} has {share:.2} of the rise ({low:.2} to {high:.2}): {place}.",
+        readout.layer
+    )
+}
+
+fn with_interval(mean: f64, interval: Option<[f64; 2]>) -> String {
+    let interval = interval.map(|[low, high]| format!(" ({low:.3} to {high:.3})"));
+    format!("{mean:.3}{}", interval.unwrap_or_default())
+}
+
+/// An event's name as one says it.
+fn in_words(event: &str) -> String {
+    match event {
+        "clean-learned" => "clean labels learned".into(),
+        "memorizing" => "half of the wrong labels memorized".into(),
+        PERFECT_FIT => "the perfect fit".into(),
+        "corrupted-fit" => "the fit of the wrong labels".into(),
+        "min" => "the first minimum of the test error".into(),
+        "peak" => "its peak".into(),
+        "second-min" => "its second minimum".into(),
+        other => other.replace('-', " "),
+    }
+}
+
+fn range(values: &[f64]) -> [f64; 2] {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    [least, values.iter().copied().fold(f64::NEG_INFINITY, f64::max)]
+}
+
+/// Both ends of a range, or the one that they are.
+fn between([first, last]: [String; 2], word: &str) -> String {
+    if first == last { first } else { format!("{first}{word}{last}") }
+}
+
+/// A number with three digits or fewer.
+fn short(value: f64) -> String {
+    match value {
+        _ if value.fract() == 0.0 || value.abs() >= 100.0 => format!("{value:.0}"),
+        _ if value.abs() >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}

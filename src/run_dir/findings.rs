@@ -1,0 +1,54 @@
+//! `findings.json`: what a run's matrices say.
+
+use std::fs;
+use std::path::Path;
+
+use super::atomic::write_atomic;
+use super::files::RunFile;
+use super::run::{RunDir, run_json_of};
+use crate::error::{Error, Result};
+use crate::findings::RunFindings;
+
+impl RunDir {
+    /// Writes `findings.json`.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    ///
+    /// # Panics
+    /// Never: numbers and text have a JSON form.
+    pub fn write_findings(&self, findings: &RunFindings) -> Result<()> {
+        let text = serde_json::to_string_pretty(findings).expect("numbers and text");
+        let path = RunFile::Findings.path(&self.root);
+        write_atomic(&path, (text + "\n").as_bytes())
+    }
+}
+
+/// The findings of a run of any kind; the curves of its layers are in `curves.csv`.
+///
+/// # Errors
+/// If there are none yet, or the file is damaged.
+pub fn read_findings(root: &Path) -> Result<RunFindings> {
+    let text = findings_text(root)?;
+    let path = RunFile::Findings.path(root);
+    serde_json::from_str(&text).map_err(|error| {
+        Error::data(&path, format!("cannot be understood: {error}"))
+            .expected("the findings of docs/FORMAT.md")
+            .fix(format!("analyze again: stratagram analyze {} --force", root.display()))
+    })
+}
+
+/// `findings.json` as it is.
+///
+/// # Errors
+/// If `root` is no run, or has no findings yet.
+pub fn findings_text(root: &Path) -> Result<String> {
+    run_json_of(root)?;
+    let path = RunFile::Findings.path(root);
+    if !path.is_file() {
+        return Err(Error::data(&path, "is missing")
+            .expected("a run that was analyzed by this version")
+            .fix(format!("stratagram analyze {}", root.display())));
+    }
+    fs::read_to_string(&path).map_err(|error| Error::io(&path, "cannot be read", error))
+}
