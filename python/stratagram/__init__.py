@@ -6,11 +6,15 @@
 - :class:`Planes` are the inputs on which decision regions are compared;
 - :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures.
 
-The program ``stratagram`` analyses what was recorded and writes the page.
+The program ``stratagram`` analyzes what was recorded and writes the page.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ._figure import Figure, Page
+from ._matrix import Matrix
 from ._planes import Planes
 from ._probes import Probes
 from ._recording import Recording
@@ -18,11 +22,15 @@ from ._run import Run, open
 from ._signature import Undefined, signature
 from ._version import version
 
-__version__ = version()
-__all__ = ["Planes", "Probes", "Recorder", "Recording", "Run", "Undefined", "open", "signature"]
+if TYPE_CHECKING:
+    from ._recorder import Recorder
+
+__version__: str = version()
+__all__ = ["Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording", "Run",
+           "Undefined", "open", "signature"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # torch is imported by those who record with it, and by nobody else.
     if name == "Recorder":
         try:

@@ -1,8 +1,43 @@
-"""Removes files of a run directory by their patterns, and nothing else."""
+"""Files of a run directory: where they are, whole or not at all, and who may write them."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import tempfile
+from pathlib import Path
+
+from ._tables import FILES, KEPT
+
+#: The version of the files (docs/FORMAT.md).
+FORMAT = 1
+TEMPORARY = ".stratagram-tmp-"
+
+
+def path(root: Path, kind: str, step: int | None = None, **names: str) -> Path:
+    """Where a file of ``kind`` is, such as ``path(root, "row", step=336)``."""
+    if step is not None:
+        names["step"] = f"step-{step:09}"
+    return root / FILES[kind].format(**names)
+
+
+def steps(root, kind):
+    """``{step: path}`` of the files of ``kind``, whose names are steps, in their order."""
+    found = {}
+    for file in path(root, kind, step=0).parent.glob("step-*"):
+        match = re.fullmatch(r"step-(\d{9,})", file.name.partition(".")[0])
+        if match and path(root, kind, step=int(match[1])) == file:
+            found[int(match[1])] = file
+    return dict(sorted(found.items()))
+
+
+def empty(root):
+    """Removes every file of a run but the locks, ``run.json`` last, and nothing else."""
+    for kind in FILES:
+        if kind not in (*KEPT, "manifest"):
+            remove(root, FILES[kind].split("/"))
+    path(root, "manifest").unlink(missing_ok=True)
 
 
 def remove(directory, parts):
@@ -12,19 +47,71 @@ def remove(directory, parts):
     """
     if not directory.is_dir():
         return
-    for path in sorted(directory.iterdir()):
-        if not _matches(parts[0], path.name):
+    for found in sorted(directory.iterdir()):
+        if not _matches(parts[0], found.name):
             continue
-        if path.is_symlink():
-            path.unlink()
-        elif path.is_dir() and len(parts) > 1:
-            remove(path, parts[1:])
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.is_file() and len(parts) == 1:
-            path.unlink()
+        if found.is_symlink():
+            found.unlink()
+        elif found.is_dir() and len(parts) > 1:
+            remove(found, parts[1:])
+            if not any(found.iterdir()):
+                found.rmdir()
+        elif found.is_file() and len(parts) == 1:
+            found.unlink()
 
 
 def _matches(part, name):
     pattern = re.escape(part).replace(r"\{step\}", r"step-\d{9,}")
     return re.fullmatch(re.sub(r"\\\{\w+\\\}", "[A-Za-z0-9_-][A-Za-z0-9._-]*", pattern), name)
+
+
+def write_atomic(place, content):
+    """Writes bytes, or what ``content(file)`` writes, under a temporary name, then renames."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, place)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_manifest(root):
+    """What ``run.json`` says."""
+    place = path(root, "manifest")
+    try:
+        manifest = json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{place} is not JSON: {error}") from None
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"{place} has format {manifest.get('format')}; expected {FORMAT}")
+    return manifest
+
+
+def take_lock(root):
+    """The open lock of a directory; None on Windows, where nothing keeps two recorders apart."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    lock = path(root, "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read(200).strip()
+        lock.close()
+        raise RuntimeError(f"{root} is in use by {holder or 'another process'}; close that "
+                           "recorder or choose another directory") from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}\n")
+    lock.flush()
+    return lock

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ._arrays import host, labelled
+
 #: A part of x₃ − x₁ perpendicular to x₂ − x₁ that is shorter than this fraction is rounding.
 COLLINEAR = 1e-6
 ATTEMPTS = 1000
@@ -34,10 +36,14 @@ class Planes:
         self.coordinates, self.corners = coordinates, corners
 
     @classmethod
-    def through(cls, images, labels, *, triplets=60, resolution=20, margin=0.1, seed=1,
+    def through(cls, images, labels=None, *, triplets=60, resolution=20, margin=0.1, seed=1,
                 group="test"):
-        """Planes through triplets of ``images`` ``[n, …]``, as the network is given them."""
-        images, labels = _host(images), _host(labels).reshape(-1)
+        """Planes through triplets of ``images`` ``[n, …]``, as the network is given them.
+
+        ``images`` may be a loader or a data set, whose labels then need not be given.
+        """
+        images, labels = labelled(images, labels)
+        images = host(images)
         if len(images) != len(labels):
             raise ValueError(f"{len(images)} images and {len(labels)} labels")
         if len(np.unique(labels)) < 3:
@@ -133,9 +139,3 @@ def _axes(plane, resolution, margin):
         extra = margin * (max(values) - min(values))
         axes.append(np.linspace(min(values) - extra, max(values) + extra, resolution))
     return axes
-
-
-def _host(values):
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)

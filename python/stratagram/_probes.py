@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sysconfig
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from . import _program
+from ._arrays import classes, labelled
 from ._recording import sha256_of
 from ._signature import Undefined
 
@@ -21,8 +21,9 @@ class Probes:
     >>> probes = stratagram.Probes(x_train, y_train, x_test, y_test)
 
     - ``train``, ``test``: images as the model is given them (a tensor, or a tuple or dict of
-      tensors); ``labels``, ``test_labels``: their classes, 0 to 255; some thousand training
-      images are enough, and the time of a fit grows with them.
+      tensors), or a loader or data set of them; ``labels``, ``test_labels``: their classes, at
+      most 256 different ones, None where the loader has them; some thousand training images
+      are enough, and the time of a fit grows with them.
     - ``true_labels``: of the training images, where ``labels`` are noisy ones.
     - ``l2``: strength of the penalty on standardized features.
     - ``features``: of a map ``[n, c, h, w]``: ``"flatten"``, pooled to the largest side that leaves
@@ -30,23 +31,25 @@ class Probes:
       recorder's ``tokens`` says.
     """
 
-    def __init__(self, train, labels, test, test_labels, *, true_labels=None, l2=1e-3,
+    def __init__(self, train, labels=None, test=None, test_labels=None, *, true_labels=None, l2=1e-3,
                  features="flatten", cap=2048):
         if features not in ("flatten", "average"):
             raise ValueError(f"features is {features!r}; expected 'flatten' or 'average'")
         if not l2 > 0:
             raise ValueError(f"l2 is {l2}; expected a number above 0")
-        self.train, self.test = train, test
-        self.labels = _classes("labels", labels)
-        self.test_labels = _classes("test_labels", test_labels)
-        self.true_labels = self.labels if true_labels is None else _classes(
+        if test is None:
+            raise ValueError("test is missing: the images that probes are tested on")
+        self.train, self.labels = labelled(train, labels)
+        self.test, self.test_labels = labelled(test, test_labels)
+        self.true_labels = self.labels if true_labels is None else classes(
             "true_labels", true_labels)
         if len(self.true_labels) != len(self.labels):
             raise ValueError(f"{len(self.true_labels)} true_labels for {len(self.labels)} labels")
-        if len(np.unique(self.labels)) < 2:
-            raise ValueError("the labels have a single class; a probe needs two")
+        if not 2 <= len(np.unique(self.labels)) <= 256:
+            raise ValueError(f"the labels have {len(np.unique(self.labels))} different classes; "
+                             "a probe needs 2 to 256")
         self.l2, self.features, self.cap = float(l2), features, int(cap)
-        self._program = _program()
+        self._program = _program.path("probes are fitted")
 
     def about(self):
         """What a recording keeps of its probes."""
@@ -99,28 +102,10 @@ class Probe:
     """A fitted probe: ``names[argmax_c(weight_c · x + bias_c)]``."""
 
     def __init__(self, weight, bias, names):
-        self.weight, self.bias, self.names = weight, bias, names.astype(np.uint8)
+        self.weight, self.bias, self.names = weight, bias, names.astype(np.int64)
         self.row = None
 
     def classes(self, features):
         """The class of each row of ``features``, ``[n, d]``, in float64."""
         scores = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
         return self.names[scores.argmax(1)]
-
-
-def _classes(name, values):
-    values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
-    values = values.reshape(-1)
-    if len(values) == 0 or (values != values.astype(np.uint8)).any():
-        raise ValueError(f"{name} are {values[:3]}, …; expected classes from 0 to 255")
-    return values.astype(np.int64)
-
-
-def _program():
-    """The program that the wheel brings: beside this Python, else on PATH."""
-    found = shutil.which("stratagram", path=sysconfig.get_path("scripts"))
-    found = found or shutil.which("stratagram")
-    if found is None:
-        raise FileNotFoundError("probes are fitted by the program `stratagram`, which is neither "
-                                "beside this Python nor on PATH; install the wheel")
-    return found

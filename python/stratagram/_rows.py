@@ -1,7 +1,7 @@
 """``.npy`` arrays ``[E, S]`` that grow by a row, so that signatures open with NumPy at any time.
 
 They are copies: what is recorded stands in ``recorded/``, and an array that does not have the
-rows it should have — of a process that was killed, or rows that were taken back — is made anew.
+rows it should have — of a process that was killed, or rows that were taken back — is made again.
 """
 
 from __future__ import annotations
@@ -10,16 +10,26 @@ import os
 
 import numpy as np
 
+from ._files import write_atomic
+
 _MAGIC = b"\x93NUMPY\x01\x00"
 #: Bytes before the numbers: room for any count of rows.
 _HEADER = 128
 
 
-def append(path, index, row, earlier, write_atomic):
-    """Makes ``row`` the row number ``index``; ``earlier()`` gives the rows before it."""
+def append(path, index, row, earlier):
+    """Makes ``row`` the row number ``index``; ``earlier()`` gives the rows before it.
+
+    Rows of one-byte and two-byte classes make an array of the latter.
+    """
     row = np.ascontiguousarray(row)
+    if row.dtype == np.uint8 and index and _fits(path, index, row.astype(np.uint16)):
+        row = row.astype(np.uint16)
     if index == 0 or not _fits(path, index, row):
         rows = [*earlier(), row] if index else [row]
+        widest = max((r.dtype for r in rows), key=lambda dtype: dtype.itemsize)
+        rows = [r.astype(widest, copy=False) for r in rows]
+        row = rows[-1]
         write_atomic(path, _header(len(rows), row) + b"".join(r.tobytes() for r in rows))
         return
     with open(path, "r+b") as file:

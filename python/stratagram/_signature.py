@@ -3,8 +3,8 @@
 The inner product of two signatures is the CKA of their representations. The numbers are those
 of ``stratagram analyze`` (docs/FORMAT.md, "Signatures"): features are centred and scaled by a power
 of two before any product, products are float32, and blocks of 1,024 features
-are added in float64. Activations may be NumPy arrays or torch tensors; the products are worked
-out where they lie, and only the n × n matrix comes to the processor.
+are added in float64. Activations may be NumPy arrays or torch tensors; the products are computed
+where they lie, and only the n × n matrix comes to the processor.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import numpy as np
 TERMS = 1024
 #: Examples of a batch of the estimator ``minibatch``; a remainder joins the last one.
 BATCH = 256
-#: Where U-centring leaves less than this of a Gram matrix, products are worked out in float64.
+#: Where U-centring leaves less than this of a Gram matrix, products are computed in float64.
 F64_BELOW = 1.0 / 32.0
 #: Where it leaves less than this of float64 products, what is left is their rounding.
 NOTHING_BELOW = 1e-11
 
+#: The least number of examples: the debiased HSIC divides by n − 3.
+FEWEST = 4
 ESTIMATORS = ("debiased", "biased", "minibatch")
 
 
@@ -60,8 +62,8 @@ class _Centred:
         self.x = x
         self.ops = _NumPy if isinstance(x, np.ndarray) else _Torch
         n, _ = x.shape
-        if n < 4:
-            raise Undefined(f"{n} examples; at least 4 are needed")
+        if n < FEWEST:
+            raise Undefined(f"{n} examples; at least {FEWEST} are needed")
         self.means = self.ops.means(x)
         mean = self.ops.host(self.means)
         low, high = (self.ops.host(end(x)) for end in (self.ops.low, self.ops.high))
@@ -131,7 +133,7 @@ def _packed(matrix):
 
 
 def _batches(n, estimator):
-    size = BATCH if estimator == "minibatch" else max(n, 4)
+    size = BATCH if estimator == "minibatch" else max(n, FEWEST)
     count = max(n // size, 1)
     return [slice(k * size, n if k + 1 == count else (k + 1) * size) for k in range(count)]
 

@@ -113,12 +113,12 @@ fn compare_place(
             matrices.add(heading, &matrix, &reasons)
         }
         Kind::Decisions(per_plane) => {
-            let (values, reasons) = signatures::<u8>(rows, of)?;
-            let classes: Vec<&[u8]> = values.chunks(of.length).collect();
+            let (values, reasons) = signatures::<u16>(rows, of)?;
+            let classes: Vec<&[u16]> = values.chunks(of.length).collect();
             let mut matrix = drs::matrix(&classes, per_plane);
             // There is a byte of an undefined classifier's class, which means nothing.
             matrix.undefine(&marks(&reasons));
-            let array = Array::u8(&[rows.len(), of.length], values);
+            let array = Array::new(&[rows.len(), of.length], u16::put(values));
             run.write_signatures(heading.place, &array)?;
             matrices.add(heading, &matrix, &reasons)
         }
@@ -219,7 +219,7 @@ fn signatures<T: Element>(
         all.extend(values.ok_or_else(|| {
             let kind = match of.kind {
                 Kind::Representations(_) => "f32",
-                Kind::Decisions(_) => "u8",
+                Kind::Decisions(_) => "u8 or u16",
             };
             Error::data(&row.path, format!("has `{name}` of the shape {shape:?}"))
                 .expected(format!("{kind} [{}]", of.length))

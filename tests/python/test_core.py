@@ -6,6 +6,7 @@ import random
 import shutil
 import tempfile
 import unittest
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,41 @@ class Recordings(unittest.TestCase):
         self.assertIsNone(fresh.last_step)
         self.assertEqual(self.history(), [])
 
+    def test_errors_are_derived_from_accuracies_and_that_is_said(self):
+        for number, (logged, expected, said) in enumerate([
+            ({"train_acc": [0.5, 0.999]}, {"train_error": ["0.5", "0.001"]}, ["1 - train_acc"]),
+            ({"train_accuracy": [0.9, 99.5], "val_acc": [1, 62.5]},
+             {"train_error": ["0.991", "0.005"], "test_error": ["0.99", "0.375"]},
+             ["1 - train_accuracy / 100", "1 - val_acc / 100"]),
+            ({"eval_accuracy": [0.25, None], "train_error": [0.5, 0.25]},
+             {"train_error": ["0.5", "0.25"], "test_error": ["0.75", ""]}, ["1 - eval_accuracy"]),
+            ({"val_error": [0.5, 0.125]}, {"test_error": ["0.5", "0.125"]}, ["= val_error"]),
+            ({"test_error": [0.5, 0.25], "test_acc": [0.1, 0.2]},
+             {"test_error": ["0.5", "0.25"]}, []),
+            ({"test_acc": [0.5, 1], "val_acc": [0.1, 0.2]}, {"test_error": ["0.5", "0"]},
+             ["1 - test_acc"]),
+        ]):
+            self.out = self.out.parent / f"r{number}"
+            rec = self.open()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                for step in (0, 1):
+                    rec.log(epoch=step, step=step, **{k: v[step] for k, v in logged.items()})
+            for name, values in expected.items():
+                self.assertEqual([row[name] for row in self.history()], values)
+            last = {str(warning.message) for warning in caught}
+            for text in said:
+                self.assertTrue(any(text in message for message in last), (text, last))
+            self.assertEqual(bool(last), bool(said))
+            rec.close()
+            again = self.open()
+            self.assertEqual([row[name] for row in self.history()], values)
+            again.close()
+        rec = self.open()
+        for wrong in (-0.1, 101, "0.5"):
+            with self.assertRaisesRegex(ValueError, "train_acc is"):
+                rec.log(epoch=9, step=9, train_acc=wrong)
+
     def test_a_killed_process_leaves_whole_rows(self):
         rec = self.open()
         self.fill(rec, [0, 2])
@@ -261,6 +297,8 @@ class Recordings(unittest.TestCase):
             ({"epoch": -1, "step": 0}, "epoch is -1"),
             ({"epoch": 0, "step": 0.5}, "step is 0.5"),
             ({"epoch": 0, "step": 0, "a,b": 1}, "column"),
+            ({"epoch": 0, "step": 0, "activations": {"conv": np.zeros((10, 2))}},
+             "no layer 'fc'; they have conv"),
             ({"epoch": 0, "step": 0, "activations": {"conv": np.zeros((9, 2)), "fc": 0}},
              "has 9 rows"),
         ]:
@@ -269,6 +307,18 @@ class Recordings(unittest.TestCase):
         self.assertFalse((self.out / "recorded").exists())
         with self.assertRaisesRegex(ValueError, "cannot be a file name"):
             self.open(layers=["../../etc"])
+        with self.assertRaisesRegex(ValueError, "'test' has 3 examples; CKA is defined from 4"):
+            self.open(examples={"test": range(3)})
+
+    def test_layers_have_the_names_of_other_frameworks(self):
+        rec = self.open(layers=["params/Dense_0", "params_Dense_0"])
+        self.fill(rec, [0])
+        run = stratagram.open(self.out)
+        first, second = (run.signatures(layer) for layer in rec.layers)
+        self.assertEqual(first.shape, second.shape)
+        self.assertFalse((first == second).all())
+        rec.close()
+        self.open(layers=rec.layers)
 
 
 class PlanesOfTriplets(unittest.TestCase):

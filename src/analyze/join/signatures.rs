@@ -33,6 +33,27 @@ impl Element for u8 {
     }
 }
 
+/// Classes of a recorder's model, which may have more than 256: a byte each where that holds them.
+impl Element for u16 {
+    fn take(values: Values) -> Option<Vec<Self>> {
+        match values {
+            Values::U8(values) => Some(values.into_iter().map(Self::from).collect()),
+            Values::I64(values) => {
+                values.into_iter().map(|class| Self::try_from(class).ok()).collect()
+            }
+            _ => None,
+        }
+    }
+
+    fn put(rows: Vec<Self>) -> Values {
+        let bytes: Option<Vec<u8>> =
+            rows.iter().map(|&class| u8::try_from(class).ok()).collect();
+        let wide =
+            |rows: Vec<Self>| Values::I64(rows.into_iter().map(i64::from).collect());
+        bytes.map_or_else(|| wide(rows), Values::U8)
+    }
+}
+
 /// The rows of all epochs, one after the other, each of this length.
 pub(crate) struct Rows<T> {
     length: usize,

@@ -39,7 +39,10 @@ const BYTES: usize = 1 << 18;
 /// // The agreements 1 and ½ have standard deviation √⅛; divided by √2 that is ¼.
 /// assert_eq!(matrix.se.unwrap()[1], 0.25);
 /// ```
-pub fn matrix(classes: &[&[u8]], points_per_plane: usize) -> EpochMatrix {
+pub fn matrix<T: Copy + PartialEq + Sync>(
+    classes: &[&[T]],
+    points_per_plane: usize,
+) -> EpochMatrix {
     let n_epochs = classes.len();
     let n_points = classes.first().map_or(points_per_plane, |first| first.len());
     assert!(
@@ -137,7 +140,10 @@ impl Count {
 }
 
 /// The counts of the pairs (0,1), (0,2) … (1,2) …, by groups of planes that fit the cache.
-fn count_pairs(classes: &[&[u8]], points_per_plane: usize) -> Vec<Count> {
+fn count_pairs<T: Copy + PartialEq + Sync>(
+    classes: &[&[T]],
+    points_per_plane: usize,
+) -> Vec<Count> {
     let n_epochs = classes.len();
     let n_pairs = n_epochs * n_epochs.saturating_sub(1) / 2;
     let n_points = classes.first().map_or(0, |first| first.len());
@@ -280,7 +286,7 @@ mod tests {
 
     #[test]
     fn no_epochs_give_an_empty_matrix() {
-        let matrix = matrix(&[], 4);
+        let matrix = matrix::<u8>(&[], 4);
         assert_eq!((matrix.n_epochs, matrix.values.len()), (0, 0));
     }
 

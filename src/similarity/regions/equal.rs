@@ -1,4 +1,4 @@
-//! Counting equal bytes with the widest vectors that the machine has.
+//! Counting equal classes with the widest vectors that the machine has.
 #![allow(clippy::inline_always)] // Vector code must be inlined where it is dispatched.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -8,9 +8,14 @@ const LANES: usize = 64;
 /// Equal bytes that one lane can count.
 const COUNT: usize = 255;
 
-/// Gives `each` the number of places at which `a` and `b` hold the same byte, for one piece
-/// of `piece` bytes after the other.
-pub(crate) fn count_equal(a: &[u8], b: &[u8], piece: usize, mut each: impl FnMut(u64)) {
+/// Gives `each` the number of places at which `a` and `b` hold the same class, for one piece
+/// of `piece` classes after the other.
+pub(crate) fn count_equal<T: Copy + PartialEq>(
+    a: &[T],
+    b: &[T],
+    piece: usize,
+    mut each: impl FnMut(u64),
+) {
     for (a, b) in a.chunks_exact(piece).zip(b.chunks_exact(piece)) {
         each(Arch::new().dispatch(Count { a, b, class: None }));
     }
@@ -30,14 +35,14 @@ pub(crate) fn count_both(
     }
 }
 
-/// Counts places of the same byte, of all or of one class.
-struct Count<'a> {
-    a: &'a [u8],
-    b: &'a [u8],
-    class: Option<u8>,
+/// Counts places of the same class, of all or of one.
+struct Count<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    class: Option<T>,
 }
 
-impl WithSimd for Count<'_> {
+impl<T: Copy + PartialEq> WithSimd for Count<'_, T> {
     type Output = u64;
 
     #[inline(always)]
@@ -51,7 +56,7 @@ impl WithSimd for Count<'_> {
 }
 
 #[inline(always)]
-fn count(a: &[u8], b: &[u8], is_counted: impl Fn(u8, u8) -> bool) -> u64 {
+fn count<T: Copy>(a: &[T], b: &[T], is_counted: impl Fn(T, T) -> bool) -> u64 {
     let (blocks_a, rest_a) = a.as_chunks::<LANES>();
     let (blocks_b, rest_b) = b.as_chunks::<LANES>();
     let rest = rest_a.iter().zip(rest_b).filter(|(a, b)| is_counted(**a, **b)).count();
@@ -71,7 +76,7 @@ fn count(a: &[u8], b: &[u8], is_counted: impl Fn(u8, u8) -> bool) -> u64 {
 mod tests {
     use super::*;
 
-    fn all(a: &[u8], b: &[u8]) -> u64 {
+    fn all<T: Copy + PartialEq>(a: &[T], b: &[T]) -> u64 {
         let mut found = 0;
         count_equal(a, b, a.len(), |equal| found += equal);
         found
@@ -80,8 +85,9 @@ mod tests {
     #[test]
     fn long_runs_of_equal_bytes_do_not_overflow_their_count() {
         for n in [1, 63, 64, 65, 255 * 64, 255 * 64 + 1, 100_000] {
-            assert_eq!(all(&vec![7; n], &vec![7; n]), n as u64);
-            assert_eq!(all(&vec![0; n], &vec![1; n]), 0);
+            assert_eq!(all(&vec![7u8; n], &vec![7; n]), n as u64);
+            assert_eq!(all(&vec![0u8; n], &vec![1; n]), 0);
+            assert_eq!(all(&vec![300u16; n], &vec![300 - 256; n]), 0);
         }
     }
 

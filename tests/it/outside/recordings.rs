@@ -260,6 +260,26 @@ fn probes_of_a_recording_have_rows_and_matrices() {
 }
 
 #[test]
+fn classes_above_255_are_compared_whole() {
+    let recorded = Recorded::new();
+    for epoch in 0..4 {
+        let row = recorded.path(&format!("recorded/step-{:09}.npz", 8 * epoch));
+        let mut part = read_npz(&row).unwrap();
+        part.0.retain(|(name, _)| name != "drs/test/output");
+        // 300 and 44 have the same low byte.
+        let classes = (0..12).map(|p| if p < 3 * epoch { 300 } else { 44 }).collect();
+        part.push("drs/test/output", Array::new(&[12], Values::I64(classes)));
+        fs::write(&row, npz_bytes(&part)).unwrap();
+    }
+    recorded.succeed(&["analyze", "mine"]);
+    let matrix = read_npy(&recorded.path("matrices/drs/test/output.npy")).unwrap();
+    assert_eq!(matrix.to_f32()[..4], [1.0, 0.75, 0.5, 0.25]);
+    let stored = read_npy(&recorded.path("signatures/drs/test/output.npy")).unwrap();
+    assert_eq!(stored.to_f32()[12..18], [300.0, 300.0, 300.0, 44.0, 44.0, 44.0]);
+    recorded.succeed(&["report", "mine"]);
+}
+
+#[test]
 fn a_recording_without_errors_has_a_page_that_says_so() {
     let recorded = Recorded::new();
     fs::write(recorded.path("history.csv"), "step,epoch\n0,0\n8,1\n16,2\n24,3\n")

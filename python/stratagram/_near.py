@@ -1,0 +1,22 @@
+"""What may have been meant by a name that there is none of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class Missing(KeyError):
+    """A name that there is none of; its text shows as it is, unlike that of a KeyError."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def missing(what: str, name: object, known: Iterable[object]) -> Missing:
+    """The error for a name that is not among ``known``: ``no layer 'fc9'; did you mean 'fc'?``."""
+    names = [str(other) for other in known]
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    there = f"there are {', '.join(names)}" if names else "there are none"
+    return Missing(f"no {what} {name!r}; {meant}{there}")

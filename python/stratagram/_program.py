@@ -1,0 +1,32 @@
+"""The program ``stratagram``, which the wheel brings."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+
+
+def find():
+    """Its path: beside this Python, else on PATH; None where it is in neither place."""
+    found = shutil.which("stratagram", path=sysconfig.get_path("scripts"))
+    return found or shutil.which("stratagram")
+
+
+def path(purpose):
+    """Its path; raises FileNotFoundError, naming the ``purpose``, where it is not found."""
+    found = find()
+    if found is None:
+        raise FileNotFoundError(f"{purpose} by the program `stratagram`, which is neither beside "
+                                "this Python nor on PATH; install the wheel")
+    return found
+
+
+def run(purpose, *words):
+    """What it prints; raises RuntimeError with the first line of its error."""
+    command = [path(purpose), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        raise RuntimeError(f"stratagram {words[0]}: {' '.join(map(str.strip, lines))}")
+    return done.stdout
