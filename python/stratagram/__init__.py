@@ -4,7 +4,9 @@
 - :class:`Recording` records activations of any framework;
 - :class:`Probes` are what linear probes of its layers are trained on;
 - :class:`Planes` are the inputs on which decision regions are compared;
-- :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures.
+- ``stratagram.lightning.Callback`` and ``stratagram.hf.Callback`` do so in trainers of others;
+- :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures;
+- :func:`publish` sends it to Weights & Biases, Trackio or TensorBoard.
 
 The program ``stratagram`` analyzes what was recorded and writes the page.
 """
@@ -17,6 +19,7 @@ from ._figure import Figure, Page
 from ._matrix import Matrix
 from ._planes import Planes
 from ._probes import Probes
+from ._publish import publish
 from ._recording import Recording
 from ._run import Run, open
 from ._signature import Undefined, signature
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 __version__: str = version()
 __all__ = ["Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording", "Run",
-           "Undefined", "open", "signature"]
+           "Undefined", "open", "publish", "signature"]
 
 
 def __getattr__(name: str) -> Any:
@@ -39,4 +42,8 @@ def __getattr__(name: str) -> Any:
             raise ImportError(f"stratagram.Recorder needs PyTorch ({error}); activations of other "
                               "frameworks are recorded by stratagram.Recording") from error
         return Recorder
+    if name in ("hf", "lightning"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'stratagram' has no attribute {name!r}")

@@ -92,9 +92,16 @@ class Capture:
         return taken
 
     def forward(self, batch):
-        """The model's output for a batch, on the model's device."""
+        """The model's output for a batch, on the model's device.
+
+        Numbers are those of the model's precision where all its weights are of another than
+        float32: examples and planes need not be.
+        """
         device = device_of(self.model)
-        batch = mapped(batch, lambda tensor: tensor.to(device))
+        kinds = {p.dtype for p in self.model.parameters() if p.is_floating_point()}
+        kind = kinds.pop() if len(kinds) == 1 and torch.float32 not in kinds else None
+        batch = mapped(batch, lambda tensor: tensor.to(
+            device, kind if tensor.is_floating_point() else None))
         if isinstance(batch, dict):
             return self.model(**batch)
         return self.model(*batch) if isinstance(batch, tuple) else self.model(batch)

@@ -6,6 +6,8 @@ import math
 import re
 import warnings
 
+import numpy as np
+
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The names under which tools log a set of examples, and a fraction of it.
 _SETS = {"train_error": ("train", "training"),
@@ -16,10 +18,14 @@ _ROUNDING = 1e-6
 
 
 def number(name, value):
-    """``value`` as a float; NaN where it is None."""
+    """``value`` as a float; NaN where it is None. A float32 is what it shows: 0.999, not
+    0.9990000128746033.
+    """
     if value is None:
         return math.nan
+    is_single = str(getattr(value, "dtype", "")).endswith("float32")
     value = value.item() if hasattr(value, "item") else value
+    value = float(str(np.float32(value))) if is_single else value
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
         raise ValueError(f"{name} is {value!r}, a {type(value).__name__}; expected a number")
     return float(value)

@@ -16,9 +16,10 @@ from ._inputs import batches, length, tensors
 from ._models import Inputs, device_of, matching, rank, recordable, refuse_sharded
 from ._planes import Planes
 from ._probes import Probes
+from ._publish import Live
 from ._recording import OUTPUT, Recording
 from ._signature import Undefined
-from ._untouched import exact_products, untouched
+from ._untouched import exact_products, generators_kept, untouched
 
 
 class Recorder:
@@ -54,6 +55,8 @@ class Recorder:
     - ``batchnorm``: training images (a tensor, a DataLoader, or a list of batches) over which
       BatchNorm statistics are recomputed for each row, as ``stratagram`` itself does by default;
       without it, the model's running ones.
+    - ``to``: ``"wandb"``, ``"trackio"`` or ``"tensorboard"``, which each row is sent to, and at ``close()``
+      the figure and the page: see :func:`stratagram.publish`.
     - ``memory``: bytes of activations held at once, on the model's device; layers that do not
       fit together are recorded by passes of their own.
 
@@ -66,7 +69,7 @@ class Recorder:
 
     def __init__(self, model, out, layers="*", examples=None, sample_ids=None, *, planes=None,
                  probes=None, estimator="debiased", features="flatten", tokens="all", batchnorm=None,
-                 batch_size=256, memory=1 << 30, fresh=False):
+                 batch_size=256, memory=1 << 30, fresh=False, to=None):
         if isinstance(model, torch.nn.Module):
             refuse_sharded(model)  # on every rank, so that none waits for another
         self.active = rank() == 0
@@ -95,6 +98,7 @@ class Recorder:
             out, self.layers, _ids(self._examples, sample_ids), estimator=estimator,
             settings=self._settings(features, tokens), about=_about(self.model), fresh=fresh,
             decisions=None if self._planes is None else self._planes.about())
+        self._live = self._sent(lambda: Live(self.recording.root, to)) if to else None
 
     def log(self, *, epoch, step, capture=True, **values):
         """Records a row: ``values`` and the layers.
@@ -107,14 +111,30 @@ class Recorder:
         if not self.active:
             return 0.0
         start = time.perf_counter()
-        step, row = self.recording.begin(epoch, step, values)
+        self.recording.check(epoch, step, values)
+        return self._write(epoch, step, values, self._arrays() if capture else {}, start)
+
+    def _arrays(self):
+        """What the layers are now."""
         arrays = {}
-        if capture:
-            with self._evaluation():
-                self._take(arrays)
+        with self._evaluation():
+            self._take(arrays)
+        return arrays
+
+    def _write(self, epoch, step, values, arrays, start):
+        """Records arrays that may have been taken earlier, ``start`` being when that began."""
+        step, row = self.recording.begin(epoch, step, values)
         seconds = self.recording.write(step, row, arrays, start)
+        if self._live is not None:
+            self._sent(lambda: self._live.row(step))
         self.seconds += seconds
         return seconds
+
+    @staticmethod
+    def _sent(send):
+        """What ``send`` returns; trackers draw the names of runs from random generators."""
+        with generators_kept():
+            return send()
 
     @property
     def last_step(self):
@@ -125,6 +145,9 @@ class Recorder:
         """Releases the directory; the end of the process does, too."""
         if self.active:
             self.recording.close()
+            live, self._live = self._live, None
+            if live is not None:
+                self._sent(live.close)
 
     def __enter__(self):
         return self

@@ -148,26 +148,30 @@ class Recording:
         """The last recorded step, None where there is none."""
         return max(self.rows, default=None)
 
+    def check(self, epoch, step, values):
+        """The row's step, and its epoch and numbers by name; refuses what no row can be."""
+        epoch, step = _history.position(epoch, step)
+        row = {"epoch": epoch, **_history.checked(values)}
+        if self._rewound and any(other >= step for other in self.rows):
+            raise ValueError(f"step {step} is not after the last one, {self.last_step}")
+        before = [other["epoch"] for at, other in self.rows.items() if at < step]
+        if before and epoch <= max(before):
+            raise ValueError(f"epoch {epoch} is not after the last one, {max(before)}")
+        return step, row
+
     def begin(self, epoch, step, values):
-        """The row's epoch, step and numbers, checked; what was recorded later is taken back once.
+        """As :meth:`check`; what was recorded later is taken back, once.
 
         A training that was killed continues from its own last checkpoint, which may lie before
         the last recorded step: the first row after opening may go back, later ones may not.
         """
-        epoch, step = _history.position(epoch, step)
-        row = {"epoch": epoch, **_history.checked(values)}
-        later = [other for other in self.rows if other >= step]
-        if later and self._rewound:
-            raise ValueError(f"step {step} is not after the last one, {self.last_step}")
-        for other in sorted(later, reverse=True):
+        step, row = self.check(epoch, step, values)
+        for other in sorted((at for at in self.rows if at >= step), reverse=True):
             # The sign that the analysis is complete goes first.
             path(self.root, "axis").unlink(missing_ok=True)
             path(self.root, "row", step=other).unlink()
             self._captured.discard(other)
             del self.rows[other]
-        before = [row["epoch"] for row in self.rows.values()]
-        if before and epoch <= max(before):
-            raise ValueError(f"epoch {epoch} is not after the last one, {max(before)}")
         self._rewound = True
         return step, row
 

@@ -209,8 +209,8 @@ class Run:
 
     # -- files -----------------------------------------------------------------------------
 
-    def _path(self, kind: str, **names: str) -> Path:
-        return _files.path(self.root, kind, **names)
+    def _path(self, kind: str, step: int | None = None, **names: str) -> Path:
+        return _files.path(self.root, kind, step, **names)
 
     def _paths(self, kind: str) -> list[Path]:
         """The files of a kind with names in their paths, sorted."""

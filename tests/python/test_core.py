@@ -206,6 +206,8 @@ class Recordings(unittest.TestCase):
             ({"val_error": [0.5, 0.125]}, {"test_error": ["0.5", "0.125"]}, ["= val_error"]),
             ({"test_error": [0.5, 0.25], "test_acc": [0.1, 0.2]},
              {"test_error": ["0.5", "0.25"]}, []),
+            ({"train_acc": list(np.float32([0.999, 0.9]))}, {"train_error": ["0.001", "0.1"]},
+             ["1 - train_acc"]),
             ({"test_acc": [0.5, 1], "val_acc": [0.1, 0.2]}, {"test_error": ["0.5", "0"]},
              ["1 - test_acc"]),
         ]):
