@@ -55,9 +55,8 @@ class Matrix(np.ndarray):
         axes = plt.subplots()[1] if ax is None else ax
         edges = np.expm1(log_edges(self.epochs))
         mesh = axes.pcolormesh(edges, edges, np.asarray(self), **{"vmax": 1.0, **options})
-        scale = {"value": "function", "functions": (np.log1p, np.expm1)}
         for set_scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
-            set_scale(**scale)
+            set_scale("function", functions=(np.log1p, np.expm1))
             axis.set_major_locator(_ticks(float(self.epochs[-1])))
             axis.set_major_formatter("{x:g}")
         axes.set(xlabel="epoch", ylabel="epoch", title=f"{self.layer}, {self.measure}, {self.group}")

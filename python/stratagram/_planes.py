@@ -11,9 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ._arrays import host, labelled
 
@@ -25,19 +28,25 @@ ATTEMPTS = 1000
 class Planes:
     """Points on planes: ``planes[r]`` is float32 ``[resolution², …]``, the shape of an image.
 
+    ``triplets`` and ``labels`` are int64 ``[planes, 3]``, positions and classes of the images;
+    ``coordinates`` float64 ``[planes, 3, 2]`` and ``corners`` ``[planes, 4]``, in the planes' own bases.
+
     >>> planes = Planes.through(x_test, y_test)              # 60 planes of 20 × 20 points
     >>> planes = Planes.load("planes/")                      # of `stratagram data planes`
     """
 
-    def __init__(self, group, sets, triplets=None, labels=None, coordinates=None, corners=None):
+    def __init__(self, group: str, sets: Any, triplets: npt.NDArray[np.int64] | None = None,
+                 labels: npt.NDArray[np.int64] | None = None,
+                 coordinates: npt.NDArray[np.float64] | None = None,
+                 corners: npt.NDArray[np.float64] | None = None) -> None:
         self.group = group
         self._sets = sets
         self.triplets, self.labels = triplets, labels
         self.coordinates, self.corners = coordinates, corners
 
     @classmethod
-    def through(cls, images, labels=None, *, triplets=60, resolution=20, margin=0.1, seed=1,
-                group="test"):
+    def through(cls, images: Any, labels: Any = None, *, triplets: int = 60, resolution: int = 20,
+                margin: float = 0.1, seed: int = 1, group: str = "test") -> Planes:
         """Planes through triplets of ``images`` ``[n, …]``, as the network is given them.
 
         ``images`` may be a loader or a data set, whose labels then need not be given.
@@ -61,7 +70,7 @@ class Planes:
                    np.array([p[4] for p in planes]), corners)
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory: str | PathLike[str]) -> Planes:
         """What ``stratagram data planes`` wrote: points of another program's planes."""
         directory = Path(directory)
         about = json.loads((directory / "planes.json").read_text())
@@ -75,18 +84,18 @@ class Planes:
                   for name in ("triplets", "labels", "coordinates", "corners")]
         return cls(about["group"], sets, *arrays)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._sets)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> npt.NDArray[np.float32]:
         return np.asarray(self._sets[index], np.float32)
 
     @property
-    def points_per_plane(self):
+    def points_per_plane(self) -> int:
         """Points on one plane."""
         return len(self[0])
 
-    def about(self):
+    def about(self) -> dict[str, Any]:
         """What a recording keeps of its planes."""
         first, last = self[0], self[len(self) - 1]
         digest = hashlib.sha256(first.tobytes() + last.tobytes()).hexdigest()

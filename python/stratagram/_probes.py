@@ -6,8 +6,10 @@ import json
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _program
 from ._arrays import classes, labelled
@@ -31,8 +33,9 @@ class Probes:
       recorder's ``tokens`` says.
     """
 
-    def __init__(self, train, labels=None, test=None, test_labels=None, *, true_labels=None, l2=1e-3,
-                 features="flatten", cap=2048):
+    def __init__(self, train: Any, labels: Any = None, test: Any = None, test_labels: Any = None, *,
+                 true_labels: Any = None, l2: float = 1e-3, features: str = "flatten",
+                 cap: int = 2048) -> None:
         if features not in ("flatten", "average"):
             raise ValueError(f"features is {features!r}; expected 'flatten' or 'average'")
         if not l2 > 0:
@@ -51,14 +54,14 @@ class Probes:
         self.l2, self.features, self.cap = float(l2), features, int(cap)
         self._program = _program.path("probes are fitted")
 
-    def about(self):
+    def about(self) -> dict[str, Any]:
         """What a recording keeps of its probes."""
         labels = (self.labels, self.true_labels, self.test_labels)
         return {"l2": self.l2, "features": self.features, "cap": self.cap,
                 "n_train": len(self.labels), "n_test": len(self.test_labels),
                 "labels_sha256": sha256_of("\n".join(str(part.tolist()) for part in labels))}
 
-    def side(self, channels, height, width):
+    def side(self, channels: int, height: int, width: int) -> int | None:
         """The side that a map is pooled to, None where it stays as it is."""
         if height * width == 1:
             return None
@@ -69,7 +72,7 @@ class Probes:
         sides = range(min(height, width), 0, -1)
         return next((s for s in sides if channels * s * s <= self.cap), 1)
 
-    def fit(self, train, test):
+    def fit(self, train: npt.NDArray[Any], test: npt.NDArray[Any]) -> Probe:
         """The probe of one layer from its features ``[n, d]``: a :class:`Probe`.
 
         Raises :class:`Undefined` where there is none.
@@ -101,11 +104,12 @@ class Probes:
 class Probe:
     """A fitted probe: ``names[argmax_c(weight_c · x + bias_c)]``."""
 
-    def __init__(self, weight, bias, names):
+    def __init__(self, weight: npt.NDArray[Any], bias: npt.NDArray[Any],
+                 names: npt.NDArray[Any]) -> None:
         self.weight, self.bias, self.names = weight, bias, names.astype(np.int64)
-        self.row = None
+        self.row: npt.NDArray[np.float64] | None = None
 
-    def classes(self, features):
+    def classes(self, features: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The class of each row of ``features``, ``[n, d]``, in float64."""
         scores = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
         return self.names[scores.argmax(1)]

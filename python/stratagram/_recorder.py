@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,13 +70,18 @@ class Recorder:
     after its last step if its settings are the same.
     """
 
-    def __init__(self, model, out, layers="*", examples=None, sample_ids=None, *, planes=None,
-                 probes=None, estimator="debiased", features="flatten", tokens="all", batchnorm=None,
-                 batch_size=256, memory=1 << 30, fresh=False, to=None):
+    def __init__(self, model: torch.nn.Module, out: str | PathLike[str],
+                 layers: str | Sequence[str] = "*", examples: Any = None, sample_ids: Any = None, *,
+                 planes: Any = None, probes: Probes | Sequence[Any] | None = None,
+                 estimator: str = "debiased", features: str = "flatten", tokens: str = "all",
+                 batchnorm: Any = None, batch_size: int = 256, memory: int = 1 << 30,
+                 fresh: bool = False, to: str | None = None) -> None:
         if isinstance(model, torch.nn.Module):
             refuse_sharded(model)  # on every rank, so that none waits for another
-        self.active = rank() == 0
-        self.seconds = 0.0
+        #: Whether this process records: rank 0 does.
+        self.active: bool = rank() == 0
+        #: Seconds that recording has taken.
+        self.seconds: float = 0.0
         if not self.active:
             return
         self.model = recordable(model)
@@ -84,15 +92,16 @@ class Recorder:
         inputs = Inputs(self.model)
         self._examples = _inputs.groups(examples, inputs)
         self._planes = _planes(planes)
-        self._probes = Probes(*probes) if isinstance(probes, (tuple, list)) else probes
+        self._probes = probes if isinstance(probes, (Probes, type(None))) else Probes(*probes)
         self._probe_images = self._read_probes(inputs)
         self._batchnorm = None if batchnorm is None else TrainingImages(batchnorm, inputs)
         self._capture = Capture(
             self.model, features=features, tokens=tokens, batch_size=batch_size, memory=memory,
-            side=self._probes and self._probes.side)
+            side=None if self._probes is None else self._probes.side)
         with self._evaluation():
             self._capture.measure(matching(self.model, layers), next(iter(self._examples.values())))
-        self.layers = list(self._capture.sizes)
+        #: The recorded layers, in the order in which they run.
+        self.layers: list[str] = list(self._capture.sizes)
         self._check_output()
         self.recording = Recording(
             out, self.layers, _ids(self._examples, sample_ids), estimator=estimator,
@@ -100,7 +109,7 @@ class Recorder:
             decisions=None if self._planes is None else self._planes.about())
         self._live = self._sent(lambda: Live(self.recording.root, to)) if to else None
 
-    def log(self, *, epoch, step, capture=True, **values):
+    def log(self, *, epoch: float, step: int, capture: bool = True, **values: Any) -> float:
         """Records a row: ``values`` and the layers.
 
         ``values`` are errors, fractions from 0 to 1 (``train_error``, ``test_error``), losses and
@@ -137,11 +146,11 @@ class Recorder:
             return send()
 
     @property
-    def last_step(self):
+    def last_step(self) -> int | None:
         """The last recorded step, None where there is none."""
         return self.recording.last_step if self.active else None
 
-    def close(self):
+    def close(self) -> None:
         """Releases the directory; the end of the process does, too."""
         if self.active:
             self.recording.close()
@@ -149,10 +158,10 @@ class Recorder:
             if live is not None:
                 self._sent(live.close)
 
-    def __enter__(self):
+    def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -- one row ---------------------------------------------------------------------------

@@ -11,9 +11,13 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _files, _history, _rows
 from ._files import path, write_atomic
@@ -39,8 +43,10 @@ class Recording:
     >>> rec.log(epoch=1, step=8, activations={"fc": fc}, train_error=0.1, test_error=0.2)
     """
 
-    def __init__(self, out, layers, examples, *, estimator="debiased", decisions=None,
-                 settings=None, about=None, fresh=False):
+    def __init__(self, out: str | PathLike[str], layers: Iterable[str],
+                 examples: Mapping[str, Iterable[Any]], *, estimator: str = "debiased",
+                 decisions: dict[str, Any] | None = None, settings: dict[str, Any] | None = None,
+                 about: dict[str, Any] | None = None, fresh: bool = False) -> None:
         if estimator not in ESTIMATORS:
             raise ValueError(f"estimator is {estimator!r}; expected one of {ESTIMATORS}")
         self.root = Path(out)
@@ -56,7 +62,8 @@ class Recording:
                                  f"{FEWEST} on, and some hundred make it precise")
         self._layer_files, self._group_files = file_names(self.layers), file_names(self.groups)
         self.settings = self._settings(settings or {})
-        self._rewound, self._said = False, set()
+        self._rewound = False
+        self._said: set[tuple[str, str]] = set()
         self._own_directory()
         self._lock = _files.take_lock(self.root)
         if fresh:
@@ -130,8 +137,9 @@ class Recording:
                    **about, "recording": self.settings}
         write_atomic(manifest, (json.dumps(content, indent=2) + "\n").encode())
 
-    def _read_rows(self):
-        rows, self._captured = {}, set()
+    def _read_rows(self) -> dict[int, dict[str, float]]:
+        rows: dict[int, dict[str, float]] = {}
+        self._captured: set[int] = set()
         for step, part in _files.steps(self.root, "row").items():
             with np.load(part, allow_pickle=False) as part:
                 if any(n.startswith("cka/") for n in part.files):
@@ -144,7 +152,7 @@ class Recording:
     # -- recording -------------------------------------------------------------------------
 
     @property
-    def last_step(self):
+    def last_step(self) -> int | None:
         """The last recorded step, None where there is none."""
         return max(self.rows, default=None)
 
@@ -175,21 +183,21 @@ class Recording:
         self._rewound = True
         return step, row
 
-    def log(self, *, epoch, step, activations=None, decisions=None, **values):
+    def log(self, *, epoch: float, step: int, activations: Mapping[str, Any] | None = None,
+            decisions: npt.ArrayLike | None = None, **values: Any) -> float:
         """Records one row: errors, accuracies and losses, and what each layer's activations
         reduce to.
 
         ``activations`` maps a layer to its array ``[n, …]``, or each group to such a map;
         without it the row holds numbers alone, for curves that are denser than the matrices.
-        ``decisions`` are the classes at the points of all planes.
+        ``decisions`` are the classes at the points of all planes. Returns the seconds that it took.
         """
         start = time.perf_counter()
         step, row = self.begin(epoch, step, values)
-        arrays = {}
+        arrays: dict[str, npt.NDArray[Any]] = {}
         if activations is not None:
-            by_group = activations if set(activations) == set(self.groups) else None
-            if by_group is None:
-                by_group = {next(iter(self.groups)): activations}
+            is_grouped = set(activations) == set(self.groups)
+            by_group = activations if is_grouped else {next(iter(self.groups)): activations}
             for group in self.groups:
                 for layer in self.layers:
                     self.reduce(arrays, group, layer, _given(by_group, group, layer))
@@ -269,16 +277,16 @@ class Recording:
     def _write_history(self):
         write_atomic(path(self.root, "history"), _history.table(self.rows).encode())
 
-    def close(self):
+    def close(self) -> None:
         """Releases the directory for another recorder; the end of the process does, too."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
-    def __enter__(self):
+    def __enter__(self) -> Recording:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

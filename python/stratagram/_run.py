@@ -98,9 +98,8 @@ class Run:
         ``group`` is ``"test"`` where there is one, else the first.
         """
         path = self._layer_file("matrix", layer, measure, group)
-        about = {"layer": layer, "measure": measure, "group": self._called(path.parent.name),
-                 "steps": self.steps, "epochs": self.epochs}
-        return Matrix(np.load(path, allow_pickle=False), **about)
+        return Matrix(np.load(path, allow_pickle=False), layer=layer, measure=measure,
+                      group=self._called(path.parent.name), steps=self.steps, epochs=self.epochs)
 
     def matrices(self, measure: str = "cka", group: str | None = None) -> dict[str, Matrix]:
         """The matrices of all layers, by depth, float32 ``[E, E]`` each."""

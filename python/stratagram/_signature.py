@@ -9,7 +9,10 @@ where they lie, and only the n × n matrix comes to the processor.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 #: Features whose products are summed in float32.
 TERMS = 1024
@@ -138,13 +141,13 @@ def _batches(n, estimator):
     return [slice(k * size, n if k + 1 == count else (k + 1) * size) for k in range(count)]
 
 
-def signature_length(n, estimator="debiased"):
+def signature_length(n: int, estimator: str = "debiased") -> int:
     """The length of the signature of ``n`` examples."""
     sizes = [min(b.stop, n) - b.start for b in _batches(n, estimator)]
     return sum(size * (size + 1) // 2 for size in sizes)
 
 
-def signature(x, estimator="debiased"):
+def signature(x: Any, estimator: str = "debiased") -> npt.NDArray[np.float32]:
     """The packed centred Gram matrix of ``x``, float32, of unit norm.
 
     ``x`` is ``[n, p]``, float32 or float64, a NumPy array or a torch tensor, one row an example.

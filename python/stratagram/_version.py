@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def version():
+def version() -> str:
     """The version, ``"0"`` for sources that are not installed."""
     from importlib import metadata
 

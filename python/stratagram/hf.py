@@ -7,6 +7,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
 import numpy as np
 
 try:
@@ -41,11 +45,13 @@ class Callback(transformers.TrainerCallback):
     refused.
     """
 
-    def __init__(self, out, layers="*", examples=None, sample_ids=None, *, train=None, test=None,
-                 every="epoch", batch_size=256, **options):
+    def __init__(self, out: str | PathLike[str], layers: str | Sequence[str] = "*",
+                 examples: Any = None, sample_ids: Any = None, *, train: Any = None, test: Any = None,
+                 every: str | int = "epoch", batch_size: int = 256, **options: Any) -> None:
         if every != "epoch" and not (isinstance(every, int) and every > 0):
             raise ValueError(f"every is {every!r}; expected 'epoch' or a number of steps")
-        self.recorder = None
+        #: The recorder, once a training has begun.
+        self.recorder: Recorder | None = None
         self._arguments = (out, layers, examples, sample_ids)
         self._options = {**options, "batch_size": batch_size}
         self._sets = {"train_error": train, "test_error": test}

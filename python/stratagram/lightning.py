@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from os import PathLike
+from typing import Any
 
 try:
     import lightning.pytorch as _lightning
 except ImportError:
     try:
-        import pytorch_lightning as _lightning
+        import pytorch_lightning as _lightning  # type: ignore[no-redef]
     except ImportError as error:
         raise ImportError(f"stratagram.lightning needs Lightning ({error}): pip install "
                           "lightning") from error
@@ -44,16 +47,20 @@ class Callback(_lightning.Callback):
     one takes back the rows after it. Sanity checks are not recorded; under DDP rank 0 records.
     """
 
-    def __init__(self, out, layers="*", examples=None, sample_ids=None, *, model=None, every=1,
-                 metrics=None, **options):
+    def __init__(self, out: str | PathLike[str], layers: str | Sequence[str] = "*",
+                 examples: Any = None, sample_ids: Any = None, *, model: str | None = None,
+                 every: int = 1, metrics: Mapping[str, str] | None = None, **options: Any) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"every is {every}; expected a number of epochs from 1 on")
-        self.recorder = None
+        #: The recorder, once a training has begun.
+        self.recorder: Recorder | None = None
         self._arguments = (out, layers, examples, sample_ids)
         self._options, self._model, self._every = options, model, every
         self._columns = {metric: column for column, metric in (metrics or {}).items()}
-        self._pending, self._before, self._refused = None, {}, set()
+        self._pending: tuple[Any, ...] | None = None
+        self._before: dict[str, Any] = {}
+        self._refused: set[str] = set()
 
     # -- hooks -----------------------------------------------------------------------------
 

@@ -1,0 +1,152 @@
+"""What `stratagram.open` reads, draws and shows in a notebook."""
+
+import importlib.util
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import stratagram
+from stratagram import _program
+from stratagram._matrix import log_edges
+
+EPOCHS = [0, 1, 2, 5, 11, 24]
+
+
+def needs(*modules):
+    lacking = [m for m in modules if importlib.util.find_spec(m) is None]
+    return unittest.skipIf(lacking, f"{', '.join(lacking)} not installed")
+
+
+class Recorded(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.root = Path(folder.name) / "mine"
+        rng = np.random.default_rng(0)
+        base, layers = rng.normal(size=(20, 6)), ["layer10.conv", "layer2.0", "classifier/fc"]
+        with stratagram.Recording(cls.root, layers, {"test": range(20), "seen often": range(12)}) as rec:
+            for epoch in EPOCHS:
+                x = {name: base + epoch * rng.normal(size=(20, 6)) for name in layers}
+                rec.log(epoch=epoch, step=10 * epoch, train_error=1 / (epoch + 1),
+                        test_error=1 / (epoch + 1),
+                        activations={"test": x, "seen often": {k: v[:12] for k, v in x.items()}})
+        cls.layers = layers
+
+    def run_(self):
+        return stratagram.open(self.root)
+
+
+class BeforeAnalysis(Recorded):
+    def test_layers_have_their_order_and_signatures(self):
+        run = self.run_()
+        self.assertEqual(run.layer_order, self.layers)
+        self.assertEqual(run.layers, [])
+        self.assertEqual(run.signatures("classifier/fc", group="seen often").shape, (6, 78))
+        self.assertIsNone(run.findings)
+        with self.assertRaisesRegex(KeyError, "has no matrices yet: stratagram analyze"):
+            run.matrix("layer2.0")
+        with self.assertRaisesRegex(FileNotFoundError, "stratagram report"):
+            run.page  # noqa: B018
+
+    def test_findings_are_those_of_their_file(self):
+        if "findings" not in stratagram._tables.FILES:
+            self.skipTest("runs have no findings.json yet")
+        path = self.root / stratagram._tables.FILES["findings"]
+        path.write_text(json.dumps({"speed": 1}))
+        self.assertEqual(self.run_().findings, {"speed": 1})
+        path.unlink()
+
+    def test_edges_are_those_of_the_reports_figures(self):
+        np.testing.assert_allclose(log_edges([0, 1, 3]), np.log([1, 2**0.5, 8**0.5, 4]))
+        np.testing.assert_allclose(log_edges([0]), [0, 0.25])
+
+
+@unittest.skipUnless(_program.find(), "the program stratagram is not on PATH")
+class Analyzed(Recorded):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for verb in ("analyze", "report"):
+            _program.run("", verb, cls.root)
+
+    def test_matrices_know_their_epochs(self):
+        run = self.run_()
+        self.assertEqual(run.layers, self.layers)
+        self.assertEqual(list(run.matrices(group="seen often")), self.layers)
+        matrix = run.matrix("classifier/fc", group="seen often")
+        signatures = run.signatures("classifier/fc", group="seen often").astype(float)
+        np.testing.assert_allclose(matrix, signatures @ signatures.T, atol=1e-6)
+        self.assertEqual((matrix.layer, matrix.measure, matrix.group),
+                         ("classifier/fc", "cka", "seen often"))
+        self.assertEqual(matrix.epochs.tolist(), EPOCHS)
+        self.assertEqual(matrix.steps.tolist(), [10 * epoch for epoch in EPOCHS])
+        self.assertEqual((1 - matrix).layer, "classifier/fc")
+        self.assertFalse(hasattr(matrix[0], "layer"))
+        self.assertTrue(np.isfinite(run.standard_errors("classifier/fc")).any())
+
+    def test_near_names_are_offered(self):
+        run = self.run_()
+        for ask, said in [
+            (lambda: run.matrix("layer10.cov"), "no layer 'layer10.cov'; did you mean 'layer10.conv'"),
+            (lambda: run.matrix("clasifier/fc"), "did you mean 'classifier/fc'"),
+            (lambda: run.matrix("layer2.0", "cca"), "no matrices of 'cca'; did you mean 'cka'"),
+            (lambda: run.matrix("layer2.0", group="seen"), "'seen'; .*there are seen often, test"),
+            (lambda: run.table("geometri"), "no table 'geometri'; did you mean 'geometry'"),
+        ]:
+            with self.assertRaisesRegex(KeyError, said):
+                ask()
+
+    @needs("pandas")
+    def test_a_matrix_becomes_a_data_frame(self):
+        frame = self.run_().matrix("layer2.0").to_pandas()
+        self.assertEqual(frame.index.name, "epoch")
+        self.assertEqual(frame.loc[5, 24], self.run_().matrix("layer2.0")[3, 5])
+
+    @needs("matplotlib")
+    def test_a_matrix_is_drawn_at_its_true_extent(self):
+        from matplotlib.figure import Figure
+
+        axes = Figure().add_subplot()
+        found = self.run_().plot("layer2.0", ax=axes, cmap="magma")
+        self.assertIs(found, axes)
+        mesh, = axes.collections
+        corners = np.log1p(mesh.get_coordinates())
+        np.testing.assert_allclose(corners[0, :, 0], log_edges(EPOCHS), atol=1e-9)
+        np.testing.assert_allclose(corners[:, 0, 1], log_edges(EPOCHS), atol=1e-9)
+        np.testing.assert_array_equal(mesh.get_array(), self.run_().matrix("layer2.0"))
+        axes.figure.canvas.draw()
+        # The scale is that of the edges: epoch 4 lies halfway to epoch 24 in ln(1 + epoch).
+        middle = axes.transData.transform((4, 4)) - axes.transData.transform((0, 0))
+        whole = axes.transData.transform((24, 24)) - axes.transData.transform((0, 0))
+        np.testing.assert_allclose(middle / whole, 0.5, atol=1e-6)
+        self.assertEqual(axes.get_title(), "layer2.0, cka, test")
+
+    @needs("nbclient", "ipykernel", "matplotlib")
+    def test_a_notebook_shows_figures_and_the_page(self):
+        import nbformat
+        from nbclient import NotebookClient
+
+        cells = ["import stratagram\nrun = stratagram.open('mine')\nrun",
+                 "run.figures['cka-test']", "run.page",
+                 "%matplotlib inline\nax = run.plot('layer2.0')"]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        NotebookClient(notebook, timeout=120, kernel_name="python3",
+                       resources={"metadata": {"path": str(self.root.parent)}}).execute()
+        shown = [cell.outputs[-1].data for cell in notebook.cells]
+        self.assertIn("<svg", shown[0]["text/html"])
+        self.assertIn("6 epochs, 3 layers", shown[0]["text/plain"])
+        self.assertTrue(shown[1]["image/svg+xml"].lstrip().startswith("<svg"))
+        frame = shown[2]["text/html"]
+        self.assertTrue(frame.startswith("<iframe srcdoc="), frame[:80])
+        page = self.run_().page.html
+        self.assertEqual(frame.count("&lt;!doctype") + frame.count("&lt;!DOCTYPE"), 1)
+        self.assertGreater(len(frame), len(page))
+        self.assertIn("image/png", shown[3])
+
+
+if __name__ == "__main__":
+    unittest.main()
