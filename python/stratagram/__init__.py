@@ -1,6 +1,7 @@
 """How a deep network's representations evolve over its training.
 
 - :class:`Recorder` records a PyTorch model inside your own training loop;
+- :func:`record_checkpoints` records a training that is over, from its checkpoints;
 - :class:`Recording` records activations of any framework;
 - :class:`Probes` are what linear probes of its layers are trained on;
 - :class:`Planes` are the inputs on which decision regions are compared;
@@ -26,22 +27,23 @@ from ._signature import Undefined, signature
 from ._version import version
 
 if TYPE_CHECKING:
+    from ._checkpoints import record_checkpoints
     from ._recorder import Recorder
 
 __version__: str = version()
 __all__ = ["Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording", "Run",
-           "Undefined", "open", "publish", "signature"]
+           "Undefined", "open", "publish", "record_checkpoints", "signature"]
 
 
 def __getattr__(name: str) -> Any:
     # torch is imported by those who record with it, and by nobody else.
-    if name == "Recorder":
+    if name in ("Recorder", "record_checkpoints"):
         try:
-            from ._recorder import Recorder
+            from . import _checkpoints
         except ImportError as error:
-            raise ImportError(f"stratagram.Recorder needs PyTorch ({error}); activations of other "
+            raise ImportError(f"stratagram.{name} needs PyTorch ({error}); activations of other "
                               "frameworks are recorded by stratagram.Recording") from error
-        return Recorder
+        return getattr(_checkpoints, name)
     if name in ("hf", "lightning"):
         from importlib import import_module
 

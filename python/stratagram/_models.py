@@ -7,6 +7,8 @@ import inspect
 
 import torch
 
+from ._presets import PRESETS
+
 #: What wrappers put into the names of the modules inside them.
 _WRAPPERS = ("_orig_mod", "_checkpoint_wrapped_module")
 
@@ -93,9 +95,24 @@ def named_modules(model):
     return named
 
 
+def presets(model):
+    """``{preset: names of modules}`` of those that the model has."""
+    modules = named_modules(model)
+    found = {preset: find(modules) for preset, find in PRESETS.items()}
+    return {preset: names for preset, names in found.items() if names}
+
+
 def matching(model, layers):
-    """``{name: whether it is named itself, not by a glob}`` of the modules to record."""
+    """``{name: whether it is named itself, not by a glob or a preset}`` of the modules to record."""
     names = list(named_modules(model))
+    if isinstance(layers, str) and layers in PRESETS:
+        found = presets(model).get(layers)
+        if found:
+            return dict.fromkeys(found, False)
+        if layers not in names:
+            raise ValueError(f"layers is {layers!r}, and the model has none that are called so (of "
+                             "ResNets and transformers in torchvision, timm and transformers it "
+                             "does); give names or globs of named_modules()")
     if not names:
         raise ValueError(f"the model is a {type(model).__name__} without modules in it; record "
                          "torch.nn.Sequential(model)")

@@ -16,7 +16,8 @@ from . import _inputs
 from ._batchnorm import TrainingImages, recompute, with_statistics
 from ._capture import Capture, classes_of
 from ._inputs import batches, length, tensors
-from ._models import Inputs, device_of, matching, rank, recordable, refuse_sharded
+from ._models import (
+    Inputs, device_of, matching, named_modules, presets, rank, recordable, refuse_sharded)
 from ._planes import Planes
 from ._probes import Probes
 from ._publish import Live
@@ -34,7 +35,8 @@ class Recorder:
 
     ``stratagram analyze runs/mine && stratagram report runs/mine`` then gives the page.
 
-    - ``layers``: names of ``model.named_modules()`` and globs of them, whose ``*`` matches dots, too
+    - ``layers``: ``"blocks"`` (of ResNets and transformers in torchvision, timm and transformers:
+      :meth:`presets`), or names of ``model.named_modules()`` and globs of them, whose ``*`` matches dots, too
       (``"layer*"`` is all modules in the layers, ``"layer?.?"`` the blocks); the outputs of these
       modules are compared, flattened, in the order in which they run. Of a module that runs
       several times in one forward the last call counts. Tuples, dicts and outputs of Hugging
@@ -123,6 +125,14 @@ class Recorder:
         self.recording.check(epoch, step, values)
         return self._write(epoch, step, values, self._arrays() if capture else {}, start)
 
+    def _follow(self, model):
+        """Makes another model of the same architecture the one that is recorded."""
+        self.model = self._capture.model = recordable(model)
+        missing = set(self.layers) - set(named_modules(self.model))
+        if missing:
+            raise ValueError(f"a model has no {', '.join(sorted(missing))}; all have to be of one "
+                             "architecture")
+
     def _arrays(self):
         """What the layers are now."""
         arrays = {}
@@ -144,6 +154,11 @@ class Recorder:
         """What ``send`` returns; trackers draw the names of runs from random generators."""
         with generators_kept():
             return send()
+
+    @staticmethod
+    def presets(model: torch.nn.Module) -> dict[str, list[str]]:
+        """What ``layers`` can be for this model beside names: ``{"blocks": [names of modules]}``."""
+        return presets(recordable(model))
 
     @property
     def last_step(self) -> int | None:

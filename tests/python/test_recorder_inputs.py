@@ -1,5 +1,6 @@
 """What the recorder takes: examples, models, names, decisions; skipped without PyTorch."""
 
+import importlib
 import json
 import tempfile
 import unittest
@@ -214,6 +215,51 @@ class InputsTest(unittest.TestCase):
             self.refused(f"has {n} examples?; CKA is defined from 4 on", model, self.x[:n])
         self.refused(r"have \[12, 6\] examples", Texts(), (self.x, self.x[:6]))
         self.record(model, self.x[:4])
+
+    def test_blocks_are_those_of_models_of_the_field(self):
+        small = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+                 "intermediate_size": 8}
+        tests = [
+            ("torchvision.models", lambda tv: tv.resnet18(), 8, "layer1.0", "layer4.1"),
+            ("torchvision.models", lambda tv: tv.resnet50(), 16, "layer1.0", "layer4.2"),
+            ("torchvision.models", lambda tv: tv.VisionTransformer(16, 4, 3, 2, 16, 32), 3,
+             "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_2"),
+            ("timm", lambda timm: timm.create_model("test_vit"), 6, "blocks.0", "blocks.5"),
+            ("timm", lambda timm: timm.create_model("resnet10t"), 4, "layer1.0", "layer4.0"),
+            ("transformers", lambda hf: hf.ViTForImageClassification(hf.ViTConfig(
+                image_size=16, patch_size=4, **small)), 2, "vit.", ".1"),
+            ("transformers", lambda hf: hf.BertForSequenceClassification(hf.BertConfig(
+                vocab_size=9, **small)), 2, "bert.encoder.layer.0", "bert.encoder.layer.1"),
+            ("transformers", lambda hf: hf.GPT2LMHeadModel(hf.GPT2Config(
+                n_embd=8, n_layer=3, n_head=2, vocab_size=9)), 3, "transformer.h.0", "transformer.h.2"),
+        ]
+        for library, make, n, first, last in tests:
+            with self.subTest(library, first=first):
+                try:
+                    module = importlib.import_module(library)
+                except ImportError:
+                    self.skipTest(f"{library} is not installed")
+                blocks = stratagram.Recorder.presets(make(module))["blocks"]
+                self.assertEqual(len(blocks), n)
+                self.assertTrue(blocks[0].startswith(first) and blocks[-1].endswith(last), blocks)
+
+    def test_blocks_are_recorded_and_refused_where_there_are_none(self):
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(4, 4)
+
+            def forward(self, x):
+                return x + self.fc(x)
+
+        model = nn.Sequential(Block(), nn.Sequential(Block(), Block()), nn.LayerNorm(4))
+        row = self.record(model, self.x, "blocks")
+        self.assertEqual(list(row), ["cka/test/0", "cka/test/1.0", "cka/test/1.1"])
+        with self.assertRaisesRegex(ValueError, "layers is 'blocks', and the model has none"):
+            self.record(nn.Sequential(nn.Linear(4, 3)), self.x, "blocks")
+        named = nn.Sequential()
+        named.add_module("blocks", nn.Linear(4, 3))
+        self.assertEqual(list(self.record(named, self.x, ["blocks"])), ["cka/test/blocks"])
 
     def test_positions_are_numbers(self):
         model = nn.Sequential(nn.Linear(4, 3))

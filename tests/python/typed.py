@@ -27,6 +27,10 @@ def records(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
     assert_type(stratagram.signature(x), npt.NDArray[np.float32])
     stratagram.lightning.Callback("run", "net.*", x, model="net", every=2)
     stratagram.hf.Callback("run", examples=x, train=[x], every="epoch")
+    rec = stratagram.record_checkpoints(
+        lambda name: model, ["step0", "step8"], "run", "blocks", x, steps_per_epoch=8)
+    assert_type(rec, stratagram.Recorder)
+    assert_type(stratagram.Recorder.presets(model), dict[str, list[str]])
     stratagram.Recorder("run", model)  # type: ignore[arg-type]
 
 
