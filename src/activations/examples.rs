@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::array_file::{Array, read_arrays};
+use crate::array_file::{Member, read_npy_member};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Names of an array that holds the examples' ids instead of activations.
@@ -111,12 +111,18 @@ pub(super) fn sidecar_ids(file: &Path) -> Result<Option<Vec<String>>> {
     if !array.is_file() {
         return Ok(None);
     }
-    Ok(read_arrays(&array)?.0.first().and_then(|(_, array)| to_ids(array)))
+    Ok(to_ids(read_npy_member(&array)?))
 }
 
-/// The numbers of an array of ids.
-pub(super) fn to_ids(array: &Array) -> Option<Vec<String>> {
-    array.to_i64().map(|ids| ids.iter().map(ToString::to_string).collect())
+/// The texts or whole numbers of an array of ids.
+pub(super) fn to_ids(member: Member) -> Option<Vec<String>> {
+    match member {
+        Member::Array(array) => {
+            array.to_i64().map(|ids| ids.iter().map(ToString::to_string).collect())
+        }
+        Member::Texts(ids) => Some(ids),
+        Member::Other(_) => None,
+    }
 }
 
 #[cfg(test)]

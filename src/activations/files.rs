@@ -38,7 +38,7 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 pub(crate) fn layer_folders(root: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![];
     for path in entries(root)? {
-        if path.is_dir() && !arrays_in(&path)?.is_empty() {
+        if path.is_dir() && !is_hidden(&path) && !arrays_in(&path)?.is_empty() {
             folders.push(path);
         }
     }
@@ -53,7 +53,10 @@ fn sort(paths: &mut [PathBuf]) {
 fn arrays_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_array = |path: &PathBuf| {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        EXTENSIONS.contains(&extension) && path.is_file() && !is_sidecar(path)
+        EXTENSIONS.contains(&extension)
+            && path.is_file()
+            && !is_sidecar(path)
+            && !is_hidden(path)
     };
     Ok(entries(folder)?.into_iter().filter(is_array).collect())
 }
@@ -62,6 +65,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let cannot = |error| Error::io(folder, "cannot be read", error);
     let entries = fs::read_dir(folder).map_err(cannot)?;
     entries.map(|entry| Ok(entry.map_err(cannot)?.path())).collect()
+}
+
+/// Files of the system, such as `._epoch-1.npy`, hold no arrays.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// `epoch-1.ids.npy` holds the ids of `epoch-1.npy`, not activations.
@@ -77,7 +85,15 @@ mod tests {
     fn a_folder_stands_for_its_arrays_without_ids_and_other_files() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        for name in ["b/x-10.npy", "b/x-2.npz", "b/x-2.ids.npy", "b/log.csv", "c/a.txt"] {
+        for name in [
+            "b/x-10.npy",
+            "b/x-2.npz",
+            "b/x-2.ids.npy",
+            "b/._x-2.npz",
+            "b/log.csv",
+            "c/a.txt",
+            ".cache/x-1.npy",
+        ] {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();

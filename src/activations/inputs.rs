@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::examples::{Examples, IDS, Origin, sidecar_ids, to_ids};
 use super::order::numeric_order;
 use super::policy::Policy;
-use crate::array_file::{Array, NpyColumns, Values, read_arrays};
+use crate::array_file::{
+    Array, Member, NpyColumns, Values, printable, read_arrays, read_npz_any,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::similarity::{Columns, Dominance, MOST_FEATURES};
 
@@ -61,17 +63,28 @@ pub(crate) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
     if let Some(item) = stream(file, reading)? {
         return Ok(vec![item]);
     }
-    let mut arrays = read_arrays(file)?.0;
     let mut ids = sidecar_ids(file)?;
-    arrays.retain(|(name, array)| {
-        let is_ids = IDS.contains(&name.as_str());
-        if is_ids {
-            ids = to_ids(array);
+    let (mut arrays, mut others) = (vec![], vec![]);
+    for (name, member) in members(file)? {
+        match member {
+            member if IDS.contains(&name.as_str()) => ids = to_ids(member),
+            Member::Array(array) if !array.shape.is_empty() => arrays.push((name, array)),
+            // Text, objects and single numbers beside the activations.
+            Member::Array(_) => {
+                others.push(format!("`{}` is one number", printable(&name)))
+            }
+            Member::Texts(_) => others.push(format!("`{}` is text", printable(&name))),
+            Member::Other(what) => {
+                others.push(format!("`{}` is {what}", printable(&name)))
+            }
         }
-        !is_ids
-    });
+    }
     if arrays.is_empty() {
-        return Err(Error::data(file, "holds no arrays").expected("at least one"));
+        let found = match &others[..] {
+            [] => "holds no arrays".to_owned(),
+            others => format!("holds no arrays of activations: {}", others.join(", ")),
+        };
+        return Err(Error::data(file, found).expected("at least one"));
     }
     arrays.sort_by(|(a, _), (b, _)| numeric_order(a, b));
     let several = arrays.len() > 1;
@@ -83,6 +96,30 @@ pub(crate) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
         }
     }
     Ok(items)
+}
+
+/// The names of a file's arrays of activations, in its order.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn array_names(file: &Path) -> Result<Vec<String>> {
+    let is_activations = |name: &str, member: &Member| {
+        let is_array = matches!(member, Member::Array(array) if !array.shape.is_empty());
+        is_array && !IDS.contains(&name)
+    };
+    let mut members = members(file)?;
+    members.retain(|(name, member)| is_activations(name, member));
+    Ok(members.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The members of a file of any kind; of other files than `.npz` all are numbers.
+fn members(file: &Path) -> Result<Vec<(String, Member)>> {
+    let is_npz = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    if is_npz {
+        return read_npz_any(file);
+    }
+    let arrays = read_arrays(file)?.0.into_iter();
+    Ok(arrays.map(|(name, array)| (name, Member::Array(array))).collect())
 }
 
 /// A large f32 `.npy` file that can stay on disk.

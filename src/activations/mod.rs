@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 
-pub(crate) use examples::{Examples, IDS, check_examples};
+pub(crate) use examples::{Examples, check_examples};
 pub(crate) use files::{files, layer_folders};
-pub(crate) use inputs::{Features, Item, Reading, read};
+pub(crate) use inputs::{Features, Item, Reading, array_names, read};
 
 pub use comparison::Comparison;
 pub use findings::findings;

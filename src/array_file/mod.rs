@@ -16,9 +16,11 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 pub(crate) use element::{Element, read_error};
+pub(crate) use npy::{Member, read_npy_member};
 pub use npy::{npy_bytes, read_npy};
 pub use npy_columns::NpyColumns;
 pub use npz::{npz_bytes, read_npz, read_npz_member, read_npz_members};
+pub(crate) use npz::{open_zip, read_npz_any};
 pub use tensors::{read_safetensors, safetensors_bytes};
 
 /// The most axes an array may have, as in NumPy before version 2.

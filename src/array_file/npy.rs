@@ -19,15 +19,43 @@ const MAX_HEADER: usize = 10_000;
 /// What a header says.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
-    pub(super) element: Element,
+    pub(super) descr: Descr,
     pub(super) fortran_order: bool,
     pub(super) shape: Vec<usize>,
 }
 
+/// What the elements are.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Descr {
+    Numbers {
+        element: Element,
+        is_big_endian: bool,
+    },
+    /// Text of so many characters of four bytes, or of bytes.
+    Text {
+        width: usize,
+        is_wide: bool,
+        is_big_endian: bool,
+    },
+    /// Pickled objects, or a type that is not read.
+    Other(String),
+}
+
+/// An array of a file of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Member {
+    /// Numbers.
+    Array(Array),
+    /// Texts, in row-major order.
+    Texts(Vec<String>),
+    /// What is no data, such as pickled objects, in words.
+    Other(String),
+}
+
 /// Reads a `.npy` file; arrays in Fortran order are transposed to row-major order.
 ///
-/// Floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans are read, all
-/// little-endian.
+/// Floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans are read, in both orders of
+/// bytes. An unnamed type of two bytes (`V2`) is bfloat16, which NumPy writes so.
 ///
 /// # Errors
 /// If the file cannot be read, is not such a file, has another element type (pickled Python
@@ -37,6 +65,15 @@ pub fn read_npy(path: &Path) -> Result<Array> {
     read_from(&mut BufReader::new(file), length, path, "")
 }
 
+/// Reads a `.npy` file of numbers or of text.
+///
+/// # Errors
+/// As [`read_npy`]; objects and types that are not read are no error.
+pub(crate) fn read_npy_member(path: &Path) -> Result<Member> {
+    let (file, length) = open(path)?;
+    read_member(&mut BufReader::new(file), length, path, "")
+}
+
 /// Reads the `.npy` of `length` bytes in `reader`; errors begin with `path` and `place`.
 pub(super) fn read_from(
     reader: &mut dyn Read,
@@ -44,13 +81,89 @@ pub(super) fn read_from(
     path: &Path,
     place: &str,
 ) -> Result<Array> {
-    let (header, _) = checked_header(reader, length, path, place)?;
-    let shape = &header.shape;
-    let n = shape.iter().product();
-    let values =
-        header.element.read(n, reader).map_err(|error| read_error(path, place, error))?;
-    let values = if header.fortran_order { to_row_major(shape, &values) } else { values };
-    Ok(Array { shape: header.shape, values })
+    read_member(reader, length, path, place)?.into_array(path, place)
+}
+
+impl Member {
+    /// The numbers.
+    ///
+    /// # Errors
+    /// If it is of text or of objects.
+    pub(super) fn into_array(self, path: &Path, place: &str) -> Result<Array> {
+        let found = match self {
+            Self::Array(array) => return Ok(array),
+            Self::Texts(_) => "text".to_owned(),
+            Self::Other(what) => what,
+        };
+        let wrong = Error::data(path, format!("{place}has elements of {found}"));
+        Err(wrong.expected("numbers: f2, f4, f8, i1 to i8, u1 to u8 or b1"))
+    }
+}
+
+/// As [`read_from`], of whatever kind.
+pub(super) fn read_member(
+    reader: &mut dyn Read,
+    length: u64,
+    path: &Path,
+    place: &str,
+) -> Result<Member> {
+    let (Header { descr, fortran_order, shape }, _) =
+        checked_header(reader, length, path, place)?;
+    let n: usize = shape.iter().product();
+    let failed = |error| read_error(path, place, error);
+    match descr {
+        Descr::Other(what) => {
+            // To the end, where the checksum is compared.
+            std::io::copy(reader, &mut std::io::sink()).map_err(failed)?;
+            Ok(Member::Other(what))
+        }
+        Descr::Text { width, is_wide, is_big_endian } => {
+            let size = width * if is_wide { 4 } else { 1 };
+            let mut bytes = vec![0; n * size];
+            reader.read_exact(&mut bytes).map_err(failed)?;
+            let text = |at| text(&bytes[at * size..][..size], is_wide, is_big_endian);
+            Ok(Member::Texts((0..n).map(text).collect()))
+        }
+        Descr::Numbers { element, is_big_endian } => {
+            let size = element.size();
+            let values = if is_big_endian {
+                element.read(n, &mut Reversed { reader, size })
+            } else {
+                element.read(n, reader)
+            };
+            let values = values.map_err(failed)?;
+            let values =
+                if fortran_order { to_row_major(&shape, &values) } else { values };
+            Ok(Member::Array(Array { shape, values }))
+        }
+    }
+}
+
+/// A text of fixed width, without the zeros behind it.
+fn text(bytes: &[u8], is_wide: bool, is_big_endian: bool) -> String {
+    let text: String = if is_wide {
+        let of = if is_big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+        let codes = bytes.as_chunks::<4>().0.iter().map(|code| of(*code));
+        codes.map(|code| char::from_u32(code).unwrap_or('\u{fffd}')).collect()
+    } else {
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    text.trim_end_matches('\0').to_owned()
+}
+
+/// Elements of `size` bytes, each with its bytes in the other order.
+struct Reversed<'a> {
+    reader: &'a mut dyn Read,
+    size: usize,
+}
+
+impl Read for Reversed<'_> {
+    /// Fills whole elements: all readers ask for some.
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.reader.read_exact(bytes)?;
+        bytes.chunks_mut(self.size).for_each(<[u8]>::reverse);
+        Ok(bytes.len())
+    }
 }
 
 /// The header of a file and the number of bytes before the elements, which are as many as
@@ -69,10 +182,17 @@ fn checked_header(
     let wrong = |found: String| Error::data(path, format!("{place}{found}"));
     let (header, header_size) = read_header(reader, length, path, place)?;
     let shape = &header.shape;
-    let size = header
-        .element
-        .array_size(shape)
-        .ok_or_else(|| wrong(format!("has the impossible shape {}", show(shape))))?;
+    let size = match &header.descr {
+        Descr::Numbers { element, .. } => element.array_size(shape),
+        Descr::Text { width, is_wide, .. } => {
+            let lengths = shape.iter().try_fold(1_u64, |n, &l| n.checked_mul(l as u64));
+            let size = (*width as u64).checked_mul(if *is_wide { 4 } else { 1 });
+            lengths.zip(size).and_then(|(n, size)| n.checked_mul(size))
+        }
+        Descr::Other(_) => return Ok((header, header_size)),
+    };
+    let size =
+        size.ok_or_else(|| wrong(format!("has the impossible shape {}", show(shape))))?;
     if header_size + size != length {
         let found = format!("has {} bytes of elements", length - header_size);
         return Err(wrong(found)
@@ -132,13 +252,13 @@ type Fault = (String, &'static str);
 /// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
 fn parse(text: &[u8]) -> std::result::Result<Header, Fault> {
     let mut scanner = Scanner { rest: text };
-    let (mut element, mut fortran_order, mut shape) = (None, None, None);
+    let (mut descr, mut fortran_order, mut shape) = (None, None, None);
     scanner.expect(b'{', "a dictionary")?;
     while !scanner.accept(b'}') {
         let key = scanner.string("one of the keys descr, fortran_order, shape")?;
         scanner.expect(b':', "a colon after a key")?;
         let is_new = match key {
-            b"descr" => element.replace(scanner.element()?).is_none(),
+            b"descr" => descr.replace(scanner.descr()?).is_none(),
             b"fortran_order" => fortran_order.replace(scanner.boolean()?).is_none(),
             b"shape" => shape.replace(scanner.shape()?).is_none(),
             _ => false,
@@ -161,9 +281,9 @@ fn parse(text: &[u8]) -> std::result::Result<Header, Fault> {
             "spaces alone",
         ));
     }
-    match (element, fortran_order, shape) {
-        (Some(element), Some(fortran_order), Some(shape)) => {
-            Ok(Header { element, fortran_order, shape })
+    match (descr, fortran_order, shape) {
+        (Some(descr), Some(fortran_order), Some(shape)) => {
+            Ok(Header { descr, fortran_order, shape })
         }
         _ => Err(("too few entries".into(), "descr, fortran_order and shape")),
     }
@@ -222,34 +342,42 @@ impl<'a> Scanner<'a> {
         Ok(string)
     }
 
-    fn element(&mut self) -> std::result::Result<Element, Fault> {
+    fn descr(&mut self) -> std::result::Result<Descr, Fault> {
         let descr = self.string("a plain element type such as '<f4'")?;
-        Ok(match descr {
-            b"<f2" => Element::F16,
-            b"<f4" => Element::F32,
-            b"<f8" => Element::F64,
-            b"|i1" | b"<i1" => Element::I8,
-            b"<i2" => Element::I16,
-            b"<i4" => Element::I32,
-            b"<i8" => Element::I64,
-            b"|u1" | b"<u1" => Element::U8,
-            b"<u2" => Element::U16,
-            b"<u4" => Element::U32,
-            b"<u8" => Element::U64,
-            b"|b1" | b"<b1" => Element::Bool,
-            b"|O" | b"O" => {
-                return Err((
-                    "the element type object, which is pickled Python code".into(),
-                    "numbers; pickles are never read",
+        let (order, kind) = match descr {
+            [order @ (b'<' | b'>' | b'|' | b'='), kind @ ..] => (*order, kind),
+            kind => (b'|', kind),
+        };
+        let is_big_endian = order == b'>';
+        let element = match kind {
+            b"f2" => Element::F16,
+            b"f4" => Element::F32,
+            b"f8" => Element::F64,
+            b"i1" => Element::I8,
+            b"i2" => Element::I16,
+            b"i4" => Element::I32,
+            b"i8" => Element::I64,
+            b"u1" => Element::U8,
+            b"u2" => Element::U16,
+            b"u4" => Element::U32,
+            b"u8" => Element::U64,
+            b"b1" => Element::Bool,
+            // What NumPy calls ml_dtypes' bfloat16.
+            b"V2" | b"bfloat16" => Element::Bf16,
+            b"O" => {
+                return Ok(Descr::Other(
+                    "objects, which are pickled Python code and never read".into(),
                 ));
             }
-            _ => {
-                return Err((
-                    format!("the element type {}", ascii(descr)),
-                    "f2, f4, f8, i1 to i8, u1 to u8 or b1, little-endian",
-                ));
+            [unit @ (b'U' | b'S'), digits @ ..] => {
+                let width = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok());
+                let width = width.ok_or((ascii(descr), "a width behind U or S"))?;
+                let is_wide = *unit == b'U';
+                return Ok(Descr::Text { width, is_wide, is_big_endian });
             }
-        })
+            _ => return Ok(Descr::Other(format!("the type {}", ascii(descr)))),
+        };
+        Ok(Descr::Numbers { element, is_big_endian })
     }
 
     fn boolean(&mut self) -> std::result::Result<bool, Fault> {
@@ -407,8 +535,8 @@ mod tests {
     #[test]
     fn headers_of_other_writers_are_read() {
         let header = |text: &str| parse(text.as_bytes());
-        let expected =
-            Header { element: Element::I8, fortran_order: false, shape: vec![3, 4] };
+        let descr = Descr::Numbers { element: Element::I8, is_big_endian: false };
+        let expected = Header { descr, fortran_order: false, shape: vec![3, 4] };
         for text in [
             "{'descr': '|i1', 'fortran_order': False, 'shape': (3, 4), }   \n",
             "{\"shape\": (3L, 4L), \"fortran_order\": False, \"descr\": \"|i1\"}",
@@ -422,6 +550,47 @@ mod tests {
         );
     }
 
+    /// A file of these elements, and what is read of it.
+    fn member(descr: &str, n: usize, elements: &[u8]) -> Result<Member> {
+        let mut header = format!(
+            "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({n},), }}\n"
+        );
+        header.insert_str(header.len() - 1, &" ".repeat(128 - 10 - header.len()));
+        let bytes = [b"\x93NUMPY\x01\0\x76\0", header.as_bytes(), elements].concat();
+        read_member(&mut &bytes[..], bytes.len() as u64, "x.npy".as_ref(), "")
+    }
+
+    #[test]
+    fn both_orders_of_bytes_and_bfloat16_are_read() {
+        let array = |descr: &str, n: usize, elements: &[u8]| {
+            member(descr, n, elements).unwrap().into_array("x".as_ref(), "").unwrap()
+        };
+        let expected = Array::f32(&[2], vec![1.0, -2.5]);
+        let big = [1.0_f32, -2.5].map(f32::to_be_bytes).concat();
+        assert_eq!(array(">f4", 2, &big), expected);
+        assert_eq!(array(">i2", 1, &[1, 0]), Array::i64(&[1], vec![256]));
+        assert_eq!(array(">f8", 1, &1.5_f64.to_be_bytes()), Array::f64(&[1], vec![1.5]));
+        for descr in ["<V2", "|V2"] {
+            assert_eq!(array(descr, 2, &[0x80, 0x3f, 0x20, 0xc0]), expected, "{descr}");
+        }
+    }
+
+    #[test]
+    fn texts_are_read_and_objects_are_said() {
+        let wide: Vec<u8> =
+            "ab\0é\0\0".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+        let texts = |texts: [&str; 2]| Member::Texts(texts.map(str::to_owned).to_vec());
+        assert_eq!(member("<U3", 2, &wide).unwrap(), texts(["ab", "é"]));
+        assert_eq!(member("|S2", 2, b"xyz\0").unwrap(), texts(["xy", "z"]));
+        assert!(member("<U3", 2, &wide[1..]).is_err());
+        assert!(member("<U99999999999999999999", 2, &wide).is_err());
+        let object = member("|O", 2, b"pickle").unwrap();
+        let error = object.into_array("x.npy".as_ref(), "").unwrap_err().to_string();
+        assert!(error.contains("pickled Python code"), "{error}");
+        let complex = member("<c8", 1, &[0; 8]).unwrap();
+        assert_eq!(complex, Member::Other("the type `<c8`".into()));
+    }
+
     #[test]
     fn wrong_headers_say_what_was_found() {
         let fault = |text: &str| parse(text.as_bytes()).unwrap_err().0;
@@ -433,8 +602,6 @@ mod tests {
         assert_eq!(fault(&shape("(99999999999999999999,)")), "`99999999999999999999,)}`");
         assert_eq!(fault(&shape("[[[")), "`[[[}`");
         assert_eq!(fault(&shape(&format!("({})", "1,".repeat(33)))), "too many axes");
-        assert!(fault("{'descr': '|O', 'x': 1}").contains("object"));
-        assert!(fault("{'descr': '>f4', 'x': 1}").contains(">f4"));
         assert!(fault("{'descr': [('a', '<f4')]}").starts_with("`[('a'"));
         assert!(fault("{'descr': '<f4', 'descr': '<f4'}").contains("descr"));
         assert_eq!(fault("{'descr': '<f4'}"), "too few entries");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::element::Element;
-use super::npy::header_of;
+use super::npy::{Descr, header_of};
 use crate::error::Result;
 
 /// Rows that one thread reads with one open file.
@@ -33,7 +33,8 @@ impl NpyColumns {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let (header, offset) = header_of(path)?;
         let Some((&n, rest)) = header.shape.split_first() else { return Ok(None) };
-        let plain = header.element == Element::F32 && !header.fortran_order;
+        let f32s = Descr::Numbers { element: Element::F32, is_big_endian: false };
+        let plain = header.descr == f32s && !header.fortran_order;
         let p = rest.iter().product();
         Ok(plain.then(|| Self { path: path.to_owned(), offset, n, p }))
     }

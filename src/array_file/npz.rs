@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
+use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::element::read_error;
-use super::{Array, NamedArrays, npy, open, printable};
+use super::npy::{self, Member};
+use super::{Array, NamedArrays, open, printable};
 use crate::error::{Error, Result};
 
 /// Members beyond this are an attack, not a data set.
@@ -40,12 +43,29 @@ pub fn read_npz_members(
     path: &Path,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<NamedArrays> {
+    let mut arrays = NamedArrays::default();
+    for (name, member) in members(path, wanted)? {
+        let place = format!("member `{}` ", printable(&name));
+        arrays.push(name, member.into_array(path, &place)?);
+    }
+    Ok(arrays)
+}
+
+/// Reads all members of an `.npz` file, of text and of objects, too.
+///
+/// # Errors
+/// As [`read_npz`], but for members that are no numbers.
+pub(crate) fn read_npz_any(path: &Path) -> Result<Vec<(String, Member)>> {
+    members(path, |_| true)
+}
+
+fn members(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Member)>> {
     let (file, length) = open(path)?;
-    let mut archive = ZipArchive::new(BufReader::new(file))
+    let mut archive = open_zip(file)
         .map_err(|error| damaged(path, &error).expected("the output of numpy.savez"))?;
     check(&mut archive, length, path)?;
     let mut names = BTreeSet::new();
-    let mut arrays = NamedArrays::default();
+    let mut found = vec![];
     for member in 0..archive.len() {
         // A name that cannot be read is an error of that member.
         if let Some(Ok(name)) = archive.name_for_index(member)
@@ -53,13 +73,13 @@ pub fn read_npz_members(
         {
             continue;
         }
-        let (name, array) = read_member(&mut archive, member, path)?;
+        let (name, member) = read_member(&mut archive, member, path)?;
         if !names.insert(name.clone()) {
             return Err(twice(path, &name));
         }
-        arrays.push(name, array);
+        found.push((name, member));
     }
-    Ok(arrays)
+    Ok(found)
 }
 
 /// Reads one member of an `.npz` file; `None` if there is none of that name. Only its own bytes
@@ -69,13 +89,27 @@ pub fn read_npz_members(
 /// As [`read_npz`].
 pub fn read_npz_member(path: &Path, name: &str) -> Result<Option<Array>> {
     let (file, length) = open(path)?;
-    let mut archive = ZipArchive::new(BufReader::new(file))
+    let mut archive = open_zip(file)
         .map_err(|error| damaged(path, &error).expected("the output of numpy.savez"))?;
     check(&mut archive, length, path)?;
     let Some(member) = archive.index_for_name(&format!("{name}.npy")) else {
         return Ok(None);
     };
-    Ok(Some(read_member(&mut archive, member, path)?.1))
+    let place = format!("member `{}` ", printable(name));
+    Ok(Some(read_member(&mut archive, member, path)?.1.into_array(path, &place)?))
+}
+
+/// Opens an archive that begins where its file does.
+///
+/// Where that is not said, the zip crate looks for the directory where it would end at the last
+/// record. But `torch.save` writes records of zip64 (76 bytes) between the two, and where the
+/// second entry begins 76 bytes behind the first (a name of 30 bytes) it takes that for the
+/// directory's start and every position for 76 bytes too small.
+pub(crate) fn open_zip(
+    file: File,
+) -> std::result::Result<ZipArchive<BufReader<File>>, ZipError> {
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    ZipArchive::with_config(config, BufReader::new(file))
 }
 
 /// Checks the archive's directory: nothing is unpacked before.
@@ -115,12 +149,12 @@ fn read_member(
     archive: &mut ZipArchive<BufReader<File>>,
     member: usize,
     path: &Path,
-) -> Result<(String, Array)> {
+) -> Result<(String, Member)> {
     let mut file = archive.by_index(member).map_err(|error| damaged(path, &error))?;
     let name = file.name().map_err(|error| damaged(path, &error))?.into_owned();
     let place = format!("member `{}` ", printable(&name));
     let size = file.size();
-    let array = npy::read_from(&mut file, size, path, &place)?;
+    let array = npy::read_member(&mut file, size, path, &place)?;
     // The checksum is compared when the member's end is reached.
     let rest = file.read(&mut [0]).map_err(|error| read_error(path, &place, error))?;
     if rest != 0 {
@@ -138,7 +172,7 @@ fn twice(path: &Path, name: &str) -> Error {
         .fix("write it again with numpy.savez")
 }
 
-fn damaged(path: &Path, error: &zip::result::ZipError) -> Error {
+fn damaged(path: &Path, error: &ZipError) -> Error {
     Error::data(path, format!("is not a readable zip archive ({error})"))
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::Beside;
+use super::folder;
 use super::names::NameMap;
 use super::survey::{Fitting, Source, read_fitting, survey};
-use super::time::Time;
+use super::time::{self, Time};
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, steps_per_epoch};
@@ -76,7 +78,8 @@ impl Checkpoints {
         let names = options.names.as_deref().map(NameMap::read).transpose()?;
         let found = survey(&options.source(names.as_ref()), (&net, &experiment.net))?;
         let per_epoch = steps_per_epoch(data.noisy.len(), experiment.train.batch_size);
-        let found = in_order(found, per_epoch)?;
+        let mut found = in_order(found, per_epoch)?;
+        compare_epochs(&mut found, per_epoch, experiment.train.batch_size);
         let experiment = options.experiment(&records(&found, per_epoch))?;
         let analysis = &experiment.analysis;
         represent::layers(&net, &analysis.layers, analysis.tokens)?;
@@ -140,8 +143,8 @@ impl Timed {
 
     fn imported_file(&self) -> ImportedFile {
         let Fitting { path, sha256, .. } = &self.fitting;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        ImportedFile { file: name.into_owned(), step: self.step, sha256: sha256.clone() }
+        let (file, sha256) = (folder::shown(path), sha256.clone());
+        ImportedFile { file, step: self.step, sha256 }
     }
 }
 
@@ -172,7 +175,37 @@ fn check_epoch(epoch: Option<f64>) -> Result<()> {
     }
 }
 
-/// The checkpoints with their steps, rising.
+/// Says where the checkpoints have other steps in an epoch than the settings give: epochs are
+/// then those of the settings.
+fn compare_epochs(found: &mut [Timed], per_epoch: u64, batch_size: usize) {
+    for Timed { step, fitting } in found {
+        let by_step = matches!(fitting.time, Time::Step(_));
+        if !by_step || *step == 0 {
+            continue;
+        }
+        let Beside { batch_size: own, .. } = fitting.beside;
+        let says = match (own, fitting.beside.steps_per_epoch()) {
+            (Some(own), _) if own != batch_size as u64 => {
+                format!("a batch size of {own}, train.batch_size is {batch_size}")
+            }
+            (_, Some(theirs)) if (theirs - per_epoch as f64).abs() > 0.5 => {
+                let theirs = (theirs * 100.0).round() / 100.0;
+                format!(
+                    "{theirs} steps in an epoch, data.n_train and train.batch_size \
+                         give {per_epoch}"
+                )
+            }
+            _ => continue,
+        };
+        fitting.notes.push(format!(
+            "epochs are counted from steps, {per_epoch} each; but the checkpoints say {says}: \
+             set both as they were in that training"
+        ));
+    }
+}
+
+/// The checkpoints with their steps, rising. Of two of one step that which is the best or the
+/// last by its name is left out.
 fn in_order(found: Vec<Fitting>, per_epoch: u64) -> Result<Vec<Timed>> {
     let step = |time| match time {
         Time::Step(step) => step,
@@ -182,7 +215,17 @@ fn in_order(found: Vec<Fitting>, per_epoch: u64) -> Result<Vec<Timed>> {
         .into_iter()
         .map(|fitting| Timed { step: step(fitting.time), fitting })
         .collect();
-    all.sort_by_key(|one| one.step);
+    let is_chosen = |one: &Timed| time::is_chosen(&one.fitting.path);
+    all.sort_by_key(|one| (one.step, is_chosen(one)));
+    all.dedup_by(|one, kept| {
+        let is_copy = one.step == kept.step && is_chosen(one);
+        if is_copy {
+            let (name, step) = (one.fitting.path.display(), one.step);
+            let note = format!("`{name}` is of step {step}, as another, and left out");
+            kept.fitting.notes.push(note);
+        }
+        is_copy
+    });
     for pair in all.windows(2) {
         let [one, two] = pair else { continue };
         if one.step == two.step {
@@ -215,7 +258,8 @@ mod tests {
     use super::*;
 
     fn fitting(path: &str, time: Time) -> Fitting {
-        Fitting { path: path.into(), time, sha256: String::new(), notes: vec![] }
+        let beside = Beside::default();
+        Fitting { path: path.into(), time, beside, sha256: String::new(), notes: vec![] }
     }
 
     #[test]
@@ -230,6 +274,25 @@ mod tests {
         let same = fitting("c", Time::Epoch(1.0));
         let error = in_order(vec![early, same], 10).unwrap_err().to_string();
         assert!(error.starts_with("a is of step 10, as is c"), "{error}");
+        let best = fitting("best.pt", Time::Step(10));
+        let found = in_order(vec![best, fitting("z", Time::Step(10))], 10).unwrap();
+        assert_eq!((found.len(), found[0].fitting.path.to_str()), (1, Some("z")));
+    }
+
+    #[test]
+    fn another_number_of_steps_in_an_epoch_is_said() {
+        let notes = |beside: Beside| {
+            let fitting = Fitting { beside, ..fitting("a", Time::Step(100)) };
+            let mut found = [Timed { step: 100, fitting }];
+            compare_epochs(&mut found, 10, 32);
+            found[0].fitting.notes.concat()
+        };
+        let beside = Beside { epoch: Some(10.0), step: Some(100), ..Beside::default() };
+        assert_eq!(notes(beside), "");
+        let other = notes(Beside { epoch: Some(4.0), ..beside });
+        assert!(other.contains("25 steps in an epoch"), "{other}");
+        let size = notes(Beside { batch_size: Some(8), ..beside });
+        assert!(size.contains("a batch size of 8, train.batch_size is 32"), "{size}");
     }
 
     #[test]

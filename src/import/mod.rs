@@ -8,7 +8,9 @@
 mod activations;
 mod checkpoint;
 mod checkpoints;
+mod folder;
 mod names;
+mod one_file;
 mod pickle;
 mod survey;
 mod time;
@@ -16,8 +18,9 @@ mod torch_file;
 mod tree;
 
 pub use activations::{ActivationOptions, ImportedActivations, import_activations};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Beside, Checkpoint};
 pub use checkpoints::{CheckpointOptions, Checkpoints, Import, Timed};
 pub use names::NameMap;
-pub use survey::{Fitting, Source, read_checkpoint, read_fitting, survey};
+pub use one_file::read_checkpoint;
+pub use survey::{Fitting, Source, read_fitting, survey};
 pub use time::Time;

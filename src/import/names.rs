@@ -12,7 +12,8 @@ use crate::net::{Net, NetConfig, Parameter, Role};
 const TABLES: &str = include_str!("names.toml");
 
 /// What `DataParallel`, `torch.compile` and common wrappers put before every name.
-const PREFIXES: [&str; 4] = ["module.", "_orig_mod.", "model.", "net."];
+const PREFIXES: [&str; 6] =
+    ["module.", "_orig_mod.", "model.", "net.", "backbone.", "network."];
 
 /// Names that a message lists.
 const SHOWN: usize = 8;
@@ -45,8 +46,10 @@ impl NameMap {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::io(path, "cannot be read", error))?;
         let wrong = |found: String| {
-            Error::usage(path.display().to_string(), found)
-                .expected("lines such as \"backbone.*\" = \"*\", as many * on each side")
+            Error::usage(path.display().to_string(), found).expected(
+                "lines such as \"backbone.*\" = \"*\", as many * on each side, or \
+                     \"criterion.*\" = \"\" for what is to be left out",
+            )
         };
         let table: toml::Table = text
             .parse()
@@ -58,7 +61,8 @@ impl NameMap {
         let mut rules = vec![];
         for (theirs, ours) in table {
             let ours = ours.as_str().ok_or_else(|| format!("`{theirs}` is no text"))?;
-            if theirs.matches('*').count() != ours.matches('*').count() {
+            let is_dropped = ours.is_empty();
+            if !is_dropped && theirs.matches('*').count() != ours.matches('*').count() {
                 return Err(format!("`{theirs}` = `{ours}` have different numbers of *"));
             }
             rules.push((theirs.clone(), ours.to_owned()));
@@ -78,6 +82,12 @@ impl NameMap {
             maps.push(Self::from_table(code, table).expect("names.toml has patterns"));
         }
         maps
+    }
+
+    /// Whether a name is to be left out.
+    fn drops(&self, name: &str) -> bool {
+        let mut dropped = self.rules.iter().filter(|(_, ours)| ours.is_empty());
+        dropped.any(|(theirs, _)| captures(theirs, name, &mut vec![]))
     }
 
     fn apply(&self, name: &str) -> String {
@@ -125,15 +135,15 @@ pub(super) fn fit(
 ) -> Result<Fitted> {
     let mut notes = vec![];
     let parameters = net.parameters();
-    let weights = strip(weights, &parameters, &mut notes);
     let maps = own.map_or_else(|| NameMap::of(config), |map| vec![map.clone()]);
-    let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
-    let hits = |map: &&NameMap| {
-        weights.names().filter(|name| known.contains(&*map.apply(name))).count()
-    };
+    let mut weights = weights;
+    own.into_iter().for_each(|map| drop_named(&mut weights, map, &mut notes));
+    let mut weights = strip(weights, &parameters, &maps, &mut notes);
+    own.into_iter().for_each(|map| drop_named(&mut weights, map, &mut notes));
     // Of equals the first: no map where none is better.
-    let map = maps.iter().rev().max_by_key(hits).expect("one or more maps");
-    if !map.name.is_empty() {
+    let map = maps.iter().rev().max_by_key(|map| hits(map, weights.names(), &parameters));
+    let map = map.expect("one or more maps");
+    if map.rules.iter().any(|(_, ours)| !ours.is_empty()) {
         notes.push(format!("names of {} were mapped onto ours", map.name));
     }
     let mut named = BTreeMap::new();
@@ -149,25 +159,101 @@ pub(super) fn fit(
     Ok(Fitted { weights, notes })
 }
 
-/// Takes away prefixes that all names have and none of the net's has.
+/// How many names are a parameter's once they are mapped.
+fn hits<'n>(
+    map: &NameMap,
+    names: impl Iterator<Item = &'n str>,
+    parameters: &[Parameter],
+) -> usize {
+    let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+    names.filter(|name| known.contains(&*map.apply(name))).count()
+}
+
+/// Leaves out what a user's map says.
+fn drop_named(weights: &mut NamedArrays, map: &NameMap, notes: &mut Vec<String>) {
+    let before = weights.0.len();
+    weights.0.retain(|(name, _)| !map.drops(name));
+    if weights.0.len() < before {
+        let n = before - weights.0.len();
+        notes.push(format!("{n} tensors are left out, as {} says", map.name));
+    }
+}
+
+/// Takes away prefixes that none of the net's names has: those of wrappers that all names have,
+/// then the one behind which most of the net's names are.
 fn strip(
     mut weights: NamedArrays,
     parameters: &[Parameter],
+    maps: &[NameMap],
     notes: &mut Vec<String>,
 ) -> NamedArrays {
     // A counter that wrappers of averages add has no prefix.
     weights.0.retain(|(name, array)| name != "n_averaged" || !array.shape.is_empty());
-    loop {
-        let is_common = |prefix: &&&str| {
-            !weights.0.is_empty()
-                && weights.names().all(|name| name.starts_with(**prefix))
-                && !parameters.iter().any(|p| p.name.starts_with(**prefix))
-        };
-        let Some(prefix) = PREFIXES.iter().find(is_common) else { return weights };
-        for (name, _) in &mut weights.0 {
-            name.drain(..prefix.len());
-        }
+    let is_theirs = |prefix: &str| !parameters.iter().any(|p| p.name.starts_with(prefix));
+    let is_common = |weights: &NamedArrays, prefix: &str| {
+        !weights.0.is_empty() && weights.names().all(|name| name.starts_with(prefix))
+    };
+    while let Some(prefix) =
+        PREFIXES.iter().find(|p| is_common(&weights, p) && is_theirs(p))
+    {
+        take_away(&mut weights, prefix);
         notes.push(format!("the prefix `{prefix}` was taken from all names"));
+    }
+    if let Some(prefix) =
+        hidden_prefix(&weights, parameters, maps).filter(|p| is_theirs(p))
+    {
+        let n = take_away(&mut weights, &prefix);
+        let all = if n == weights.0.len() { "all".into() } else { format!("{n}") };
+        let prefix = printable(&prefix);
+        notes.push(format!("the prefix `{prefix}` was taken from {all} names"));
+    }
+    weights
+}
+
+/// Takes a prefix from the names that have it; gives their number.
+fn take_away(weights: &mut NamedArrays, prefix: &str) -> usize {
+    let mut n = 0;
+    for (name, _) in weights.0.iter_mut().filter(|(name, _)| name.starts_with(prefix)) {
+        name.drain(..prefix.len());
+        n += 1;
+    }
+    n
+}
+
+/// The prefix, to a dot, behind which the most parameters of the net are, if that are more than
+/// without; none where two prefixes hide as many.
+fn hidden_prefix(
+    weights: &NamedArrays,
+    parameters: &[Parameter],
+    maps: &[NameMap],
+) -> Option<String> {
+    let most = |names: &[&str]| {
+        let of_map = maps.iter().map(|map| hits(map, names.iter().copied(), parameters));
+        of_map.max().unwrap_or(0)
+    };
+    let first = &parameters.first()?.name;
+    let is_first = |rest: &str| maps.iter().any(|map| map.apply(rest) == *first);
+    let mut found = BTreeSet::new();
+    // Enough to find it in: hostile files have many names and parts.
+    for name in weights.names().filter(|name| name.len() < 300).take(2000) {
+        let dots = name.rmatch_indices('.').take(8).map(|(at, _)| at + 1);
+        found.extend(dots.filter(|at| is_first(&name[*at..])).map(|at| &name[..at]));
+    }
+    let mut scored: Vec<(usize, &str)> = found
+        .into_iter()
+        .take(8)
+        .map(|prefix| {
+            let behind: Vec<&str> =
+                weights.names().filter_map(|name| name.strip_prefix(prefix)).collect();
+            (most(&behind), prefix)
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.cmp(&a.0));
+    let without = most(&weights.names().collect::<Vec<_>>());
+    match scored[..] {
+        [(best, _), (other, _), ..] if best == other => None,
+        [(best, prefix), ..] if best > without => Some(prefix.to_owned()),
+        _ => None,
     }
 }
 
@@ -258,30 +344,24 @@ fn refuse(path: &Path, found: &[String], config: &NetConfig) -> Error {
         .fix(advice(found, config))
 }
 
-/// What can be done about a checkpoint of a known code that none of our nets fits.
+/// What can be done about a checkpoint that does not fit: what the net's own file says, or what
+/// holds for all.
 fn advice(found: &[String], config: &NetConfig) -> &'static str {
     let any = |part: &str| found.iter().any(|line| line.contains(part));
-    let is_vit = matches!(config, NetConfig::Vit(_));
-    if matches!(config, NetConfig::Resnet18 { .. })
-        && any("`bn1.weight` is unexpected")
-        && !any("`layer1.0.bn1.weight` is missing")
-    {
-        "a BatchNorm behind the stem is of a post-activation ResNet: --net resnet18-post \
-         or --net resnet-cifar"
-    } else if !is_vit && any("`layer1.0.conv3.weight` is unexpected") {
-        "its blocks are bottlenecks (ResNet-50 and deeper), which no net here has: save its \
-         activations and import these with --activations"
-    } else if !is_vit && any("`conv1.weight`") && any("×7×7, expected") {
-        "it has a 7×7 stem; ours is 3×3, as small images need it (conv1 = Conv2d(c, w, 3, \
-         padding=1, bias=False), maxpool = Identity()). Else import its activations with \
-         --activations"
-    } else if is_vit && (any("qkv.bias") || any("in_proj_bias")) {
-        "timm's and torchvision's ViTs have a bias of queries, keys and values: add \
-         net.qkv_bias=true (and net.norm_eps=1e-6, which is theirs, too)"
-    } else if is_vit && (any("`cls_token` is missing") || any("`fc_norm.weight`")) {
-        "our ViT has a class token and reads it, or the mean with it, before its last norm: \
-         a net that reads the patches alone is another one. Import its activations with \
-         --activations"
+    let is_quantized =
+        ["fake_quant", "activation_post_process", "_packed_params", ".zero_point"]
+            .into_iter()
+            .any(any);
+    let of_loss =
+        ["`criterion.", "`loss.", "`loss_fn.", "`metric", "`train_acc", "`val_acc"];
+    if is_quantized {
+        "it comes from quantization-aware training, which no net here supports: import its \
+         activations with --activations"
+    } else if let Some(advice) = config.advice(&any) {
+        advice
+    } else if of_loss.into_iter().any(any) {
+        "what is no part of the net is left out by a line \"criterion.*\" = \"\" in a table of \
+         names: --names FILE.toml"
     } else {
         "check --net and its net.… settings, or give a table of names with --names"
     }

@@ -3,7 +3,8 @@
 //!
 //! A pickle is a program for a stack machine, and Python's machine can be told to call any
 //! function. This one knows the opcodes that `torch.save` writes and a closed list of names
-//! ([`Global`]); everything else is an error, so no input can run, read or write anything.
+//! ([`Global`]). Any other name is opaque: what calling it would give is an object of which only
+//! the name is known, so no input can run, read or write anything.
 //! Objects lie in lists and refer to each other by position: no cycle or depth of nesting
 //! costs recursion, and every opcode adds at most one value.
 
@@ -38,6 +39,10 @@ pub(super) enum Value<'a> {
     List(usize),
     Dict(usize),
     Global(Global),
+    /// A class or function that is not on the list; a position in [`Unpickled::classes`].
+    Class(usize),
+    /// What is made by one.
+    Object(usize),
     Storage(usize),
     Tensor(usize),
 }
@@ -46,8 +51,12 @@ pub(super) enum Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     OrderedDict,
+    /// A dictionary that makes its missing values.
+    DefaultDict,
     RebuildTensor,
     RebuildParameter,
+    /// A tensor of a class of its own.
+    RebuildFromType,
     Storage(StorageType),
 }
 
@@ -93,6 +102,8 @@ pub(super) struct Unpickled<'a> {
     pub(super) dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub(super) storages: Vec<StorageRef<'a>>,
     pub(super) tensors: Vec<TensorRef>,
+    /// Names that are not on the list, such as `argparse.Namespace`.
+    pub(super) classes: Vec<String>,
     /// Bytes that were read.
     pub(super) length: usize,
 }
@@ -110,8 +121,8 @@ pub(super) struct Place<'a> {
 /// Interprets the pickle at the start of `bytes`.
 ///
 /// # Errors
-/// If it is malformed, too large, or uses an opcode or a name that is not on the lists; the
-/// message names the byte and the opcode.
+/// If it is malformed, too large, or uses an opcode that is not on the list; the message names
+/// the byte and the opcode.
 pub(super) fn unpickle<'a>(bytes: &'a [u8], place: Place<'_>) -> Result<Unpickled<'a>> {
     let mut machine = Machine {
         bytes,
@@ -123,12 +134,14 @@ pub(super) fn unpickle<'a>(bytes: &'a [u8], place: Place<'_>) -> Result<Unpickle
         memo: vec![],
         made: 0,
         storage_of: BTreeMap::new(),
+        class_of: BTreeMap::new(),
         out: Unpickled {
             root: Value::None,
             lists: vec![],
             dicts: vec![],
             storages: vec![],
             tensors: vec![],
+            classes: vec![],
             length: 0,
         },
     };
@@ -150,6 +163,8 @@ struct Machine<'a, 'p> {
     made: usize,
     /// Positions of the storages by key.
     storage_of: BTreeMap<&'a str, usize>,
+    /// Positions of the opaque names.
+    class_of: BTreeMap<(&'a str, &'a str), usize>,
     out: Unpickled<'a>,
 }
 
@@ -201,7 +216,7 @@ impl<'a> Machine<'a, '_> {
             b'0' => drop(self.pop()?),
             b'1' => drop(self.take_marked()?),
             b'q' | b'r' | 0x94 => self.memoize(code)?,
-            b'a' | b'e' => self.append(code == b'e')?,
+            b'a' | b'e' | 0x90 => self.append(code != b'a')?,
             b's' | b'u' => self.set_items(code == b'u')?,
             b'b' => self.build()?,
             _ => return Ok(false),
@@ -221,13 +236,15 @@ impl<'a> Machine<'a, '_> {
             0x8a => self.long()?,
             b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
             0x8c | b'X' | 0x8d | b'U' | b'T' => self.text(code)?,
-            b'C' | b'B' | 0x8e => {
+            b'C' | b'B' | 0x8e | 0x96 => {
                 self.counted(code)?;
                 Value::Other
             }
             b')' | b't' | 0x85 | 0x86 | 0x87 => self.tuple(code)?,
-            b']' | b'l' => {
-                let items = if code == b'l' { self.take_marked()? } else { vec![] };
+            // A set, which nothing here needs, is a list of its items.
+            b']' | b'l' | 0x8f | 0x91 => {
+                let is_empty = matches!(code, b']' | 0x8f);
+                let items = if is_empty { vec![] } else { self.take_marked()? };
                 self.out.lists.push(items);
                 Value::List(self.out.lists.len() - 1)
             }
@@ -246,18 +263,17 @@ impl<'a> Machine<'a, '_> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.global(module, name)?
+                self.global(module, name)
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (module, name) {
-                    (Value::Text(module), Value::Text(name)) => {
-                        self.global(module, name)?
-                    }
+                    (Value::Text(module), Value::Text(name)) => self.global(module, name),
                     _ => return Err(self.refuse("names no name")),
                 }
             }
             b'R' => self.reduce()?,
+            0x81 | 0x92 | b'o' | b'i' => self.new_object(code)?,
             b'Q' => self.persistent()?,
             _ => return Err(self.refuse("is not an opcode that tensors need")),
         })
@@ -313,6 +329,7 @@ impl<'a> Machine<'a, '_> {
                 self.out.lists[*list].extend(items);
                 Ok(())
             }
+            Some(Value::Object(_)) => Ok(()),
             _ => Err(self.refuse("finds no list")),
         }
     }
@@ -338,6 +355,7 @@ impl<'a> Machine<'a, '_> {
                 self.out.dicts[*dict].extend(pairs);
                 Ok(())
             }
+            Some(Value::Object(_)) => Ok(()),
             _ => Err(self.refuse("finds no dict")),
         }
     }
@@ -364,11 +382,12 @@ impl<'a> Machine<'a, '_> {
         Ok(Value::Tuple(self.out.lists.len() - 1))
     }
 
-    /// Attributes of an `OrderedDict` (`_metadata`: versions of modules) are passed over.
+    /// Attributes of an `OrderedDict` (`_metadata`: versions of modules), a parameter and an
+    /// opaque object are passed over.
     fn build(&mut self) -> Result<()> {
         self.pop()?;
         match self.stack.last() {
-            Some(Value::Dict(_)) => Ok(()),
+            Some(Value::Dict(_) | Value::Object(_) | Value::Tensor(_)) => Ok(()),
             _ => Err(self.refuse("sets the state of an object")),
         }
     }

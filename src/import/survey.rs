@@ -1,21 +1,17 @@
 //! The checkpoints of a run: found, read and checked against the net.
 
 use std::fs;
-use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Beside, Checkpoint};
+use super::folder::{self, Candidate};
 use super::names::{self, NameMap};
-use super::time::{self, Time};
-use super::torch_file;
-use crate::array_file::{NamedArrays, open, printable, read_safetensors};
+use super::time::{self, Named, Time};
+use crate::array_file::{NamedArrays, printable};
 use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig};
-
-/// The files that may be checkpoints, by extension.
-const EXTENSIONS: [&str; 6] = ["safetensors", "pt", "pth", "th", "bin", "ckpt"];
 
 /// How to read a run's checkpoints.
 #[derive(Debug)]
@@ -33,123 +29,100 @@ pub struct Source<'a> {
 /// A checkpoint that fits the net.
 #[derive(Debug, Clone)]
 pub struct Fitting {
-    /// Its file.
+    /// Its file, or the index of its files.
     pub path: PathBuf,
     /// When it was saved.
     pub time: Time,
-    /// SHA-256 of the file, in hexadecimal.
+    /// What it says of that itself.
+    pub beside: Beside,
+    /// SHA-256 of the file, or of its files one after the other, in hexadecimal.
     pub sha256: String,
     /// What was done to its names.
     pub notes: Vec<String>,
 }
 
-/// Reads the tensors of a file, told apart by what it begins with; `key` names the dictionary of
-/// tensors where it has several.
-///
-/// # Errors
-/// If it is no `.safetensors` and no file of `torch.save`, is damaged, holds more than names and
-/// tensors, or more than its length allows.
-pub fn read_checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
-    let cannot = |error| Error::io(path, "cannot be read", error);
-    let (mut file, _) = open(path)?;
-    let mut head = vec![];
-    file.by_ref().take(15).read_to_end(&mut head).map_err(cannot)?;
-    file.rewind().map_err(cannot)?;
-    if extension(path).as_deref() == Some("safetensors") {
-        let weights = read_safetensors(path)?;
-        return Ok(Checkpoint { weights, key: String::new(), epoch: None, step: None });
-    }
-    if head.starts_with(&torch_file::ZIP) {
-        return torch_file::read_zip(file, path, key);
-    }
-    if head == torch_file::LEGACY {
-        return torch_file::read_legacy(file, path, key);
-    }
-    let begin: Vec<String> =
-        head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Err(Error::data(path, format!("begins with the bytes {}", begin.join(" ")))
-        .expected(
-            "a file of torch.save (zip, or the format before it) or a .safetensors file",
-        )
-        .fix("save the weights with torch.save(model.state_dict(), \"epoch-1.pt\")"))
-}
-
 /// Reads one checkpoint as `net` needs it; gives notes on what was done to its names.
 ///
 /// # Errors
-/// As [`read_checkpoint`], or if a name or shape does not fit.
+/// As [`read_checkpoint`](super::read_checkpoint), or if a name or shape does not fit.
 pub fn read_fitting(
     path: &Path,
     source: &Source<'_>,
     (net, config): (&Net, &NetConfig),
 ) -> Result<(NamedArrays, Vec<String>)> {
-    let checkpoint = read_checkpoint(path, source.key)?;
+    let checkpoint = folder::read(path, source.key)?;
     let fitted = names::fit(checkpoint.weights, net, config, source.names, path)?;
     Ok((fitted.weights, fitted.notes))
 }
 
 /// Finds the checkpoints of a run and checks all of them against the net; writes nothing.
 ///
+/// A file that is the best or the last by its name and says no time is left out where others
+/// say theirs.
+///
 /// # Errors
 /// If there are none, one cannot be read or does not fit, or one does not say when it was saved.
 pub fn survey(source: &Source<'_>, net: (&Net, &NetConfig)) -> Result<Vec<Fitting>> {
-    let files = files(source.path)?;
+    let candidates = folder::candidates(source.path)?;
+    let names: Vec<PathBuf> = candidates.iter().map(|one| one.named.clone()).collect();
     let from_names = match source.epoch {
-        Some(epoch) if files.len() == 1 => vec![Some(Time::Epoch(epoch))],
+        Some(epoch) if names.len() == 1 => {
+            vec![Some(Named { time: Time::Epoch(epoch), is_said: true })]
+        }
         Some(_) => {
             return Err(Error::usage(
                 "`--epoch`",
-                format!("is for {} files", files.len()),
+                format!("is for {} files", names.len()),
             )
             .expected("one file"));
         }
-        None => time::from_names(&files)?,
+        None => time::from_names(&names)?,
     };
-    let mut out = vec![];
-    for (path, from_name) in files.into_iter().zip(from_names) {
-        let bytes = fs::read(&path).map_err(|e| Error::io(&path, "cannot be read", e))?;
-        let sum = Sha256::digest(&bytes);
-        drop(bytes);
-        let checkpoint = read_checkpoint(&path, source.key)?;
-        let time = time::of(&path, from_name, &checkpoint)?;
-        let mut notes = vec![];
-        if !checkpoint.key.is_empty() {
-            notes.push(format!(
-                "the tensors are those of `{}`",
-                printable(&checkpoint.key)
-            ));
+    let (mut out, mut left_out) = (vec![], vec![]);
+    for (candidate, named) in candidates.into_iter().zip(from_names) {
+        let checkpoint = folder::read(&candidate.path, source.key)?;
+        match time::of(&candidate.named, named, &checkpoint.beside) {
+            Some(time) => out.push(fitting(candidate, checkpoint, time, source, net)?),
+            None => left_out.push(candidate.named),
         }
-        let (net, config) = net;
-        let fitted = names::fit(checkpoint.weights, net, config, source.names, &path)?;
-        notes.extend(fitted.notes);
-        let sha256 = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        out.push(Fitting { path, time, sha256, notes });
+    }
+    if let Some(file) = left_out.iter().find(|f| out.is_empty() || !time::is_chosen(f)) {
+        return Err(time::unsaid(file));
+    }
+    if let Some(first) = out.first_mut() {
+        first.notes.extend(left_out.iter().map(|file| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            format!(
+                "`{}` does not say when it was saved and is left out",
+                printable(&name)
+            )
+        }));
     }
     Ok(out)
 }
 
-/// The checkpoints in a folder, in the order of their names; or the one file.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+/// A checkpoint that is checked against the net.
+fn fitting(
+    candidate: Candidate,
+    checkpoint: Checkpoint,
+    (time, of_time): (Time, Option<String>),
+    source: &Source<'_>,
+    (net, config): (&Net, &NetConfig),
+) -> Result<Fitting> {
+    let path = candidate.path;
+    let mut sum = Sha256::new();
+    for file in folder::files(&path)? {
+        let bytes = fs::read(&file).map_err(|e| Error::io(&file, "cannot be read", e))?;
+        sum.update(&bytes);
     }
-    let cannot = |error| Error::io(path, "cannot be read", error);
-    let mut files = vec![];
-    for entry in fs::read_dir(path).map_err(cannot)? {
-        let file = entry.map_err(cannot)?.path();
-        let known = extension(&file).is_some_and(|e| EXTENSIONS.contains(&&*e));
-        if known && !file.is_dir() {
-            files.push(file);
-        }
+    let Checkpoint { weights, key, beside, notes: of_reading } = checkpoint;
+    let mut notes: Vec<String> = of_time.into_iter().collect();
+    if !key.is_empty() {
+        notes.push(format!("the tensors are those of `{}`", printable(&key)));
     }
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::data(path, "holds no checkpoint")
-            .expected(format!("files with the extensions {}", EXTENSIONS.join(", "))));
-    }
-    Ok(files)
-}
-
-fn extension(path: &Path) -> Option<String> {
-    path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase())
+    notes.extend(of_reading);
+    let fitted = names::fit(weights, net, config, source.names, &path)?;
+    notes.extend(fitted.notes);
+    let sha256 = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Fitting { path, time, beside, sha256, notes })
 }

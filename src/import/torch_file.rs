@@ -11,7 +11,9 @@ use zip::{CompressionMethod, ZipArchive};
 use super::checkpoint::Checkpoint;
 use super::pickle::{Place, StorageType, TensorRef, Unpickled, unpickle};
 use super::tree::{Found, find};
-use crate::array_file::{Array, Element, NamedArrays, Values, printable, read_error};
+use crate::array_file::{
+    Array, Element, NamedArrays, Values, open_zip, printable, read_error,
+};
 use crate::error::{Error, Result};
 
 /// What a file of the zip format begins with.
@@ -38,7 +40,7 @@ pub(super) fn read_zip(file: File, path: &Path, key: Option<&str>) -> Result<Che
             .fix("copy or save the file again")
     };
     let length = file.metadata().map_err(|e| Error::io(path, "cannot be read", e))?.len();
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    let mut archive = open_zip(file).map_err(damaged)?;
     let prefix = check_members(&mut archive, path)?;
     check_byte_order(&mut archive, &prefix, path)?;
     let name = format!("{prefix}data.pkl");
@@ -320,12 +322,13 @@ fn checkpoint(
     storages: &BTreeMap<usize, Values>,
 ) -> Checkpoint {
     let mut weights = NamedArrays::default();
-    for (name, tensor) in found.tensors {
-        let tensor = &pickle.tensors[tensor];
+    for (name, tensor) in &found.tensors {
+        let tensor = &pickle.tensors[*tensor];
         let values = gather(tensor, &storages[&tensor.storage]);
-        weights.push(name, Array { shape: tensor.shape.clone(), values });
+        weights.push(*name, Array { shape: tensor.shape.clone(), values });
     }
-    Checkpoint { weights, key: found.key, epoch: found.epoch, step: found.step }
+    let Found { key, beside, notes, .. } = found;
+    Checkpoint { weights, key, beside, notes }
 }
 
 fn gather(tensor: &TensorRef, storage: &Values) -> Values {

@@ -36,8 +36,32 @@ pub(super) trait Architecture {
         8
     }
 
+    /// What can be done about weights that do not fit it, where they are of a code that is
+    /// known; `any` says whether one line of what was found has a text.
+    fn advice(&self, any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+        advice_on_torchvision(any)
+    }
+
     /// The net for images that suit it.
     fn build(&self, input: Shape, n_classes: usize) -> Net;
+}
+
+/// What can be done about torchvision's ResNets, which no convolutional net here is.
+pub(super) fn advice_on_torchvision(any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    if any("`layer1.0.conv3.weight` is unexpected") {
+        Some(
+            "its blocks are bottlenecks (ResNet-50 and deeper), which no net here has: save its \
+             activations and import these with --activations",
+        )
+    } else if any("`conv1.weight`") && any("×7×7, expected") {
+        Some(
+            "it has a 7×7 stem; ours is 3×3, as small images need it (conv1 = Conv2d(c, w, 3, \
+             padding=1, bias=False), maxpool = Identity()). Else import its activations with \
+             --activations",
+        )
+    } else {
+        None
+    }
 }
 
 /// The error of images that do not suit a net.

@@ -69,6 +69,11 @@ macro_rules! nets {
                 match self { $(Self::$Kind(net) => net.check_input(input),)+ }
             }
 
+            /// What can be done about weights that do not fit.
+            pub(crate) fn advice(&self, any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+                match self { $(Self::$Kind(net) => net.advice(any),)+ }
+            }
+
             fn some_side(&self) -> usize {
                 match self { $(Self::$Kind(net) => net.some_side(),)+ }
             }

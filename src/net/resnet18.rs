@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, advice_on_torchvision};
 use super::builder::Builder;
 use super::node::{Net, Op, Shape};
 use crate::setting::Fallback::Required;
@@ -25,6 +25,14 @@ impl Architecture for Resnet18 {
 
     fn describe(&self) -> String {
         format!("ResNet18 of width {}", self.width)
+    }
+
+    fn advice(&self, any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+        let is_post =
+            any("`bn1.weight` is unexpected") && !any("`layer1.0.bn1.weight` is missing");
+        let post = "a BatchNorm behind the stem is of a post-activation ResNet: --net \
+                    resnet18-post or --net resnet-cifar";
+        if is_post { Some(post) } else { advice_on_torchvision(any) }
     }
 
     fn build(&self, input: Shape, n_classes: usize) -> Net {

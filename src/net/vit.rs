@@ -100,6 +100,23 @@ impl Architecture for VitConfig {
         8_usize.next_multiple_of(self.patch)
     }
 
+    fn advice(&self, any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+        if any("qkv.bias") || any("in_proj_bias") {
+            Some(
+                "timm's and torchvision's ViTs have a bias of queries, keys and values: add \
+                 net.qkv_bias=true (and net.norm_eps=1e-6, which is theirs, too)",
+            )
+        } else if any("`cls_token` is missing") || any("`fc_norm.weight`") {
+            Some(
+                "our ViT has a class token and reads it, or the mean with it, before its last \
+                 norm: a net that reads the patches alone is another one. Import its \
+                 activations with --activations",
+            )
+        } else {
+            None
+        }
+    }
+
     fn build(&self, input: Shape, n_classes: usize) -> Net {
         build(self, input, n_classes)
     }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::activations::{self, IDS, Item, Reading};
-use crate::array_file::read_arrays;
+use crate::activations::{self, Item, Reading};
 use crate::error::{Error, Result};
+use crate::import::time;
 use crate::run_dir::check_name;
 
 /// The saved activations of a training.
@@ -47,8 +47,7 @@ impl Layout {
             return Err(Error::data(directory, found).expected(expected));
         }
         let layers: Vec<String> = if is_flat {
-            let arrays = read_arrays(&epochs[0].files[0])?;
-            arrays.names().filter(|name| !IDS.contains(name)).map(str::to_owned).collect()
+            activations::array_names(&epochs[0].files[0])?
         } else {
             folders.iter().map(|folder| activations::name(folder)).collect()
         };
@@ -99,26 +98,20 @@ impl Layout {
 fn epochs(places: &[PathBuf]) -> Result<Vec<Epoch>> {
     let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
     for place in places {
-        for file in activations::files(std::slice::from_ref(place))? {
-            let epoch = epoch_of(&file)?;
+        let files = activations::files(std::slice::from_ref(place))?;
+        for (file, time) in files.iter().zip(time::from_names(&files)?) {
+            // Without a training set to count epochs by, a step is a point of the axis.
+            let epoch = time.map(|named| named.time.number()).ok_or_else(|| {
+                Error::data(file, "has no epoch in its name")
+                    .expected("a name such as epoch-12.npy")
+            })?;
             // Numbers from 0 on are ordered as their bits are.
             let entry =
                 epochs.entry(epoch.to_bits()).or_insert(Epoch { epoch, files: vec![] });
-            entry.files.push(file);
+            entry.files.push(file.clone());
         }
     }
     Ok(epochs.into_values().collect())
-}
-
-/// The number behind the last `-` or `_` of a file's name.
-fn epoch_of(file: &Path) -> Result<f64> {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let number = stem.rsplit(['-', '_']).next().unwrap_or_default();
-    let epoch = number.parse().ok().filter(|epoch: &f64| epoch.is_finite());
-    epoch.filter(|epoch| *epoch >= 0.0).map(|epoch| epoch + 0.0).ok_or_else(|| {
-        Error::data(file, "has no epoch in its name")
-            .expected("a name such as epoch-12.npy")
-    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ impl<'a> Machine<'a, '_> {
         let at = start + self.op;
         let opcode = opcode_name(code);
         Error::data(path, format!("{inside}byte {at}: {opcode} {found}"))
-            .expected("a state_dict: names and tensors, no other objects")
+            .expected("a pickle as torch.save writes it, of a state_dict")
             .fix(
                 "save it alone: torch.save(model.state_dict(), \"epoch-1.pt\"), or \
                  safetensors.torch.save_file(model.state_dict(), \"epoch-1.safetensors\")",
@@ -49,7 +49,7 @@ impl<'a> Machine<'a, '_> {
     pub(super) fn counted(&mut self, code: u8) -> Result<&'a [u8]> {
         let length = match code {
             0x8c | b'U' | b'C' => self.array::<1>()?[0].into(),
-            0x8d | 0x8e => u64::from_le_bytes(self.array()?),
+            0x8d | 0x8e | 0x96 => u64::from_le_bytes(self.array()?),
             _ => u32::from_le_bytes(self.array()?).into(),
         };
         self.slice(usize::try_from(length).unwrap_or(usize::MAX))

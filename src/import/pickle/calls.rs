@@ -7,21 +7,62 @@ use crate::error::Result;
 const MAX_AXES: usize = 32;
 
 impl<'a> Machine<'a, '_> {
-    pub(super) fn global(&self, module: &str, name: &str) -> Result<Value<'a>> {
+    /// The value of a name: one of the list, or an opaque one.
+    pub(super) fn global(&mut self, module: &'a str, name: &'a str) -> Value<'a> {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Some(Global::OrderedDict),
+            ("collections", "defaultdict") => Some(Global::DefaultDict),
             // Before version 0.4 without the two last arguments, which are passed over.
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => {
                 Some(Global::RebuildTensor)
             }
-            ("torch._utils", "_rebuild_parameter") => Some(Global::RebuildParameter),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                Some(Global::RebuildParameter)
+            }
+            ("torch._tensor", "_rebuild_from_type_v2") => Some(Global::RebuildFromType),
             ("torch", name) => StorageType::of(name).map(Global::Storage),
             _ => None,
         };
-        known.map(Value::Global).ok_or_else(|| {
-            let [module, name] = [module, name].map(crate::array_file::printable);
-            self.refuse(&format!("names `{module}.{name}`, which is never run"))
-        })
+        known.map_or_else(|| self.class(module, name), Value::Global)
+    }
+
+    fn class(&mut self, module: &'a str, name: &'a str) -> Value<'a> {
+        let next = self.out.classes.len();
+        let index = *self.class_of.entry((module, name)).or_insert(next);
+        if index == next {
+            self.out.classes.push(format!("{module}.{name}"));
+        }
+        Value::Class(index)
+    }
+
+    /// What a class and arguments that are on the stack would make.
+    pub(super) fn new_object(&mut self, code: u8) -> Result<Value<'a>> {
+        let class = match code {
+            b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.take_marked()?;
+                self.global(module, name)
+            }
+            b'o' => {
+                let marked = self.take_marked()?;
+                let first = marked.first().copied();
+                first.ok_or_else(|| self.refuse("finds no class"))?
+            }
+            _ => {
+                if code == 0x92 {
+                    self.pop()?;
+                }
+                self.arguments()?;
+                self.pop()?
+            }
+        };
+        match class {
+            Value::Class(class) => Ok(Value::Object(class)),
+            Value::Global(Global::OrderedDict | Global::DefaultDict) => {
+                Ok(self.new_dict(vec![]))
+            }
+            _ => Err(self.refuse("makes an object of no class")),
+        }
     }
 
     pub(super) fn arguments(&mut self) -> Result<Vec<Value<'a>>> {
@@ -34,25 +75,46 @@ impl<'a> Machine<'a, '_> {
     pub(super) fn reduce(&mut self) -> Result<Value<'a>> {
         let arguments = self.arguments()?;
         match (self.pop()?, &arguments[..]) {
-            (Value::Global(Global::OrderedDict), []) => Ok(self.new_dict(vec![])),
+            (Value::Global(Global::OrderedDict), [])
+            | (Value::Global(Global::DefaultDict), _) => Ok(self.new_dict(vec![])),
+            (Value::Class(class), _) => Ok(Value::Object(class)),
+            // A method of an object, or what a function has given.
+            (Value::Object(of), _) => Ok(Value::Object(of)),
+            (
+                Value::Global(Global::RebuildParameter),
+                [object @ Value::Object(_), ..],
+            ) => Ok(*object),
+            (
+                Value::Global(Global::RebuildFromType),
+                &[Value::Global(Global::RebuildTensor), _, Value::Tuple(inner), ..],
+            ) => {
+                let inner = self.out.lists[inner].clone();
+                self.rebuild(&inner)
+            }
             (
                 Value::Global(Global::RebuildParameter),
                 [tensor @ Value::Tensor(_), ..],
             ) => Ok(*tensor),
-            (
-                Value::Global(Global::RebuildTensor),
-                &[
-                    Value::Storage(storage),
-                    Value::Int(offset),
-                    Value::Tuple(shape),
-                    Value::Tuple(strides),
-                    ..,
-                ],
-            ) => self.tensor(storage, offset, [shape, strides]),
+            (Value::Global(Global::RebuildTensor), _) => self.rebuild(&arguments),
             (Value::Global(known), _) => {
                 Err(self.refuse(&format!("calls {known:?} with other arguments")))
             }
             _ => Err(self.refuse("calls what is no function")),
+        }
+    }
+
+    /// The tensor that the arguments of `_rebuild_tensor_v2` describe.
+    fn rebuild(&mut self, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+        match *arguments {
+            [
+                Value::Storage(storage),
+                Value::Int(offset),
+                Value::Tuple(shape),
+                Value::Tuple(strides),
+                ..,
+            ] => self.tensor(storage, offset, [shape, strides]),
+            [object @ Value::Object(_), ..] => Ok(object),
+            _ => Err(self.refuse("calls RebuildTensor with other arguments")),
         }
     }
 
@@ -108,6 +170,10 @@ impl<'a> Machine<'a, '_> {
     /// be none.
     pub(super) fn persistent(&mut self) -> Result<Value<'a>> {
         let id = self.arguments()?;
+        // Elements of a type that no net here has.
+        if let [Value::Text("storage"), Value::Class(class), ..] = id[..] {
+            return Ok(Value::Object(class));
+        }
         let (&[
             Value::Text("storage"),
             Value::Global(Global::Storage(of)),

@@ -1,6 +1,8 @@
 //! Checkpoints of other programs as runs: names, times, both formats of torch.save, and a
 //! published ResNet-20 with its accuracy.
 
+mod trainers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

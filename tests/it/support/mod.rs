@@ -6,3 +6,4 @@ pub(crate) mod runs;
 pub(crate) mod shared;
 pub(crate) mod similarity;
 pub(crate) mod time;
+pub(crate) mod torch;
