@@ -32,6 +32,7 @@ fn data(shape: Shape) -> Data {
         std: vec![0.25; shape.channels],
         name: "bench".into(),
         sha256: String::new(),
+        notes: vec![],
         train,
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Chosen {
     pub(super) class_names: Vec<String>,
     pub(super) name: String,
     pub(super) sha256: String,
+    /// What there is to be said of the files.
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads and chooses.
@@ -61,6 +63,7 @@ pub(super) fn choose(config: &DataConfig) -> Result<Chosen> {
         class_names: stored.class_names,
         name: stored.name,
         sha256,
+        notes: stored.notes,
     })
 }
 
@@ -148,6 +151,7 @@ fn choose_of_pool(config: &DataConfig, set: &Set, all: &ImageSet) -> Result<Chos
         class_names: class_names(set),
         name: set.title.into(),
         sha256: checksum(&[all]),
+        notes: vec![],
     })
 }
 

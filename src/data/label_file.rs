@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sets::directories::data_directories;
-use crate::array_file::read_arrays;
+use crate::array_file::{Member, NamedArrays, read_arrays, read_npz_any};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::IN_DATA_DIRECTORY;
 
@@ -76,7 +76,7 @@ fn choose(path: &Path, what: &str, names: &[&str], name: Option<&str>) -> Result
 }
 
 fn from_arrays(path: &Path, name: Option<&str>) -> Result<Vec<i64>> {
-    let arrays = read_arrays(path)?;
+    let arrays = arrays(path)?;
     let names: Vec<&str> = arrays.names().collect();
     let at = choose(path, "arrays", &names, name)?;
     let (name, array) = &arrays.0[at];
@@ -84,10 +84,27 @@ fn from_arrays(path: &Path, name: Option<&str>) -> Result<Vec<i64>> {
         Error::data(path, format!("array `{}` {found}", name.escape_debug()))
             .expected("integers of shape [n]")
     };
-    if array.shape.len() != 1 {
+    if !matches!(array.shape[..], [_] | [_, 1]) {
         return Err(wrong(format!("has shape {:?}", array.shape)));
     }
     array.to_i64().ok_or_else(|| wrong("holds fractions".into()))
+}
+
+/// The arrays of a file; text, objects and single numbers beside them are left out.
+fn arrays(path: &Path) -> Result<NamedArrays> {
+    let is_npz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    if !is_npz {
+        return read_arrays(path);
+    }
+    let mut arrays = NamedArrays::default();
+    for (name, member) in read_npz_any(path)? {
+        if let Member::Array(array) = member
+            && !array.shape.is_empty()
+        {
+            arrays.push(name, array);
+        }
+    }
+    Ok(arrays)
 }
 
 /// A column of a table with a header, or a file of one number a line.

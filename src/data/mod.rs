@@ -73,6 +73,8 @@ pub struct Data {
     pub name: String,
     /// SHA-256 of pixels and labels of the whole data set as stored, in hexadecimal.
     pub sha256: String,
+    /// What there is to be said of the files, such as classes without an image.
+    pub notes: Vec<String>,
 }
 
 impl Data {
@@ -135,6 +137,7 @@ impl Data {
             noisy_test,
             name: chosen.name,
             sha256: chosen.sha256,
+            notes: chosen.notes,
         })
     }
 

@@ -27,6 +27,7 @@ pub fn record_imported(
 ) -> Result<()> {
     let plan = Plan::new(experiment, data, None);
     record_start(run, data, &plan)?;
+    data.notes.iter().for_each(|note| observer.note(note));
     let net = experiment.net.build(data.train.shape, data.n_classes);
     let mut records = Records::open(run, &plan, None)?;
     let mut evaluator = Evaluator::new(experiment, data);

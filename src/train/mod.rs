@@ -86,6 +86,7 @@ pub fn train(
         return Ok(outcome);
     }
     run.set_status(Status::Training)?;
+    data.notes.iter().for_each(|note| observer.note(note));
     let result = train_from(saved.as_ref(), experiment, data, run, &plan, observer);
     match &result {
         Ok(()) => run.set_status(Status::Trained)?,

@@ -57,8 +57,21 @@ pub(in crate::data) fn load(path: &Path, size: Option<usize>) -> Result<Stored> 
             .fix("bring them to one size with `data.size`"));
     }
     let side = size.filter(|_| odd.is_some());
+    let notes = empty_folders(&train, &classes);
     let set = |set| image_set(set, channels, side);
-    Ok(Stored::complete(set(train), set(test), classes, "image folder"))
+    let stored = Stored::complete(set(train), set(test), classes, "image folder");
+    Ok(Stored { notes, ..stored })
+}
+
+/// Says which classes have no picture to train on.
+fn empty_folders(train: &[Labelled], classes: &[String]) -> Vec<String> {
+    let is_empty =
+        |class: &usize| !train.iter().any(|(.., own)| usize::from(*own) == *class);
+    let note = |class: usize| {
+        let name = classes[class].escape_debug();
+        format!("the folder `train/{name}` holds no picture: class {class} has none")
+    };
+    (0..classes.len()).filter(is_empty).map(note).collect()
 }
 
 /// A file, its picture and its class.

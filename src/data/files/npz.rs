@@ -2,16 +2,37 @@
 //! `test_images` and `test_labels`; images u8 or f32 `[n, channels, height, width]`, labels
 //! of any integer type from 0 to 255.
 
+use std::cell::RefCell;
 use std::path::Path;
 
-use crate::array_file::{Array, NamedArrays, Values, read_npz};
+use crate::array_file::{Array, NamedArrays, Values, read_npz_members};
 use crate::data::{ImageSet, Pixels};
 use crate::error::{Error, Result};
 use crate::net::Shape;
 
+/// No picture has more channels, and none fewer pixels in a row.
+const MOST_CHANNELS: usize = 4;
+
+/// The members that are read; others may be of any kind.
+const MEMBERS: [&str; 4] = ["train_images", "train_labels", "test_images", "test_labels"];
+
 /// The training and the test set of a file.
 pub(in crate::data) fn load(path: &Path) -> Result<(ImageSet, ImageSet)> {
-    let mut members = read_npz(path)?;
+    let names = RefCell::new(vec![]);
+    let is_wanted = |name: &str| {
+        names.borrow_mut().push(name.to_owned());
+        MEMBERS.contains(&name)
+    };
+    let mut members = read_npz_members(path, is_wanted)?;
+    let names = names.into_inner();
+    if let Some(missing) =
+        MEMBERS.iter().find(|name| !names.iter().any(|own| own == *name))
+    {
+        let left = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        return Err(Error::data(path, format!("has no member `{missing}`"))
+            .expected(MEMBERS.join(", "))
+            .fix(format!("it holds {left}")));
+    }
     let train = image_set(path, &mut members, "train")?;
     let test = image_set(path, &mut members, "test")?;
     if train.shape != test.shape {
@@ -38,6 +59,15 @@ fn image_set(path: &Path, members: &mut NamedArrays, set: &str) -> Result<ImageS
             .expected("[n, channels, height, width]")
             .fix("gray images of shape [n, h, w]: images.reshape(n, 1, h, w)"));
     };
+    if channels > MOST_CHANNELS && width <= MOST_CHANNELS {
+        let found = format!(
+            "has shape {:?}, which is [n, height, width, channels]",
+            images.shape
+        );
+        return Err(wrong(path, &name, found)
+            .expected("[n, channels, height, width]")
+            .fix("save images.transpose(0, 3, 1, 2)"));
+    }
     let shape = Shape { channels, height, width };
     if n == 0 || shape.size() == 0 {
         return Err(wrong(path, &name, format!("has shape {:?}", images.shape))
@@ -53,11 +83,7 @@ fn take(path: &Path, members: &mut NamedArrays, name: &str) -> Result<Array> {
     if let Some(position) = members.0.iter().position(|(member, _)| member == name) {
         return Ok(members.0.swap_remove(position).1);
     }
-    let names: Vec<&str> = members.0.iter().map(|(name, _)| name.as_str()).collect();
-    let left = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    Err(Error::data(path, format!("has no member `{name}`"))
-        .expected("train_images, train_labels, test_images and test_labels")
-        .fix(format!("besides those it holds {left}")))
+    Err(Error::data(path, format!("has no member `{name}`")).expected(MEMBERS.join(", ")))
 }
 
 fn pixels(path: &Path, name: &str, size: usize, values: Values) -> Result<Pixels> {
@@ -77,7 +103,7 @@ fn pixels(path: &Path, name: &str, size: usize, values: Values) -> Result<Pixels
 }
 
 fn label_bytes(path: &Path, name: &str, n: usize, labels: Array) -> Result<Vec<u8>> {
-    if labels.shape != [n] {
+    if labels.shape != [n] && labels.shape != [n, 1] {
         return Err(wrong(path, name, format!("has shape {:?}", labels.shape))
             .expected(format!("[{n}], one label an image")));
     }
@@ -143,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_labels_and_other_members_do_not_matter() {
+        let mut members = members();
+        members[1].1 = Array::i64(&[3, 1], vec![0, 4, 1]);
+        members.push(("seed".into(), Array::i64(&[], vec![7])));
+        assert_eq!(load_members(members).unwrap().0.labels, [0, 4, 1]);
+    }
+
+    #[test]
     fn floats_pass_unchanged() {
         let mut members = members();
         let values: Vec<f32> = (0..3 * 128).map(|i| i as f32 / 7.0 - 3.0).collect();
@@ -163,6 +197,12 @@ mod tests {
             (0, image(&[3, 8, 8]), "has shape [3, 8, 8]; expected [n, channels"),
             (0, image(&[0, 1, 8, 8]), "expected at least one image"),
             (0, Array::f64(&[1, 1, 8, 8], vec![0.0; 64]), "has shape [3]; expected [1]"),
+            (
+                0,
+                image(&[3, 8, 8, 2]),
+                "[n, height, width, channels]; expected [n, channels, height, width]; save \
+                 images.transpose(0, 3, 1, 2)",
+            ),
             (2, image(&[2, 1, 8, 8]), "[2, 8, 8] and test images of shape [1, 8, 8]"),
             (2, Array::f64(&[2, 2, 8, 8], vec![0.0; 256]), "is f64; expected u8 or f32"),
             (1, Array::i64(&[2], vec![0, 1]), "has shape [2]; expected [3], one label"),

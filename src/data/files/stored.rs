@@ -20,6 +20,8 @@ pub(in crate::data) struct Stored {
     pub(in crate::data) class_names: Vec<String>,
     /// What it is, such as "CIFAR-10 (JPEG)".
     pub(in crate::data) name: String,
+    /// What there is to be said of it.
+    pub(in crate::data) notes: Vec<String>,
 }
 
 impl Stored {
@@ -38,7 +40,37 @@ impl Stored {
             n_positions: n,
             class_names,
             name: name.into(),
+            notes: vec![],
         }
+    }
+
+    /// Says which classes, up to the largest label, have no training image.
+    pub(in crate::data) fn with_notes_on_labels(mut self) -> Self {
+        let labels = self.train.labels.iter().chain(&self.test.labels);
+        let n = labels.max().map_or(0, |label| usize::from(*label) + 1);
+        let is_missing = |class: &usize| {
+            !self.train.labels.iter().any(|label| usize::from(*label) == *class)
+        };
+        let missing: Vec<usize> = (0..n).filter(is_missing).collect();
+        let note = match missing[..] {
+            [] => return self,
+            [0] => format!(
+                "labels begin at 1: class 0 has no training image, and the net {n} outputs; \
+                 labels from 0 on leave none over"
+            ),
+            _ => {
+                let shown: Vec<String> =
+                    missing.iter().take(8).map(usize::to_string).collect();
+                let more = if missing.len() > 8 { " …" } else { "" };
+                format!(
+                    "labels are sparse: {} of {n} classes have no training image ({}{more})",
+                    missing.len(),
+                    shown.join(" ")
+                )
+            }
+        };
+        self.notes.push(note);
+        self
     }
 
     /// Itself, if training and test images, which lie at `place`, have one shape.

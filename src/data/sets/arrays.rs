@@ -17,7 +17,8 @@ pub(in crate::data) const SET: Set = Set {
         holds: "yours, [n, channels, height, width]",
         load: |path, _| {
             let (train, test) = npz::load(path)?;
-            Ok(Stored::complete(train, test, vec![], SET.title))
+            let stored = Stored::complete(train, test, vec![], SET.title);
+            Ok(stored.with_notes_on_labels())
         },
     }),
 };

@@ -156,19 +156,45 @@ impl Known {
     }
 }
 
-/// The training and the test files of Hugging Face's naming, in order.
+/// Where Hugging Face's repositories have their files.
+const PARQUET_FOLDERS: [&str; 4] = ["", "data", "plain_text", "default"];
+/// The names of test images, the likeliest first.
+const TEST_NAMES: [&str; 2] = ["test", "val"];
+
+/// The training and the test files of Hugging Face's naming, in order: `train-00000-of-00001`
+/// beside `test-…` or `validation-…`, or numbered files in folders of these names.
 pub(in crate::data) fn parquet_files(folder: &Path) -> Option<[Vec<PathBuf>; 2]> {
-    let inner = ["", "data", "plain_text"].map(|name| folder.join(name));
+    let inner = PARQUET_FOLDERS.map(|name| folder.join(name));
     inner.iter().find_map(|folder| {
         let files = files_in(folder);
-        let named = |starts: &[&str]| -> Vec<PathBuf> {
-            let wanted =
-                |f: &&PathBuf| starts.iter().any(|start| is_named(f, start, ".parquet"));
-            files.iter().filter(wanted).cloned().collect()
+        let named = |start: &str| -> Vec<PathBuf> {
+            let mut named: Vec<PathBuf> = files
+                .iter()
+                .filter(|file| is_named(file, start, ".parquet"))
+                .cloned()
+                .collect();
+            if named.is_empty() {
+                named = numbered(folder, start);
+            }
+            named
         };
-        let sets = [named(&["train"]), named(&["test", "val"])];
+        let test = TEST_NAMES.into_iter().map(named).find(|files| !files.is_empty());
+        let sets = [named("train"), test?];
         sets.iter().all(|set| !set.is_empty()).then_some(sets)
     })
+}
+
+/// The files of the first folder whose name begins so, such as `train/0000.parquet`.
+fn numbered(folder: &Path, start: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && is_named(path, start, ""))
+        .collect();
+    folders.sort();
+    let mut files = folders.first().map_or_else(Vec::new, |folder| files_in(folder));
+    files.retain(|file| is_named(file, "", ".parquet") && !is_named(file, ".", ""));
+    files
 }
 
 fn is_named(file: &Path, start: &str, end: &str) -> bool {

@@ -18,10 +18,13 @@ pub(in crate::data) const SET: Set = Set {
         holds: "yours, JPEG or PNG",
         load: |path, _| {
             let [train, test] = parquet_files(path).ok_or_else(|| {
-                Error::data(path, "does not hold a data set")
-                    .expected("train*.parquet and test*.parquet (or validation*.parquet)")
+                Error::data(path, "does not hold a data set").expected(
+                    "train*.parquet and test*.parquet (or validation*.parquet), or \
+                         train/*.parquet and test/*.parquet, there or in data/",
+                )
             })?;
-            parquet::load_pair(&train, &test, SET.title)?.of_one_shape(path)
+            let stored = parquet::load_pair(&train, &test, SET.title)?;
+            Ok(stored.of_one_shape(path)?.with_notes_on_labels())
         },
     }),
 };

@@ -43,7 +43,8 @@ fn oracle(name: &str) -> PathBuf {
 /// tests/oracles/parquet/make.py: what pyarrow and Pillow read from the same files.
 #[test]
 fn parquet_files_hold_what_pyarrow_and_pillow_read() {
-    for (name, largest) in [("png", 0), ("gzip", 0), ("jpeg", 8), ("plain", 8)] {
+    let sets = [("png", 0), ("gzip", 0), ("float", 0), ("jpeg", 8), ("plain", 8)];
+    for (name, largest) in sets {
         let data = load("parquet", &oracle(name), &[]).unwrap();
         let expected = read_npz(&oracle(name).join("expected.npz")).unwrap();
         for (set, part) in [(&data.train, "train"), (&data.test, "test")] {
@@ -66,6 +67,67 @@ fn parquet_files_hold_what_pyarrow_and_pillow_read() {
         assert_eq!(data.class_names[3], "class 3");
         assert_eq!(data.name.contains("JPEG"), largest > 0, "{}", data.name);
     }
+}
+
+#[test]
+fn parquet_files_lie_as_the_hub_lays_them() {
+    let expected = load("parquet", &oracle("png"), &[]).unwrap();
+    let [train, other, test] =
+        ["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"]
+            .map(|name| oracle("png").join(format!("{name}.parquet")));
+    for [first, second, third] in [
+        ["data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet"],
+        ["train/0000.parquet", "train/0001.parquet", "test/0000.parquet"],
+        [
+            "default/train/0.parquet",
+            "default/train/1.parquet",
+            "default/validation/0.parquet",
+        ],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (from, to) in [(&train, first), (&other, second), (&test, third)] {
+            let to = folder.path().join(to);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(from, &to).unwrap();
+            let hidden = format!("._{}", to.file_name().unwrap().display());
+            fs::write(to.with_file_name(hidden), "not a table").unwrap();
+        }
+        let found = load("parquet", folder.path(), &[]).unwrap();
+        assert_eq!(found.sha256, expected.sha256, "{first}");
+    }
+}
+
+#[test]
+fn pages_that_are_not_read_are_named() {
+    for (name, said) in
+        [("lz4", "compressed with LZ4"), ("brotli", "compressed with Brotli")]
+    {
+        refused("parquet", &oracle(name), said);
+    }
+}
+
+/// What is said of an `.npz` whose training labels are these.
+fn notes(labels: [u8; 10]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = arrays(folder.path());
+    let mut members = read_npz(&path).unwrap();
+    members.0[1].1 = Array::u8(&[10, 1], labels.to_vec());
+    fs::write(&path, npz_bytes(&members)).unwrap();
+    load("arrays", &path, &[]).unwrap().notes.concat()
+}
+
+#[test]
+fn classes_without_an_image_are_said() {
+    assert_eq!(notes([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]), "");
+    let from_one = notes([1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
+    assert!(from_one.contains("labels begin at 1"), "{from_one}");
+    let sparse = notes([0, 9, 0, 9, 0, 9, 0, 9, 4, 4]);
+    assert!(sparse.contains("7 of 10 classes have no training image (1 2 3"), "{sparse}");
+    let folder = image_folder();
+    fs::create_dir(folder.path().join("train/bee")).unwrap();
+    let data = load("folder", folder.path(), &[]).unwrap();
+    let said = "the folder `train/bee` holds no picture: class 1 has none";
+    assert_eq!((data.notes.concat().as_str(), data.n_classes), (said, 3));
 }
 
 #[test]

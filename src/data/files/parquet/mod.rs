@@ -252,12 +252,7 @@ fn leaves(metadata: &Value<'_>) -> std::result::Result<Vec<Column>, String> {
             open.push((name, levels, repeated, n_children));
             continue;
         }
-        let physical = match element.integer(1) {
-            Some(1) => Some(Physical::Int32),
-            Some(2) => Some(Physical::Int64),
-            Some(6) => Some(Physical::ByteArray),
-            _ => None,
-        };
+        let physical = element.integer(1).and_then(Physical::of);
         if let Some(physical) =
             physical.filter(|_| !repeated && (is_top || is_bytes_of_top))
         {

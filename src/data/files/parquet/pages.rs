@@ -19,7 +19,44 @@ const FREE_SIZE: usize = 16 << 20;
 pub(super) enum Physical {
     Int32,
     Int64,
+    /// Floats, of which whole numbers are classes.
+    Float,
+    Double,
     ByteArray,
+}
+
+impl Physical {
+    /// The type of a number in the metadata, if it is one that is read.
+    pub(super) fn of(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Int32),
+            2 => Some(Self::Int64),
+            4 => Some(Self::Float),
+            5 => Some(Self::Double),
+            6 => Some(Self::ByteArray),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a number.
+    fn width(self) -> usize {
+        if matches!(self, Self::Int32 | Self::Float) { 4 } else { 8 }
+    }
+
+    /// The number in its bytes.
+    fn number(self, bytes: &[u8]) -> Result<i64, String> {
+        let mut wide = [0; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        let low = u64::from_le_bytes(wide);
+        let value = match self {
+            Self::Int32 => return Ok(i64::from(low as u32 as i32)),
+            Self::Float => f64::from(f32::from_bits(low as u32)),
+            Self::Double => f64::from_bits(low),
+            Self::Int64 | Self::ByteArray => return Ok(low as i64),
+        };
+        let is_whole = value.fract() == 0.0 && value.abs() < 1e9;
+        is_whole.then_some(value as i64).ok_or_else(|| format!("the class {value}"))
+    }
 }
 
 /// A column's values, one a row.
@@ -196,11 +233,7 @@ impl Chunk<'_> {
                 &mut ruzstd::decoding::StreamingDecoder::new(bytes)
                     .map_err(|e| damaged(&e))?,
             )?,
-            codec => {
-                return Err(format!(
-                    "compression {codec}; none, snappy, gzip and zstd are read"
-                ));
-            }
+            codec => return Err(unread(codec)),
         };
         if content.len() != size {
             return Err(format!("a page of {} bytes instead of {size}", content.len()));
@@ -223,20 +256,30 @@ impl Chunk<'_> {
                     bytes = &rest[length..];
                 }
                 Values::Integers(values) => {
-                    let width = if self.physical == Physical::Int32 { 4 } else { 8 };
                     let (value, rest) = bytes
-                        .split_at_checked(width)
+                        .split_at_checked(self.physical.width())
                         .ok_or("values that end too early")?;
-                    let mut wide =
-                        [if value[width - 1] & 0x80 == 0 { 0 } else { 0xff }; 8];
-                    wide[..width].copy_from_slice(value);
-                    values.push(i64::from_le_bytes(wide));
+                    values.push(self.physical.number(value)?);
                     bytes = rest;
                 }
             }
         }
         Ok(values)
     }
+}
+
+/// What is said of a compression that is not read.
+fn unread(codec: i64) -> String {
+    let name = match codec {
+        3 => "LZO",
+        4 => "Brotli",
+        5 | 7 => "LZ4",
+        _ => "an unknown method",
+    };
+    format!(
+        "compressed with {name} ({codec}), which is not read; none, snappy, gzip and zstd are: \
+         write the file again with compression=\"zstd\""
+    )
 }
 
 fn unpacked_size(header: &thrift::Value<'_>) -> Result<usize, String> {
@@ -345,6 +388,17 @@ mod tests {
             [1, 1, 0, 1, 1, 0]
         );
         assert_eq!(hybrid(&[0x08], 0, 4).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn whole_numbers_of_floats_are_classes() {
+        let float = |x: f32| Physical::Float.number(&x.to_le_bytes());
+        assert_eq!((float(3.0), float(-1.0)), (Ok(3), Ok(-1)));
+        assert_eq!(float(0.5), Err("the class 0.5".into()));
+        assert!(float(f32::NAN).is_err());
+        assert_eq!(Physical::Double.number(&7.0_f64.to_le_bytes()), Ok(7));
+        assert_eq!(Physical::Int32.number(&(-2_i32).to_le_bytes()), Ok(-2));
+        assert_eq!(Physical::Int64.number(&(-2_i64).to_le_bytes()), Ok(-2));
     }
 
     #[test]
