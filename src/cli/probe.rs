@@ -29,7 +29,9 @@ pub(super) struct Arguments {
     /// Strength of the penalty, above 0: without one there may be no finite optimum.
     #[arg(long, value_name = "L")]
     l2: f64,
-    /// Divide centered features by their standard deviations; W is penalized in these units.
+    /// Divide centered features by their standard deviations, however small; W is penalized in
+    /// these units. Features that vary by rounding alone keep scale 1, as with scikit-learn's
+    /// `StandardScaler` (`probes.csv` of a run has a floor, see docs/FORMAT.md).
     #[arg(long)]
     standardize: bool,
     /// `logistic`: to the unique optimum; `ridge`: ½·squared error on ±1 targets + l2/2·‖W‖², in closed form (scikit-learn's
@@ -125,9 +127,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let shown =
         |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     print_result(&format!(
-        "objective       {:.10}\ntrain accuracy  {}\ntest accuracy   {}\n",
+        "objective       {:.10}\ntrain accuracy  {}\ntest accuracy   {}\n{}",
         fit.fit.objective,
         shown(fit.train_accuracy),
-        shown(fit.test_accuracy)
+        shown(fit.test_accuracy),
+        constant(fit.n_floored)
     ))
+}
+
+/// A line that says how many features do not vary, if any.
+fn constant(n_features: usize) -> String {
+    match n_features {
+        0 => String::new(),
+        n => format!("constant        {n} features, which keep scale 1\n"),
+    }
 }

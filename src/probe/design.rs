@@ -45,7 +45,7 @@ impl<T: Scalar> Design<T> {
     /// # Panics
     /// If `features` is not `[n, d]` with n and d at least 1.
     pub fn new(features: &[T], n: usize, d: usize, standardize: bool) -> Result<Self> {
-        Self::prepare(features, [n, d], standardize, d >= n)
+        Self::prepare(features, [n, d], scaling(standardize), d >= n)
     }
 
     /// As [`Design::new`], but with every feature an axis of the fit, as the solvers need it
@@ -62,13 +62,24 @@ impl<T: Scalar> Design<T> {
         d: usize,
         standardize: bool,
     ) -> Result<Self> {
-        Self::prepare(features, [n, d], standardize, false)
+        Self::prepare(features, [n, d], scaling(standardize), false)
+    }
+
+    /// As [`Design::new`], or for solvers that take batches as [`Design::unrotated`], with every
+    /// feature that varies divided by its own standard deviation, however small.
+    pub(super) fn to_rounding(
+        features: &[T],
+        [n, d]: [usize; 2],
+        takes_batches: bool,
+    ) -> Result<Self> {
+        let rotate = d >= n && !takes_batches;
+        Self::prepare(features, [n, d], Standardization::to_rounding, rotate)
     }
 
     fn prepare(
         features: &[T],
         [n, d]: [usize; 2],
-        standardize: bool,
+        standardization: impl Fn(&[T], usize, usize) -> Standardization,
         rotate: bool,
     ) -> Result<Self> {
         assert_eq!(features.len(), n * d, "features [{n}, {d}]");
@@ -77,11 +88,7 @@ impl<T: Scalar> Design<T> {
             let found = format!("is {}", features[at].to_f64());
             return Err(Error::new(ErrorKind::NonFinite, place, found));
         }
-        let standardization = if standardize {
-            Standardization::of(features, n, d)
-        } else {
-            Standardization::centring(features, n, d)
-        };
+        let standardization = standardization(features, n, d);
         let standardized = features.iter().enumerate().map(|(at, value)| {
             let j = at % d;
             (value.to_f64() - standardization.mean[j]) / standardization.scale[j]
@@ -433,6 +440,11 @@ impl<T: Scalar> Design<T> {
         }
         theta
     }
+}
+
+/// How the features of layers are scaled.
+fn scaling<T: Scalar>(standardize: bool) -> fn(&[T], usize, usize) -> Standardization {
+    if standardize { Standardization::of } else { Standardization::centring }
 }
 
 /// The fold of each example: dealt in turn, ordered by label, then by index.

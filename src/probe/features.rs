@@ -207,6 +207,27 @@ impl Standardization {
         Self { mean, scale, n_floored }
     }
 
+    /// As [`Standardization::of`], but every feature that varies is divided by its own standard
+    /// deviation, however small: what scikit-learn's `StandardScaler` does. A feature whose
+    /// variance is rounding, v ≤ n·ε·v + (n·ε·mean)² with the ε of f64, gets scale 1.
+    ///
+    /// # Panics
+    /// As [`Standardization::of`].
+    pub(super) fn to_rounding<T: Scalar>(features: &[T], n: usize, d: usize) -> Self {
+        let mean = means(features, n, d);
+        let mut scale = deviations(features, &mean);
+        let rounding = n as f64 * f64::EPSILON;
+        let mut n_floored = 0;
+        for (scale, mean) in scale.iter_mut().zip(&mean) {
+            let variance = scale.powi(2);
+            if variance <= rounding * variance + (rounding * mean).powi(2) {
+                n_floored += 1;
+                *scale = 1.0;
+            }
+        }
+        Self { mean, scale, n_floored }
+    }
+
     /// The largest standard deviation of the transformed features.
     pub(super) fn largest_deviation<T: Scalar>(&self, features: &[T]) -> f64 {
         let deviations = deviations(features, &self.mean);
@@ -298,6 +319,14 @@ mod tests {
         assert_eq!(pooled_side(shape(32, 8, 8), 2048), 8);
         assert_eq!(pooled_side(shape(32, 8, 8), 2047), 7);
         assert_eq!(pooled_side(shape(10, 1, 1), 2048), 1);
+    }
+
+    #[test]
+    fn a_tiny_scale_is_a_scale_and_a_rounding_is_none() {
+        let rows = [[1.0, 1e-9, 0.5], [-1.0, -1e-9, 0.5], [1.0, 1e-9, 0.5 + 1e-16]];
+        let standard = Standardization::to_rounding(&rows.concat(), 3, 3);
+        assert!((standard.scale[1] / standard.scale[0] - 1e-9).abs() < 1e-20);
+        assert_eq!((standard.scale[2], standard.n_floored), (1.0, 1));
     }
 
     #[test]

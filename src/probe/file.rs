@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::design::Design;
 use super::fit::{Fit, FitOptions, Solver};
-use crate::array_file::{Array, NamedArrays, read_npz};
+use crate::array_file::{Array, NamedArrays, read_npz_members};
 use crate::error::{Error, Result};
 
 /// Largest gradient entry, for features whose standard deviations are at most 1.
@@ -16,7 +16,8 @@ const TOLERANCE: f64 = 1e-9;
 pub struct FileOptions {
     /// λ, the strength of the penalty λ/2·‖W‖²; positive.
     pub l2: f64,
-    /// Whether centered features are divided by their standard deviations first.
+    /// Whether centered features are divided by their standard deviations first; those that do
+    /// not vary but for rounding are left as they are.
     pub standardize: bool,
     /// The solver.
     pub solver: Solver,
@@ -29,7 +30,7 @@ pub struct FileFit {
     pub fit: Fit,
     /// The labels that occur in `y`, rising.
     pub classes: Vec<i64>,
-    /// Features that hardly vary.
+    /// Features that do not vary, and so have no scale.
     pub n_floored: usize,
     /// Share of the training examples that are predicted right.
     pub train_accuracy: Option<f64>,
@@ -80,13 +81,17 @@ impl FileFit {
     }
 }
 
-/// Fits, and counts the features that hardly vary; with `logistic` and `ridge` an end before
+/// Fits, and counts the features that do not vary; with `logistic` and `ridge` an end before
 /// the optimum is an error, not a result.
 fn fit(file: &Path, input: &Input, options: &FileOptions) -> Result<(Fit, usize)> {
     let (n, d) = (input.train.n, input.n_features);
     let FileOptions { l2, standardize, solver } = *options;
-    let prepare = if solver.takes_batches() { Design::unrotated } else { Design::new };
-    let design = prepare(&input.train.x, n, d, standardize)?;
+    let (x, takes_batches) = (&input.train.x, solver.takes_batches());
+    let design = match standardize {
+        true => Design::to_rounding(x, [n, d], takes_batches)?,
+        false if takes_batches => Design::unrotated(x, n, d, false)?,
+        false => Design::new(x, n, d, false)?,
+    };
     let tolerance = TOLERANCE * design.largest_deviation().max(1.0);
     let options = FitOptions { l2, tolerance, max_iterations: 10_000, solver };
     let fit = design.fit(&input.labels, input.classes.len(), &options, None);
@@ -123,7 +128,8 @@ struct Input {
 
 impl Input {
     fn read(file: &Path) -> Result<Self> {
-        let arrays = read_npz(file)?;
+        let is_of_probe = |name: &str| ["X", "y", "X_test", "y_test"].contains(&name);
+        let arrays = read_npz_members(file, is_of_probe)?;
         let missing = |name: &str| {
             Error::data(file, format!("has no member `{name}`"))
                 .expected("X, y and perhaps X_test, y_test")
@@ -208,7 +214,7 @@ fn labels(
 ) -> Result<Option<Vec<i64>>> {
     let Some(array) = arrays.get(name) else { return Ok(None) };
     let wrong = |found: String| Error::data(file, format!("`{name}` {found}"));
-    if array.shape != [n] {
+    if array.shape != [n] && array.shape != [n, 1] {
         return Err(wrong(format!("has shape {:?}", array.shape))
             .expected(format!("[{n}], one label per example")));
     }
@@ -259,6 +265,30 @@ mod tests {
         let without_test = fit(&line()[..2], 0.1).unwrap();
         assert_eq!(without_test.predictions, [7, 7, 9, 9]);
         assert_eq!(without_test.test_accuracy, None);
+    }
+
+    /// The class is in a feature of scale 1e-5 among others of scale 1: scikit-learn's
+    /// `StandardScaler` and `LogisticRegression` find it.
+    #[test]
+    fn standardized_features_of_a_tiny_scale_count_like_the_others() {
+        let n = 60;
+        let row = |i: usize| {
+            let class = if i % 2 == 0 { -1.0 } else { 1.0 };
+            let other = |k: usize| ((i * (7 + 4 * k) + k) % 11) as f64 / 5.0 - 1.0;
+            [3.0 + 1e-5 * class, other(0), other(1), other(2), 2.0]
+        };
+        let x: Vec<f64> = (0..n).flat_map(row).collect();
+        let y = (0..n).map(|i| (i % 2) as i64).collect();
+        let arrays = [("X", Array::f64(&[n, 5], x)), ("y", Array::i64(&[n, 1], y))];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let named = arrays.map(|(name, array)| (name.to_owned(), array));
+        std::fs::write(&path, npz_bytes(&NamedArrays(named.to_vec()))).unwrap();
+        for solver in [Solver::Logistic, Solver::Ridge] {
+            let options = FileOptions { l2: 1e-2, standardize: true, solver };
+            let found = FileFit::of(&path, &options).unwrap();
+            assert_eq!((found.train_accuracy, found.n_floored), (Some(1.0), 1));
+        }
     }
 
     #[test]

@@ -245,6 +245,11 @@ impl RunResults {
         self.history.iter().rev().find(|row| row.epoch <= epoch + 1e-9)
     }
 
+    /// Whether the checkpoints are those of another program.
+    pub fn is_imported(&self) -> bool {
+        !self.manifest["imported"].is_null()
+    }
+
     /// Whether another program trained and recorded the run.
     pub fn is_recorded(&self) -> bool {
         self.manifest["source"] == "recorded"

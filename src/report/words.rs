@@ -23,6 +23,12 @@ pub(crate) fn title(run: &RunResults) -> String {
     let n_train = number(run, "data", "n_train");
     let images = n_train.map_or_else(String::new, |n| format!("{} ", thousands(n)));
     let data = data::named(&text(run, "data", "kind")).map_or("images", |set| set.images);
+    if run.is_imported() {
+        let last = epochs(run.last_epoch());
+        return format!(
+            "{net}{width}, imported over {last}, evaluated on {images}{data}"
+        );
+    }
     format!(
         "{net}{width}, trained for {} on {images}{data} {}",
         epochs(run.last_epoch()),
@@ -51,7 +57,7 @@ fn epochs(last: f64) -> String {
 /// One line below the title: run, seed, version.
 pub(crate) fn origin(run: &RunResults) -> String {
     let mut parts = vec![run.name.clone()];
-    if let Some(seed) = run.experiment.get("seed").and_then(toml::Value::as_integer) {
+    if let Some(seed) = seed(run) {
         parts.push(format!("seed {seed}"));
     }
     parts.push(format!("stratagram {}", version(run)));
@@ -67,11 +73,17 @@ pub(crate) fn version(run: &RunResults) -> &str {
 
 /// The number of seeds behind the figures: always one, as a run has one.
 pub(crate) fn seed_words(run: &RunResults) -> String {
-    match run.experiment.get("seed").and_then(toml::Value::as_integer) {
+    match seed(run) {
         // The space does not break: the number stays with its word.
         Some(seed) => format!("One seed\u{a0}({seed})."),
         None => "One seed.".into(),
     }
+}
+
+/// The seed that the net was trained with, if it is known.
+fn seed(run: &RunResults) -> Option<i64> {
+    let seed = run.experiment.get("seed").filter(|_| !run.is_imported());
+    seed.and_then(toml::Value::as_integer)
 }
 
 /// A measure's name as a reader knows it.
@@ -116,4 +128,8 @@ fn text(run: &RunResults, table: &str, key: &str) -> String {
 
 fn number(run: &RunResults, table: &str, key: &str) -> Option<i64> {
     run.experiment.get(table)?.get(key)?.as_integer()
+}
+/// In which order layers are shown: a recorder's list is that of the names it was given.
+pub(crate) fn order_of_layers(run: &RunResults) -> &'static str {
+    if run.is_recorded() { "in the order of the recording" } else { "in depth order" }
 }

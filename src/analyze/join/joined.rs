@@ -59,10 +59,7 @@ impl Joined {
         let has = |file: RunFile| file.path(run.root()).is_file();
         let of = |is_there: bool| if is_there { n_axis } else { 0 };
         let tables = [RunFile::Geometry, RunFile::Layers, RunFile::Floor];
-        let known = Known::read(run, stamp);
-        let is_prefix = known.steps.len() <= checkpoints.len()
-            && known.steps.iter().zip(checkpoints).all(|(own, c)| *own == c.step);
-        let known = if is_prefix { known } else { Known::default() };
+        let known = known_of(run, checkpoints, stamp);
         let n_of = |&measure: &Measure| {
             let is_known = |place| known.get(place).is_some() && is_joined(run, place);
             let is_whole = plan.places_of(measure).all(is_known);
@@ -116,6 +113,14 @@ impl Joined {
             decisions: at >= self.decisions,
         }
     }
+}
+
+/// The matrices that a run knows, if they are over the first of these checkpoints.
+fn known_of(run: &RunDir, checkpoints: &[Checkpoint], stamp: &Stamp) -> Known {
+    let known = Known::read(run, stamp);
+    let is_prefix = known.steps.len() <= checkpoints.len()
+        && known.steps.iter().zip(checkpoints).all(|(own, c)| *own == c.step);
+    if is_prefix { known } else { Known::default() }
 }
 
 /// Whether the files of a place are there.

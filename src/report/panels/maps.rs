@@ -68,7 +68,7 @@ fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
     found().map(map_set).collect()
 }
 
-/// All layers of a measure in depth order.
+/// All layers of a measure.
 fn figure(run: &RunResults, set: &MatrixSet) -> Figure {
     let (title, caption) = words_of(run, set);
     let file = format!("{}-{}", slug(&set.kind.to_string()), slug(&set.group));
@@ -134,8 +134,9 @@ fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
     let n = set.layers.first().map_or(0, EpochMatrix::n_epochs);
     let outside: usize = set.layers.iter().map(EpochMatrix::outside).sum();
     let mut caption = format!(
-        "{}, in depth order; {n} checkpoint{} on ln(1 + epoch), colours from 0 to 1.",
+        "{}, {}; {n} checkpoint{} on ln(1 + epoch), colours from 0 to 1.",
         capitalized(&title),
+        words::order_of_layers(run),
         if n == 1 { "" } else { "s" }
     );
     if outside > 0 {

@@ -70,7 +70,7 @@ fn quantities(run: &RunResults) -> Vec<Quantity<'_>> {
 
 /// Test accuracy, on the part of the axis that all probes of the run use.
 fn test_accuracy<'a>(run: &RunResults, rows: &'a [ProbeRow]) -> Quantity<'a> {
-    let trained = rows.first().map_or("", |row| trained_on(&row.labels));
+    let trained = rows.first().map_or("", |row| trained_on(run, &row.labels));
     let others = run.other_probes.iter().chain(&run.pixels);
     let values = run.probes.iter().chain(others).map(|row| row.test_accuracy);
     let lowest = values.filter(|value| value.is_finite()).fold(1.0, f64::min);
@@ -83,8 +83,10 @@ fn test_accuracy<'a>(run: &RunResults, rows: &'a [ProbeRow]) -> Quantity<'a> {
     }
 }
 
-fn trained_on(labels: &str) -> &'static str {
+/// Which labels a probe was trained on; of a recording's it is not known what they are.
+fn trained_on(run: &RunResults, labels: &str) -> &'static str {
     match labels {
+        _ if run.is_recorded() => "given",
         "clean" => "true",
         _ => "noisy",
     }
@@ -125,11 +127,12 @@ fn drawing(run: &RunResults) -> String {
 
 /// The caption of the figure.
 fn caption(run: &RunResults) -> String {
-    let trained = run.probes.first().map_or("", |row| trained_on(&row.labels));
+    let trained = run.probes.first().map_or("", |row| trained_on(run, &row.labels));
     let pixels =
         if run.pixels.is_empty() { "" } else { " Dotted: the same probe on the pixels." };
     let starts = run.probes.first().is_some_and(|row| row.epoch == 0.0);
-    let random = if starts && !run.experiment.contains_key("init") {
+    let is_own = !run.is_recorded() && !run.is_imported();
+    let random = if starts && is_own && !run.experiment.contains_key("init") {
         " Epoch 0 is the randomly initialized net."
     } else {
         ""
@@ -139,10 +142,11 @@ fn caption(run: &RunResults) -> String {
     } else {
         " Beside it the probes trained on the other labels.".into()
     };
+    let by = if run.is_recorded() { "by layer" } else { "by depth" };
     format!(
         "Accuracy of linear probes trained on the {trained} labels of each layer’s \
-         representation, over the epochs (top; dashed: perfect fit) and by depth at a few \
-         epochs (bottom).{other}{pixels}{random} Memorization: how often a probe that has \
+         representation, over the epochs (top; dashed: perfect fit) and {by} at a few epochs \
+         (bottom).{other}{pixels}{random} Memorization: how often a probe that has \
          not seen an image gives its wrong training label; recovery: its true one \
          (cross-validated). {}",
         words::seed_words(run)
