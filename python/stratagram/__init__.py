@@ -7,6 +7,7 @@
 - :class:`Planes` are the inputs on which decision regions are compared;
 - ``stratagram.lightning.Callback`` and ``stratagram.hf.Callback`` do so in trainers of others;
 - :func:`open` reads a run directory: matrices as NumPy arrays, curves, figures;
+- :func:`compare` compares runs over seeds;
 - :func:`publish` sends it to Weights & Biases, Trackio or TensorBoard.
 
 The program ``stratagram`` analyzes what was recorded and writes the page.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._compare import Comparison, compare
 from ._figure import Figure, Page
 from ._matrix import Matrix
 from ._planes import Planes
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from ._recorder import Recorder
 
 __version__: str = version()
-__all__ = ["Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording", "Run",
-           "Undefined", "open", "publish", "record_checkpoints", "signature"]
+__all__ = ["Comparison", "Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording",
+           "Run", "Undefined", "compare", "open", "publish", "record_checkpoints", "signature"]
 
 
 def __getattr__(name: str) -> Any:

@@ -144,8 +144,11 @@ def _rows(name, x, n):
         shape = "nested" if x.is_nested else tuple(x.shape)
         raise ValueError(f"the output of {name} has the shape {shape}; expected [{n}, …], "
                          "an example a row (batch_first=True for recurrent nets)")
-    x = torch.view_as_real(x) if x.is_complex() else x
     x = x.detach()
+    if x.is_quantized:
+        x = x.dequantize()
+    elif x.is_complex():
+        x = torch.view_as_real(x)
     return x if x.dtype == torch.float64 else x.float()
 
 

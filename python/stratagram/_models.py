@@ -86,9 +86,14 @@ def device_of(model):
 
 
 def named_modules(model):
-    """``{name: module}``, the names without what wrappers inside the model add to them."""
+    """``{name: module}``, the names without what wrappers inside the model add to them.
+
+    Parts that are TorchScript are left out: they call no Python while they run.
+    """
     named = {}
     for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            continue
         plain = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
         if plain:
             named[plain] = module  # of a wrapper and what is in it, the latter

@@ -17,7 +17,8 @@ def untouched(model):
     those of before at the end, also after an error; so are all random generators. Modes are set
     without ``eval()``, which some models override to do more (merging adapters into weights).
     """
-    before = [_State(module) for module in model.modules()]
+    before = [_Scripted(module) if isinstance(module, torch.jit.ScriptModule) else _State(module)
+              for module in model.modules()]
     copies = {}
     try:
         with generators_kept(), torch.no_grad(), _plain_forward():
@@ -55,6 +56,22 @@ class _State:
         _put_back(own, self.attributes)
         for name, table in self.tables.items():
             _put_back(own[name], table)
+
+
+class _Scripted:
+    """The same of a part that is TorchScript, whose tables are not Python's: buffers are put back."""
+
+    def __init__(self, module):
+        self.module, self.mode = module, module.training
+        self.buffers = [(b, b.detach().clone()) for b in module.buffers(recurse=False)]
+
+    def lend(self, _copies):
+        self.module.training = False
+
+    def restore(self):
+        self.module.training = self.mode
+        for buffer, value in self.buffers:
+            buffer.data.copy_(value)
 
 
 def _put_back(table, saved):

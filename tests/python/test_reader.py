@@ -5,6 +5,7 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -146,6 +147,37 @@ class Analyzed(Recorded):
         self.assertEqual(frame.count("&lt;!doctype") + frame.count("&lt;!DOCTYPE"), 1)
         self.assertGreater(len(frame), len(page))
         self.assertIn("image/png", shown[3])
+
+
+class Compared(unittest.TestCase):
+    def test_runs_files_and_flags_reach_the_program_and_its_files_are_read(self):
+        asked = []
+
+        def program(_purpose, *words):
+            asked.append([str(word) for word in words])
+            folder = Path(words[words.index("--out") + 1])
+            folder.mkdir(exist_ok=True)
+            (folder / "effects.csv").write_text("id,effect,low\nP3,0.25,\nP4,-1,0.5\n")
+            (folder / "findings.json").write_text('{"verdict": "consistent"}')
+            (folder / "index.html").write_text("<!doctype html><p>effects</p>")
+
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(_program, "run", program):
+            (Path(folder) / "run.json").write_text("{}")
+            run = stratagram.open(folder)
+            found = stratagram.compare([run, "runs/b"], by="net.width", pair_by="none")
+            written = stratagram.compare("arms.toml", out=f"{folder}/out")
+            self.assertEqual(asked[0], ["compare", folder, "runs/b", "--out", str(found.folder),
+                                        "--by", "net.width", "--pair-by", "none"])
+            self.assertEqual(asked[1], ["compare", "arms.toml", "--out", f"{folder}/out"])
+            self.assertEqual(written.folder, Path(folder) / "out")
+        self.assertEqual(found.effects["id"].tolist(), ["P3", "P4"])
+        np.testing.assert_array_equal(found.effects["low"], [np.nan, 0.5])
+        self.assertEqual(found.findings, {"verdict": "consistent"})
+        self.assertIn("effects", found._repr_html_())
+        place = found.folder
+        del found
+        self.assertFalse(place.exists(), "it lasts as long as what is returned")
 
 
 if __name__ == "__main__":

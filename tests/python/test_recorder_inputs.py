@@ -261,6 +261,37 @@ class InputsTest(unittest.TestCase):
         named.add_module("blocks", nn.Linear(4, 3))
         self.assertEqual(list(self.record(named, self.x, ["blocks"])), ["cka/test/blocks"])
 
+    def test_parts_that_are_compiled_scripted_or_quantized_do_not_hinder(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scripted = torch.jit.script(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)))
+        inner = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+        compiled = torch.compile(inner, backend="eager")
+        model = nn.Sequential(scripted, compiled, nn.Linear(4, 2))
+        model(self.x)
+        state = {key: value.clone() for key, value in model.state_dict().items()}
+        row = self.record(model, self.x)
+        self.assertEqual(list(row), [f"cka/test/{name}" for name in ("1.0", "1.1", "1", "2")])
+        for key, value in model.state_dict().items():
+            self.assertTrue(torch.equal(value, state[key]), key)
+        self.assertTrue(scripted.training and scripted[1].training)
+        with torch.no_grad():
+            scripted.eval()
+            expected = stratagram.signature(inner(scripted(self.x)).numpy())
+        np.testing.assert_allclose(row["cka/test/1"], expected, atol=1e-6)
+
+    def test_outputs_of_quantized_layers_are_compared(self):
+        try:
+            from torch.ao import quantization
+        except ImportError:
+            self.skipTest("this PyTorch has no torch.ao.quantization")
+        model = nn.Sequential(quantization.QuantStub(), nn.Linear(4, 4), quantization.DeQuantStub())
+        model.eval().qconfig = quantization.get_default_qconfig("fbgemm")
+        observed = quantization.prepare(model)
+        observed(self.x)
+        row = self.record(quantization.convert(observed), self.x)
+        np.testing.assert_array_equal(row["cka/test/1"], row["cka/test/2"])
+
     def test_positions_are_numbers(self):
         model = nn.Sequential(nn.Linear(4, 3))
         with stratagram.Recorder(model, self.root / "r", "*", self.x) as rec:

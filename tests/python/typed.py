@@ -49,5 +49,6 @@ def reads(path: Path) -> None:
     assert_type(run.page, stratagram.Page)
     run.plot("fc", ax=None, cmap="magma").axvline(3)
     stratagram.publish(run, to="wandb", project="mine")
+    assert_type(stratagram.compare([run, path], by="net.width"), stratagram.Comparison)
     run.matrix(3)  # type: ignore[arg-type]
     run.matricees()  # type: ignore[attr-defined]
