@@ -17,15 +17,15 @@ class Capture:
     ``sizes`` are the bytes an example of each layer, in the order in which the layers run.
     """
 
-    def __init__(self, model, *, features, tokens, batch_size, memory, side=None):
+    def __init__(self, model, *, features, tokens, batch_size, memory):
         self.model = model
         self._features, self._tokens = features, tokens
         self._batch_size, self._memory = batch_size, memory
-        self._side = side
         self.sizes = {}
 
-    def measure(self, chosen, examples):
-        """Finds the layers that run, in their order, from two of the examples.
+    def measure(self, chosen, examples, *pooled):
+        """Finds the layers that run, in their order, from two of the examples; ``pooled`` is what
+        else is taken of them.
 
         Modules that only a glob names are left out if they do not run or do not answer with a
         row for each example.
@@ -37,7 +37,7 @@ class Capture:
                 sizes.pop(name, None)  # of several calls the last one counts
                 try:
                     x = tensor_of(output, name)
-                    wide = [self.reduced(name, x, size), self.pooled(name, x, size)]
+                    wide = [take(name, x, size) for take in (self.reduced, *pooled)]
                 except ValueError:
                     if chosen[name]:
                         raise
@@ -47,13 +47,17 @@ class Capture:
 
         batch = next(iter(batches(examples, 2)))
         size = length(batch)
-        with self._hooks({name: measure(name) for name in chosen}):
+        with self.hooked({name: measure(name) for name in chosen}):
             self.forward(batch)
         silent = [name for name, by_name in chosen.items() if by_name and name not in sizes]
         if silent or not sizes:
             raise ValueError(f"{silent[0] if silent else 'no module of `layers`'} does not run "
                              "in the model's forward")
         self.sizes = sizes
+
+    def modules(self):
+        """The model's modules by name."""
+        return named_modules(self.model)
 
     def passes(self, n):
         """Layers in groups whose activations fit into the memory; at least one each."""
@@ -66,8 +70,10 @@ class Capture:
             used += size * n
         return passes
 
-    def activations(self, layers, examples, reduced=None, answer=lambda output: None):
-        """The outputs of ``layers``, ``[n, p]`` each, copied as each module ends.
+    def activations(self, layers, examples, reduced=None, answer=lambda output: None,
+                    part=lambda _inputs, output: output):
+        """The outputs of ``layers``, ``[n, p]`` each, copied as each module ends; or which ``part``
+        of their inputs and outputs.
 
         The model's own outputs are what ``answer`` is called with.
         """
@@ -75,8 +81,8 @@ class Capture:
         reduced = reduced or self.reduced
 
         def keep(name):
-            def hook(_module, _inputs, output):
-                x = reduced(name, tensor_of(output, name), size)
+            def hook(_module, inputs, output):
+                x = reduced(name, tensor_of(part(inputs, output), name), size)
                 if name not in taken:
                     # MPS knows no float64, which means and sums are computed in.
                     place = "cpu" if x.device.type == "mps" else x.device
@@ -84,7 +90,7 @@ class Capture:
                 taken[name][start:start + size] = x
             return hook
 
-        with self._hooks({name: keep(name) for name in layers}):
+        with self.hooked({name: keep(name) for name in layers}):
             for batch in batches(examples, self._batch_size):
                 size = length(batch)
                 answer(self.forward(batch))
@@ -113,13 +119,15 @@ class Capture:
             x = x.mean((2, 3))
         return self._tokenwise(x).reshape(n, -1)
 
-    def pooled(self, name, x, n):
-        """What a probe has of a module's output."""
-        x = _rows(name, x, n)
-        side = self._side and x.dim() == 4 and self._side(*x.shape[1:])
-        if side:
-            x = torch.nn.functional.adaptive_avg_pool2d(x, side)
-        return self._tokenwise(x).reshape(n, -1)
+    def pooled(self, probes):
+        """What ``probes`` have of a module's output: maps are averaged in windows."""
+        def take(name, x, n):
+            x = _rows(name, x, n)
+            side = probes.side(*x.shape[1:]) if x.dim() == 4 else None
+            if side is not None:
+                x = torch.nn.functional.adaptive_avg_pool2d(x, side)
+            return self._tokenwise(x).reshape(n, -1)
+        return take
 
     def _tokenwise(self, x):
         if x.dim() == 3 and self._tokens != "all":
@@ -127,8 +135,9 @@ class Capture:
         return x
 
     @contextlib.contextmanager
-    def _hooks(self, hooks):
-        modules, handles = named_modules(self.model), []
+    def hooked(self, hooks):
+        """Calls ``hooks[name]`` after each forward of the module ``name``."""
+        modules, handles = self.modules(), []
         try:
             for name, hook in hooks.items():
                 handles.append(modules[name].register_forward_hook(hook))

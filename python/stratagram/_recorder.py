@@ -21,6 +21,7 @@ from ._models import (
 from ._planes import Planes
 from ._probes import Probes
 from ._publish import Live
+from ._readout import Readout
 from ._recording import OUTPUT, Recording
 from ._signature import Undefined
 from ._untouched import exact_products, generators_kept, untouched
@@ -53,6 +54,9 @@ class Recorder:
       model's decisions there become the DRS of its output. A single logit decides by its sign.
     - ``probes``: a :class:`Probes`, or its four arguments; a linear probe of each layer is then
       fitted for every row, by the program, and its decisions on ``planes`` become the layer's DRS.
+    - ``readout``: the same arguments; each row then has ``readout_train_error`` and
+      ``readout_test_error``, of a readout that is fitted again on what the model's last layer is given:
+      a rise of the test error that they do not have is in the readout, not in the representation.
     - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
     - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
       (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
@@ -75,6 +79,7 @@ class Recorder:
     def __init__(self, model: torch.nn.Module, out: str | PathLike[str],
                  layers: str | Sequence[str] = "*", examples: Any = None, sample_ids: Any = None, *,
                  planes: Any = None, probes: Probes | Sequence[Any] | None = None,
+                 readout: Probes | Sequence[Any] | None = None,
                  estimator: str = "debiased", features: str = "flatten", tokens: str = "all",
                  batchnorm: Any = None, batch_size: int = 256, memory: int = 1 << 30,
                  fresh: bool = False, to: str | None = None) -> None:
@@ -94,14 +99,19 @@ class Recorder:
         inputs = Inputs(self.model)
         self._examples = _inputs.groups(examples, inputs)
         self._planes = _planes(planes)
-        self._probes = probes if isinstance(probes, (Probes, type(None))) else Probes(*probes)
-        self._probe_images = self._read_probes(inputs)
+        self._probes, self._probe_images = _read_probes("probes", probes, inputs)
+        refitted, images = _read_probes("readout", readout, inputs)
         self._batchnorm = None if batchnorm is None else TrainingImages(batchnorm, inputs)
         self._capture = Capture(
-            self.model, features=features, tokens=tokens, batch_size=batch_size, memory=memory,
-            side=None if self._probes is None else self._probes.side)
+            self.model, features=features, tokens=tokens, batch_size=batch_size, memory=memory)
+        self._pooled = self._probes and self._capture.pooled(self._probes)
+        self._readout = refitted and Readout(refitted, images, self._capture)
         with self._evaluation():
-            self._capture.measure(matching(self.model, layers), next(iter(self._examples.values())))
+            first = next(iter(self._examples.values()))
+            self._capture.measure(matching(self.model, layers), first,
+                                  *([self._pooled] if self._pooled else []))
+            if self._readout is not None:
+                self._readout.find(next(batches(first, 2)))
         #: The recorded layers, in the order in which they run.
         self.layers: list[str] = list(self._capture.sizes)
         self._check_output()
@@ -123,7 +133,7 @@ class Recorder:
             return 0.0
         start = time.perf_counter()
         self.recording.check(epoch, step, values)
-        return self._write(epoch, step, values, self._arrays() if capture else {}, start)
+        return self._write(epoch, step, values, self._taken() if capture else ({}, {}), start)
 
     def _follow(self, model):
         """Makes another model of the same architecture the one that is recorded."""
@@ -133,16 +143,19 @@ class Recorder:
             raise ValueError(f"a model has no {', '.join(sorted(missing))}; all have to be of one "
                              "architecture")
 
-    def _arrays(self):
-        """What the layers are now."""
-        arrays = {}
+    def _taken(self):
+        """What the layers are now, and numbers that belong to it."""
+        arrays, values = {}, {}
         with self._evaluation():
             self._take(arrays)
-        return arrays
+            if self._readout is not None:
+                values = self._readout.errors()
+        return arrays, values
 
-    def _write(self, epoch, step, values, arrays, start):
-        """Records arrays that may have been taken earlier, ``start`` being when that began."""
-        step, row = self.recording.begin(epoch, step, values)
+    def _write(self, epoch, step, values, taken, start):
+        """Records what may have been taken earlier, ``start`` being when that began."""
+        arrays, own = taken
+        step, row = self.recording.begin(epoch, step, {**values, **own})
         seconds = self.recording.write(step, row, arrays, start)
         if self._live is not None:
             self._sent(lambda: self._live.row(step))
@@ -206,7 +219,7 @@ class Recorder:
         fitted, (train, test) = {}, self._probe_images
         for layers in self._capture.passes(length(train) + length(test)):
             on_train, on_test = (
-                self._capture.activations(layers, images, self._capture.pooled)
+                self._capture.activations(layers, images, self._pooled)
                 for images in (train, test))
             for layer in layers:
                 features = (part.pop(layer).cpu().numpy() for part in (on_train, on_test))
@@ -228,7 +241,7 @@ class Recorder:
         kind = _kind(next(iter(self._examples.values())))
         for r in range(len(self._planes)):
             points = torch.from_numpy(self._planes[r]).to(kind)
-            taken = self._capture.activations(defined, points, self._capture.pooled, answer)
+            taken = self._capture.activations(defined, points, self._pooled, answer)
             for layer in defined:
                 classes = probes[layer].classes(taken.pop(layer).cpu().numpy())
                 decided[layer].append(classes)
@@ -239,17 +252,6 @@ class Recorder:
                 self.recording.decide(arrays, None, layer, str(probes[layer]))
 
     # -- what is recorded ------------------------------------------------------------------
-
-    def _read_probes(self, inputs):
-        """The images that probes are trained and tested on."""
-        if self._probes is None:
-            return None
-        images = [_inputs.read(part, inputs) for part in (self._probes.train, self._probes.test)]
-        labels = (self._probes.labels, self._probes.test_labels)
-        for name, part, own in zip(("train", "test"), images, labels):
-            if length(part) != len(own):
-                raise ValueError(f"probes: {length(part)} {name} images and {len(own)} labels")
-        return images
 
     def _check_output(self):
         if self._probes is not None and self._planes is not None and OUTPUT in self.layers:
@@ -263,7 +265,22 @@ class Recorder:
         settings = {"features": features, "tokens": tokens, "batchnorm": statistics}
         if self._probes is not None:
             settings["probes"] = self._probes.about()
+        if self._readout is not None:
+            settings["readout"] = self._readout.about()
         return settings
+
+
+def _read_probes(argument, probes, inputs):
+    """A :class:`Probes`, and the images that it is trained and tested on."""
+    if probes is None:
+        return None, None
+    probes = probes if isinstance(probes, Probes) else Probes(*probes)
+    images = [_inputs.read(part, inputs) for part in (probes.train, probes.test)]
+    labels = (probes.labels, probes.test_labels)
+    for name, part, own in zip(("train", "test"), images, labels):
+        if length(part) != len(own):
+            raise ValueError(f"{argument}: {length(part)} {name} images and {len(own)} labels")
+    return probes, images
 
 
 def _about(model):

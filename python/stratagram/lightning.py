@@ -111,11 +111,11 @@ class Callback(_lightning.Callback):
     # -- rows ------------------------------------------------------------------------------
 
     def _hold(self, trainer, epoch):
-        start, arrays = time.perf_counter(), {}
+        start, taken = time.perf_counter(), ({}, {})
         if self.recorder.active and epoch % self._every == 0:
             with trainer.precision_plugin.forward_context():
-                arrays = self.recorder._arrays()
-        self._pending = epoch, trainer.global_step, arrays, start
+                taken = self.recorder._taken()
+        self._pending = epoch, trainer.global_step, taken, start
 
     def _finish(self, trainer, alone=False):
         """Writes the row that is held, with what was logged since its epoch began.
@@ -129,9 +129,9 @@ class Callback(_lightning.Callback):
                       if self._before.get(name) is not value})
 
     def _record(self, logged):
-        (epoch, step, arrays, start), self._pending = self._pending, None
+        (epoch, step, taken, start), self._pending = self._pending, None
         if self.recorder.active:
-            self.recorder._write(epoch, step, self._values(logged), arrays, start)
+            self.recorder._write(epoch, step, self._values(logged), taken, start)
 
     def _values(self, logged):
         """Columns of history.csv; what cannot be one is left out, and said once."""

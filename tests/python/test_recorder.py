@@ -333,6 +333,39 @@ class RecorderTest(unittest.TestCase):
             self.row(self.model, name="x", probes=(self.x[:29], labels[:30], self.x, labels))
 
     @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
+    def test_a_readout_is_fitted_again_for_each_row(self):
+        labels = torch.arange(40) % 5
+        with torch.no_grad():
+            self.x[torch.arange(40), 0, labels, labels] += 3
+        data = stratagram.Probes(self.x[:30], labels[:30], self.x[30:], labels[30:], l2=1e-2,
+                                 true_labels=labels[:30].roll(1))
+        weight = self.model.conv.weight.detach().clone()
+        with stratagram.Recorder(self.model, self.root / "r", "conv", self.x, readout=data) as rec:
+            rec.log(epoch=0, step=0, test_error=0.5)
+            with torch.no_grad():  # another readout of the same representation
+                self.model.fc.weight.zero_()
+            rec.log(epoch=1, step=1)
+            rec.log(epoch=2, step=2, capture=False)
+            with torch.no_grad():
+                self.model.conv.weight.fill_(float("nan"))
+            rec.log(epoch=3, step=3)
+        self.model.conv.weight.data = weight
+        self.model.eval()
+        with torch.no_grad():
+            given = torch.relu(self.model.bn(self.model.conv(self.x))).flatten(1).numpy()
+        probe = data.fit(given[:30], given[30:])
+        curves = stratagram.open(self.root / "r").curves
+        train, test = (probe.classes(part) for part in (given[:30], given[30:]))
+        for name, expected in [
+                ("readout_train_error", (train != labels[:30].numpy()).mean()),
+                ("readout_train_error_true", (train != labels[:30].roll(1).numpy()).mean()),
+                ("readout_test_error", (test != labels[30:].numpy()).mean())]:
+            np.testing.assert_allclose(curves[name][:2], expected, atol=1e-12)
+            self.assertTrue(np.isnan(curves[name][2:]).all(), "none without layers, or not finite ones")
+        manifest = (self.root / "r/run.json").read_text()
+        self.assertIn('"layer": "fc"', manifest)
+
+    @unittest.skipUnless(shutil.which("stratagram"), "the program stratagram is not on PATH")
     def test_a_layer_without_a_probe_says_why(self):
         labels = torch.arange(40) % 5
         planes = stratagram.Planes.through(self.x, labels, triplets=2, resolution=4)
