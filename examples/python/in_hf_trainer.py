@@ -18,5 +18,6 @@ model = BertForSequenceClassification(BertConfig(
 recorded = stratagram.hf.Callback(
     "runs/hf", "bert.encoder.layer.?", examples=Texts(200, 1), tokens="mean",
     train=Texts(400, 0), test=Texts(200, 1))
-Trainer(model, TrainingArguments("trainer", num_train_epochs=4, learning_rate=1e-3, report_to=[], save_strategy="no"),
-        train_dataset=Texts(400, 0), callbacks=[recorded]).train()
+Trainer(model, TrainingArguments(
+    "trainer", num_train_epochs=6, per_device_train_batch_size=40, learning_rate=3e-3, report_to=[],
+    save_strategy="no"), train_dataset=Texts(400, 0), callbacks=[recorded]).train()

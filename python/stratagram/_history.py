@@ -55,6 +55,23 @@ def checked(values):
     return numbers
 
 
+def columns(metrics, renamed, refused):
+    """Numbers that another program logs, as columns: ``val/acc`` is ``val_acc``.
+
+    What cannot be one is left out, and said once; ``refused`` holds what was said.
+    """
+    values = {}
+    for metric, value in metrics.items():
+        column = renamed.get(metric) or re.sub(r"\W", "_", metric, flags=re.ASCII)
+        try:
+            values.update(checked({column: value}))
+        except ValueError as error:
+            if metric not in refused:
+                refused.add(metric)
+                warnings.warn(f"{metric!r} is not recorded: {error}", stacklevel=3)
+    return values
+
+
 def table(rows):
     """The text of ``history.csv`` of ``{step: {column: number}}``, what is derived last."""
     names = [name for name in _names(rows) if name != "epoch"]

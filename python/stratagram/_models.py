@@ -40,15 +40,16 @@ def refuse_sharded(model):
     fsdp = torch.distributed.is_available() and _is_fsdp
     for module in model.modules():
         if fsdp and fsdp(module):
-            raise ValueError(_SHARDED.format("FSDP"))
+            raise ValueError(SHARDED.format("FSDP"))
     for parameter in model.parameters():
         if hasattr(parameter, "ds_id"):
-            raise ValueError(_SHARDED.format("DeepSpeed ZeRO-3"))
+            raise ValueError(SHARDED.format("DeepSpeed ZeRO-3"))
         if type(parameter.data).__name__ == "DTensor":
-            raise ValueError(_SHARDED.format("DTensor"))
+            raise ValueError(SHARDED.format("DTensor"))
 
 
-_SHARDED = ("the model's parameters are spread over processes ({}), so that each forward needs all "
+#: Why a sharded model is refused; of what kind it is goes into the braces.
+SHARDED = ("the model's parameters are spread over processes ({}), so that each forward needs all "
             "of them, and rank 0 records alone; train with DistributedDataParallel, or record "
             "from checkpoints: stratagram.record_checkpoints")
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
@@ -131,17 +129,5 @@ class Callback(_lightning.Callback):
     def _record(self, logged):
         (epoch, step, taken, start), self._pending = self._pending, None
         if self.recorder.active:
-            self.recorder._write(epoch, step, self._values(logged), taken, start)
-
-    def _values(self, logged):
-        """Columns of history.csv; what cannot be one is left out, and said once."""
-        values = {}
-        for metric, value in logged.items():
-            column = self._columns.get(metric) or re.sub(r"\W", "_", metric, flags=re.ASCII)
-            try:
-                values.update(_history.checked({column: value}))
-            except ValueError as error:
-                if metric not in self._refused:
-                    self._refused.add(metric)
-                    warnings.warn(f"{metric!r} is not recorded: {error}", stacklevel=2)
-        return values
+            values = _history.columns(logged, self._columns, self._refused)
+            self.recorder._write(epoch, step, values, taken, start)

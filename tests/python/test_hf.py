@@ -72,13 +72,14 @@ class HuggingFaceTest(unittest.TestCase):
                    "train": Texts(), "test": Texts(10, 2), "batch_size": 7, **options}
         return stratagram.hf.Callback(self.root / name, **options)
 
-    def train(self, *callbacks, name="trainer", resume=None, **options):
+    def train(self, *callbacks, name="trainer", resume=None, trainer=None, **options):
         arguments = transformers.TrainingArguments(**{
             "output_dir": str(self.root / name), "num_train_epochs": 4, "report_to": [],
             "per_device_train_batch_size": 4, "learning_rate": 1e-2, "save_strategy": "epoch",
             "use_cpu": True, "disable_tqdm": True, "remove_unused_columns": False, **options})
         trainer = transformers.Trainer(model(), arguments, data_collator=padded,
-                                       train_dataset=Texts(), callbacks=list(callbacks))
+                                       train_dataset=Texts(), callbacks=list(callbacks),
+                                       **(trainer or {}))
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train(resume_from_checkpoint=resume)
         return trainer.model
@@ -108,6 +109,22 @@ class HuggingFaceTest(unittest.TestCase):
             np.testing.assert_allclose(signatures[k], stratagram.signature(hidden.numpy()),
                                        atol=1e-5)
         self.assertLess(float(rows[-1]["train_error"]), float(rows[0]["train_error"]) + 1e-9)
+
+    def test_the_trainers_own_sets_are_used_where_none_is_given(self):
+        def accuracy(prediction):
+            return {"accuracy": (prediction.predictions.argmax(1) == prediction.label_ids).mean()}
+
+        arguments = {"eval_dataset": Texts(10, 2), "compute_metrics": accuracy}
+        own = stratagram.hf.Callback(self.root / "own", "bert.pooler", Texts(12, 1), train=15)
+        given = self.callback(train=torch.utils.data.Subset(Texts(), np.linspace(
+            0, N - 1, 15).round().astype(int).tolist()))
+        self.train(own, given, trainer=arguments, eval_strategy="epoch", eval_on_start=True,
+                   num_train_epochs=2)
+        self.assertEqual(len(self.history("own")), 3)
+        for own, row in zip(self.history("own"), self.history()):
+            for name in ("step", "epoch", "train_error", "test_error"):
+                self.assertAlmostEqual(float(own[name]), float(row[name]), places=6)
+        self.assertIn("eval_loss", own)
 
     def test_training_has_the_same_bits(self):
         plain = self.train(save_strategy="no").state_dict()

@@ -131,8 +131,9 @@ class LightningTest(unittest.TestCase):
     def test_what_cannot_be_a_column_is_left_out_and_said(self):
         callback = self.callback(metrics={"train_error_running": "train_acc"})
         with self.assertWarnsRegex(UserWarning, "'reconstruction_error' is not recorded"):
-            values = callback._values({"reconstruction_error": torch.tensor(7.5),
-                                       "train_acc": torch.tensor(0.5)})
+            values = stratagram._history.columns(
+                {"reconstruction_error": torch.tensor(7.5), "train_acc": torch.tensor(0.5)},
+                callback._columns, callback._refused)
         self.assertEqual(values, {"train_error_running": 0.5})
 
     def test_a_validation_of_another_epoch_is_not_this_rows(self):
