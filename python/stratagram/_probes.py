@@ -16,6 +16,9 @@ from ._arrays import classes, labelled
 from ._recording import sha256_of
 from ._signature import Undefined
 
+#: The least scale of a feature, as part of the median one.
+FLOOR = 1e-3
+
 
 class Probes:
     """What the layers' linear probes are trained and tested on; see :class:`Recorder`.
@@ -79,22 +82,23 @@ class Probes:
         """
         if not (np.isfinite(train).all() and np.isfinite(test).all()):
             raise Undefined("a feature is NaN or infinite")
+        mean, scale, n_floored = standardization(train)
         with tempfile.TemporaryDirectory() as folder:
             features, out = Path(folder) / "features.npz", Path(folder) / "probe.npz"
-            np.savez(features, X=train, y=self.labels)
-            command = [self._program, "probe", features, "--l2", repr(self.l2), "--standardize",
-                       "--json", "--out", out]
+            np.savez(features, X=(train - mean) / scale, y=self.labels)
+            command = [self._program, "probe", features, "--l2", repr(self.l2), "--json", "--out",
+                       out]
             done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
             if done.returncode != 0:
                 message = done.stderr.strip().splitlines() or ["it ended without a word"]
                 raise Undefined(f"stratagram probe: {message[0]}")
             about = json.loads(done.stdout)
             with np.load(out, allow_pickle=False) as arrays:
-                probe = Probe(arrays["weight"], arrays["bias"], arrays["classes"])
+                probe = Probe(arrays["weight"], arrays["bias"], arrays["classes"], mean, scale)
         on_train, on_test = probe.classes(train), probe.classes(test)
         # The columns of probes.csv after the epoch; labels 0: those that the model learns.
         probe.row = np.array([
-            0, self.l2, train.shape[1], about["n_floored"], about["iterations"],
+            0, self.l2, train.shape[1], n_floored, about["iterations"],
             about["gradient_norm"], about["objective"], (on_train == self.labels).mean(),
             (on_train == self.true_labels).mean(), (on_test == self.test_labels).mean(),
             *[np.nan] * 4])
@@ -102,14 +106,31 @@ class Probes:
 
 
 class Probe:
-    """A fitted probe: ``names[argmax_c(weight_c · x + bias_c)]``."""
+    """A fitted probe: ``names[argmax_c(weight_c · (x − mean) / scale + bias_c)]``."""
 
-    def __init__(self, weight: npt.NDArray[Any], bias: npt.NDArray[Any],
-                 names: npt.NDArray[Any]) -> None:
+    def __init__(self, weight: npt.NDArray[Any], bias: npt.NDArray[Any], names: npt.NDArray[Any],
+                 mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> None:
         self.weight, self.bias, self.names = weight, bias, names.astype(np.int64)
+        self.mean, self.scale = mean, scale
         self.row: npt.NDArray[np.float64] | None = None
 
     def classes(self, features: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The class of each row of ``features``, ``[n, d]``, in float64."""
-        scores = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
+        standard = (features - self.mean) / self.scale
+        scores = standard @ self.weight.T.astype(np.float64) + self.bias
         return self.names[scores.argmax(1)]
+
+
+def standardization(features: npt.NDArray[Any]) -> tuple[
+        npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+    """Mean and scale of each feature ``[n, d]``, and how many scales were raised, as in a run.
+
+    A scale is the standard deviation, at least a thousandth of the features' median one.
+    """
+    first = features[0].astype(np.float64)
+    mean = first + (features - first).mean(0)
+    scale = np.sqrt(((features - mean) ** 2).mean(0))
+    floor = FLOOR * np.median(scale)
+    low = (scale < floor) | (scale == 0)
+    scale[low] = floor if floor > 0 else 1.0
+    return mean, scale, int(low.sum())

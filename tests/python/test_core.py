@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import stratagram
+from stratagram._probes import standardization
 from stratagram._signature import signature_length
 from stratagram._tables import TABLES
 
@@ -321,6 +322,18 @@ class Recordings(unittest.TestCase):
         self.assertFalse((first == second).all())
         rec.close()
         self.open(layers=rec.layers)
+
+
+class Probing(unittest.TestCase):
+    def test_features_are_standardized_as_in_a_run(self):
+        # The example of src/probe/features.rs: a feature that barely varies, and one that does not.
+        x = np.array([[0, 10, 5, 1], [2, 14, 5, 1 + 1e-5]], np.float64)
+        mean, scale, n_floored = standardization(x)
+        np.testing.assert_allclose(mean, [1, 12, 5, 1 + 5e-6])
+        floor = 1e-3 * 0.5 * (5e-6 + 1)
+        np.testing.assert_allclose(scale, [1, 2, floor, floor], rtol=1e-9)
+        self.assertEqual(n_floored, 2)
+        self.assertEqual(standardization(np.ones((3, 2)))[1].tolist(), [1, 1])
 
 
 class PlanesOfTriplets(unittest.TestCase):
