@@ -2,14 +2,13 @@
 //! every layer and the output at a few epochs, as the paper's second version shows them. They
 //! are for looking at; the matrices use the coarser grids of all planes.
 
-use crate::array_file::{Array, NamedArrays, Values, npz_bytes, read_npz};
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::TripletSource;
 use crate::observer::{Observer, Progress};
 use crate::planes::Grid;
 use crate::represent::{Layer, glob_matches};
-use crate::run_dir::{Checkpoint, RunDir, write_atomic};
+use crate::run_dir::{Checkpoint, RegionPlanes, Regions, RunDir};
 
 use super::part::LayerProbe;
 use super::plan::plane_set::points;
@@ -41,9 +40,8 @@ pub struct View {
     pub resolution: usize,
 }
 
-/// Draws the decision regions of a run that is analyzed, as the arrays of
-/// `regions/<layer>.npz` (docs/FORMAT.md), in depth order. Cost: one forward pass of
-/// `resolution`² points per epoch.
+/// Draws the decision regions of a run that is analyzed, in depth order. Cost: one forward pass
+/// of `resolution`² points per epoch.
 ///
 /// # Errors
 /// If the run has no such layer, checkpoint, source or triplet, or no probes yet.
@@ -52,7 +50,7 @@ pub fn draw_regions(
     data: &Data,
     view: &View,
     observer: &dyn Observer,
-) -> Result<Vec<(String, NamedArrays)>> {
+) -> Result<Vec<Regions>> {
     let plan = Plan::new(run, data, observer)?;
     let checkpoints = run.checkpoints()?;
     let shown = chosen_checkpoints(run, &checkpoints, &view.epochs)?;
@@ -84,7 +82,7 @@ pub fn draw_regions(
     }
     let planes = [Place { set, plane: view.triplet }];
     let mut pictures = pictures(&plan, &shown, (&layers, &planes), view.resolution)?;
-    pictures.retain(|(name, _)| is_shown(name));
+    pictures.retain(|regions| is_shown(&regions.layer));
     Ok(pictures)
 }
 
@@ -121,8 +119,8 @@ pub(crate) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     }
     let layers: Vec<&Layer> = plan.layers.iter().collect();
     // The output's last: it is the sign that all are there.
-    for (name, arrays) in pictures(plan, &shown, (&layers, &planes), RESOLUTION)? {
-        write_atomic(&plan.run.regions(&name), &npz_bytes(&arrays))?;
+    for regions in pictures(plan, &shown, (&layers, &planes), RESOLUTION)? {
+        regions.write(&plan.run.regions(&regions.layer))?;
     }
     Ok(())
 }
@@ -131,12 +129,11 @@ pub(crate) fn write(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
 pub(crate) fn are_drawn(run: &RunDir, checkpoints: &[Checkpoint]) -> bool {
     let path = run.regions(OUTPUT);
     let shown = evenly_spaced(checkpoints, N_EPOCHS);
-    let steps = shown.iter().map(|checkpoint| checkpoint.step as i64).collect();
+    let steps: Vec<i64> = shown.iter().map(|checkpoint| checkpoint.step as i64).collect();
     // What is missing or cannot be read is drawn again.
     path.is_file()
-        && read_npz(&path).is_ok_and(|arrays| {
-            arrays.get("steps").is_some_and(|array| array.values == Values::I64(steps))
-        })
+        && Regions::read(OUTPUT.into(), &path)
+            .is_ok_and(|regions| regions.planes.steps == steps)
 }
 
 /// A plane of one of the sources.
@@ -166,7 +163,7 @@ fn pictures(
     shown: &[&Checkpoint],
     (layers, places): (&[&Layer], &[Place]),
     resolution: usize,
-) -> Result<Vec<(String, NamedArrays)>> {
+) -> Result<Vec<Regions>> {
     let margin = plan.experiment.analysis.drs.margin;
     let plane = |place: &Place| &plan.planes[place.set].planes[place.plane].plane;
     let grids: Vec<Grid> =
@@ -182,14 +179,14 @@ fn pictures(
         draw(plan, checkpoint, (layers, &grids), &mut pictures)?;
     }
     let names = layers.iter().map(|layer| layer.name.clone()).chain([OUTPUT.into()]);
-    let arrays = pictures.into_iter().map(|picture| {
-        let mut arrays = described(plan, shown, places, &grids);
-        let shape = [shown.len(), places.len(), resolution, resolution];
-        arrays.push("classes", Array::u8(&shape, picture.classes));
-        arrays.push("confidence", Array::f32(&shape, picture.confidence));
-        arrays
-    });
-    Ok(names.zip(arrays).collect())
+    let planes = described(plan, shown, (places, &grids), resolution);
+    let of_layer = |(layer, picture): (String, Picture)| Regions {
+        layer,
+        planes: planes.clone(),
+        classes: picture.classes,
+        confidence: picture.confidence,
+    };
+    Ok(names.zip(pictures).map(of_layer).collect())
 }
 
 /// Adds one checkpoint to the pictures.
@@ -246,34 +243,24 @@ fn logits_of(
 fn described(
     plan: &Plan,
     shown: &[&Checkpoint],
-    places: &[Place],
-    grids: &[Grid],
-) -> NamedArrays {
-    let (k, p) = (shown.len(), places.len());
+    (places, grids): (&[Place], &[Grid]),
+    side: usize,
+) -> RegionPlanes {
     let set = |place: &Place| &plan.planes[place.set];
     let planes = || places.iter().map(|place| &set(place).planes[place.plane]);
     let images = || places.iter().map(|place| &set(place).images[place.plane]);
-    let mut arrays = NamedArrays::default();
-    let mut add = |name: &str, shape: &[usize], values| {
-        arrays.push(name, Array::new(shape, values));
-    };
-    add("steps", &[k], Values::I64(shown.iter().map(|c| c.step as i64).collect()));
-    add("epochs", &[k], Values::F64(shown.iter().map(|c| c.epoch).collect()));
-    let sources = places.iter().map(|place| place.set as i64).collect();
-    add("source", &[p], Values::I64(sources));
-    let positions = places.iter().map(|place| place.plane as i64).collect();
-    add("position", &[p], Values::I64(positions));
-    let triplets = planes().flat_map(|plane| plane.triplet).map(|i| i as i64).collect();
-    add("triplets", &[p, 3], Values::I64(triplets));
-    let labels = images().flat_map(|images| images.labels).map(i64::from).collect();
-    add("labels", &[p, 3], Values::I64(labels));
-    let corrupted = images().flat_map(|images| images.corrupted).collect();
-    add("corrupted", &[p, 3], Values::Bool(corrupted));
-    let corners = grids.iter().flat_map(Grid::corners).collect();
-    add("corners", &[p, 4], Values::F64(corners));
-    let coordinates = planes().flat_map(|p| p.plane.coordinates.concat()).collect();
-    add("images", &[p, 3, 2], Values::F64(coordinates));
-    arrays
+    RegionPlanes {
+        steps: shown.iter().map(|c| c.step as i64).collect(),
+        epochs: shown.iter().map(|c| c.epoch).collect(),
+        side,
+        sources: places.iter().map(|place| place.set as i64).collect(),
+        positions: places.iter().map(|place| place.plane as i64).collect(),
+        triplets: planes().map(|plane| plane.triplet.map(|i| i as i64)).collect(),
+        labels: images().map(|images| images.labels.map(i64::from)).collect(),
+        corrupted: images().map(|images| images.corrupted).collect(),
+        corners: grids.iter().map(Grid::corners).collect(),
+        images: planes().map(|p| p.plane.coordinates).collect(),
+    }
 }
 
 /// The largest softmax probability of one row of logits at [`TEMPERATURE`].

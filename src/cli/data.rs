@@ -3,10 +3,9 @@
 use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use crate::data::{
-    DataSet, Download, Verified, data_directories, data_sets, download, fetch_directory,
-    verify,
+    DataSet, Download, Verified, data_directories, data_sets, fetch, verify,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Say which data sets this build reads, where it looks for them, and get or check one.
 #[derive(Debug, clap::Args)]
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Action::List { json: true } => print_json(&data_sets()),
         Action::List { json: false } => print_result(&list(&data_sets())),
         Action::Planes(arguments) => super::planes::run(arguments),
-        Action::Fetch { name, from } => fetch(name, from.as_deref()),
+        Action::Fetch { name, from } => get(name, from.as_deref()),
         Action::Verify { name, json } => {
             let verified = verify(name)?;
             if *json { print_json(&verified) } else { print_result(&describe(&verified)) }
@@ -87,33 +86,9 @@ fn list(sets: &[DataSet]) -> String {
 }
 
 /// Downloads what is missing, then reads the data set with all checks.
-fn fetch(name: &str, from: Option<&str>) -> Result<()> {
-    let sets = data_sets();
-    let set = sets.iter().find(|set| set.name == name && !set.files.is_empty());
-    let set = set.ok_or_else(|| {
-        let names: Vec<&str> =
-            sets.iter().filter(|set| !set.files.is_empty()).map(|set| set.name).collect();
-        let what = format!("data set `{}`", name.escape_debug());
-        let error = Error::usage(what, "cannot be fetched")
-            .expected(format!("one of {}", names.join(", ")));
-        match sets.iter().find(|set| set.name == name) {
-            Some(set) => error.fix(format!("{name}: {}", set.place)),
-            None => error,
-        }
-    })?;
-    let folder = fetch_directory().map(|directory| directory.join(set.folder));
-    let folder = folder.ok_or_else(|| {
-        Error::usage("`--data`", "is missing, and there is no home directory")
-            .expected("a directory for data sets")
-    })?;
+fn get(name: &str, from: Option<&str>) -> Result<()> {
     let terminal = Terminal::new(&format!("stratagram data fetch {name}"));
-    for file in set.files {
-        let url = from.map_or_else(
-            || file.url.to_owned(),
-            |base| format!("{}/{}", base.trim_end_matches('/'), file.name),
-        );
-        let path = folder.join(file.name);
-        let outcome = download(file, &url, &path, &terminal)?;
+    for (path, outcome) in fetch(name, from, &terminal)? {
         let done = match outcome {
             Download::There => "was there",
             Download::Got => "downloaded",

@@ -29,7 +29,7 @@ mod verify;
 pub use batches::epoch_batches;
 pub(crate) use choose::TRAIN_OF_POOL;
 #[cfg(feature = "fetch")]
-pub use download::{Download, download};
+pub use download::{Download, download, fetch};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};
 pub(crate) use sample::indexed_permutation;

@@ -11,7 +11,6 @@ mod page;
 mod panels;
 mod picture;
 mod read;
-mod read_regions;
 pub mod terminal;
 mod words;
 
@@ -25,7 +24,7 @@ use panels::{Block, Shown};
 
 pub use figure::matrix::LabelledMatrix;
 pub use model::{
-    DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow, Regions,
+    DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
     RunResults,
 };
 pub use picture::Picture;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::time::Timeline;
 use crate::net::NetConfig;
+use crate::run_dir::Regions;
 use crate::similarity::MatrixKind;
 
 /// The results of one run. Whatever the directory lacks is empty here, and the page says so.
@@ -154,34 +155,6 @@ pub struct DepthRow {
     pub se: f64,
 }
 
-/// Pictures of one layer's decision regions: `regions/<layer>.npz`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Regions {
-    /// Name of the representation; `output` is the net itself.
-    pub layer: String,
-    /// Epochs of the K pictures.
-    pub epochs: Vec<f64>,
-    /// Number of planes P.
-    pub n_planes: usize,
-    /// Points along a side G.
-    pub side: usize,
-    /// Classes `[K, P, G, G]`, the last two axes along a and along b⊥.
-    pub classes: Vec<u8>,
-    /// Largest softmax probability, same shape.
-    pub confidence: Vec<f32>,
-    /// The planes' extents `[P, 4]`: along a from, to; along b⊥ from, to.
-    pub corners: Vec<[f64; 4]>,
-    /// Plane coordinates of the three images, `[P, 3]`.
-    pub images: Vec<[[f64; 2]; 3]>,
-    /// Their classes.
-    pub labels: Vec<[i64; 3]>,
-    /// Whether their labels are wrong.
-    pub corrupted: Vec<[bool; 3]>,
-    /// Of each plane, its position in its source's list of triplets, and the source's in
-    /// `analysis.drs.source`.
-    pub positions: Vec<(usize, usize)>,
-}
-
 /// One row of `geometry.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeometryRow {
@@ -313,18 +286,5 @@ impl EpochMatrix {
         let n = self.n_epochs();
         let cells = (0..n).flat_map(|i| (i..n).map(move |j| self.value(i, j)));
         cells.filter(|value| *value < -1e-6 || *value > 1.0 + 1e-6).count()
-    }
-}
-
-impl Regions {
-    /// The classes of epoch index `k` and plane `p`.
-    pub(super) fn map(&self, k: usize, p: usize) -> &[u8] {
-        let start = self.offset(k, p);
-        &self.classes[start..start + self.side * self.side]
-    }
-
-    /// Where the picture of epoch index `k` and plane `p` starts in `classes`.
-    pub(super) fn offset(&self, k: usize, p: usize) -> usize {
-        (k * self.n_planes + p) * self.side * self.side
     }
 }

@@ -3,14 +3,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::model::{Regions, RunResults};
+use super::model::RunResults;
 use super::panels::{strip_figure, strip_png};
 use crate::analyze::{View, draw_regions};
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::TripletSource;
 use crate::observer::Observer;
-use crate::run_dir::{Recording, RunDir, write_atomic};
+use crate::run_dir::{Recording, Regions, RunDir, write_atomic};
 
 /// Which picture is drawn, and where it is written.
 #[derive(Debug, Clone)]
@@ -53,11 +53,7 @@ impl Picture {
         let run = RunDir::open(root)?;
         let data = Data::load(run.experiment())?;
         let drawn = draw_regions(&run, &data, &view, observer)?;
-        let regions = drawn
-            .into_iter()
-            .map(|(layer, arrays)| Regions::of(layer, arrays, root))
-            .collect::<Result<Vec<_>>>()?;
-        let layers: Vec<&Regions> = regions.iter().collect();
+        let layers: Vec<&Regions> = drawn.iter().collect();
         let file = if is_png {
             strip_png(&layers, 0)
         } else {

@@ -11,11 +11,10 @@ use super::model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
     RunResults,
 };
-use super::read_regions::read_regions;
 use crate::error::{Error, Result};
 use crate::net::NetConfig;
 use crate::run_dir::tables::{self, AxisRow, CellRow};
-use crate::run_dir::{MatrixFile, RunFile, read_rows};
+use crate::run_dir::{MatrixFile, Regions, RunFile, read_rows};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{Estimator, MatrixKind};
 
@@ -58,7 +57,7 @@ impl RunResults {
         run.geometry = read_geometry(root)?;
         run.geometry.sort_by_key(|row| depth.key(&row.layer));
         for found in RunFile::Regions.list(root)? {
-            run.regions.push(read_regions(found.name("layer").to_owned(), &found.path)?);
+            run.regions.push(Regions::read(found.name("layer").to_owned(), &found.path)?);
         }
         run.regions.sort_by_key(|regions| depth.key(&regions.layer));
         Ok(run)

@@ -1,5 +1,7 @@
 //! The run directory: where its files are, how they are written whole, who holds it, and
 //! whether it holds the experiment at hand. `docs/FORMAT.md` describes its files.
+//!
+//! More than a dozen files: one for each form of file that is not a table.
 
 mod arrays;
 mod atomic;
@@ -11,6 +13,7 @@ mod manifest;
 mod names;
 mod paths;
 mod recording;
+mod regions;
 mod run;
 mod table_file;
 pub mod tables;
@@ -27,6 +30,7 @@ pub use findings::{findings_text, read_findings};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
+pub use regions::{RegionPlanes, Regions};
 pub use run::{AnalysisLock, Checkpoint, RunDir};
 pub use table_file::{
     Cell, Column, Columns, Fixed, Kind, Maybe, MaybeStep, Number, Quoted, Row, StepRow,

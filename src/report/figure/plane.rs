@@ -9,7 +9,7 @@ use base64::Engine as _;
 use super::canvas::png;
 use super::svg::{Anchor, LABEL, Px, Svg, TICK, TextStyle};
 use super::{text, viridis};
-use crate::report::model::Regions;
+use crate::run_dir::Regions;
 
 /// Confidence is drawn in so many steps, which keeps the pictures small.
 const CONFIDENCE_STEPS: f32 = 31.0;
@@ -30,7 +30,7 @@ pub(crate) struct Place {
 
 /// Width and height of a plane's picture, the longer one 1.
 pub(crate) fn proportions(regions: &Regions, p: usize) -> (f64, f64) {
-    let [from_a, to_a, from_b, to_b] = regions.corners[p];
+    let [from_a, to_a, from_b, to_b] = regions.planes.corners[p];
     let (a, b) = (to_a - from_a, to_b - from_b);
     let longer = a.max(b);
     // A plane without extent, which no run writes, is drawn square.
@@ -48,7 +48,7 @@ pub(crate) fn picture(
     place: Place,
 ) {
     let Place { centre, top, side } = place;
-    let [from_a, to_a, from_b, _] = regions.corners[p];
+    let [from_a, to_a, from_b, _] = regions.planes.corners[p];
     let (width, height) = proportions(regions, p);
     let (width, height) = (width * side, height * side);
     let (left, scale) = (centre - width / 2.0, width / (to_a - from_a));
@@ -60,9 +60,14 @@ pub(crate) fn picture(
         Px(height),
         base64::engine::general_purpose::STANDARD.encode(pixels(regions, k, p))
     ));
-    for (image, [a, b]) in regions.images[p].into_iter().enumerate() {
+    for (image, [a, b]) in regions.planes.images[p].into_iter().enumerate() {
         let (x, y) = (left + (a - from_a) * scale, top + height - (b - from_b) * scale);
-        disc(svg, (x, y), regions.labels[p][image], regions.corrupted[p][image]);
+        disc(
+            svg,
+            (x, y),
+            regions.planes.labels[p][image],
+            regions.planes.corrupted[p][image],
+        );
     }
 }
 
@@ -88,12 +93,12 @@ fn disc(svg: &mut Svg, (x, y): (f64, f64), label: i64, is_wrong: bool) {
 
 /// A picture as PNG.
 fn pixels(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
-    png((regions.side, regions.side), &rgb(regions, k, p))
+    png((regions.planes.side, regions.planes.side), &rgb(regions, k, p))
 }
 
 /// A picture: b⊥ upwards, a to the right; colour mixed with white by confidence.
 pub(crate) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
-    let side = regions.side;
+    let side = regions.planes.side;
     let offset = regions.offset(k, p);
     let mut rgb = Vec::with_capacity(3 * side * side);
     for row in 0..side {
@@ -149,21 +154,26 @@ pub(crate) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::run_dir::RegionPlanes;
 
     pub(in crate::report) fn two_by_two() -> Regions {
         Regions {
             layer: "output".into(),
-            epochs: vec![0.0],
-            n_planes: 1,
-            side: 2,
+            planes: RegionPlanes {
+                steps: vec![0],
+                epochs: vec![0.0],
+                side: 2,
+                sources: vec![0],
+                positions: vec![0],
+                triplets: vec![[0, 1, 2]],
+                labels: vec![[0, 1, 2]],
+                corrupted: vec![[true, false, false]],
+                corners: vec![[0.0, 1.0, 0.0, 1.0]],
+                images: vec![[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]],
+            },
             // (i, j): (0,0) class 0, (0,1) class 1, (1,0) class 2, (1,1) class 3
             classes: vec![0, 1, 2, 3],
             confidence: vec![1.0, 1.0, 0.0, 1.0],
-            corners: vec![[0.0, 1.0, 0.0, 1.0]],
-            images: vec![[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]],
-            labels: vec![[0, 1, 2]],
-            corrupted: vec![[true, false, false]],
-            positions: vec![(0, 0)],
         }
     }
 

@@ -6,8 +6,9 @@ use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::epoch_label;
 use crate::report::figure::plane::{Place, class_key, picture, proportions, row_name};
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
-use crate::report::model::{Regions, RunResults};
+use crate::report::model::RunResults;
 use crate::report::words;
+use crate::run_dir::Regions;
 use crate::run_dir::RunFile;
 
 /// The panel.
@@ -39,7 +40,7 @@ const MOST_PLANES: usize = 4;
 /// One layer's pictures, planes in rows and epochs in columns, embedded as PNG.
 fn drawing(run: &RunResults, regions: &Regions) -> String {
     let epochs = chosen(run, regions);
-    let planes = regions.n_planes.min(MOST_PLANES);
+    let planes = regions.planes.count().min(MOST_PLANES);
     let (left, top, gap) = (19.0, 22.0, 5.0);
     let columns = epochs.len().max(4) as f64;
     let side = ((508.0 - left) / columns - gap).min(96.0);
@@ -52,7 +53,7 @@ fn drawing(run: &RunResults, regions: &Regions) -> String {
     svg.text((left, 8.0), Anchor::Start, TITLE, &layer_title(regions));
     for (column, &k) in epochs.iter().enumerate() {
         let centre = left + column as f64 * (side + gap) + side / 2.0;
-        let name = epoch_name(run, regions.epochs[k]);
+        let name = epoch_name(run, regions.planes.epochs[k]);
         svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
         for (p, &top) in tops.iter().take(planes).enumerate() {
             picture(&mut svg, regions, k, p, Place { centre, top, side });
@@ -86,15 +87,15 @@ fn caption(run: &RunResults, regions: &Regions) -> String {
          over the epochs (columns). Colour is the predicted class, paler where the largest \
          softmax probability (temperature 5) is smaller; the discs are the three images with \
          their labels{}. Axes have one scale in both directions. {}",
-        ringed(regions, 0..regions.n_planes),
+        ringed(regions, 0..regions.planes.count()),
         words::seed_words(run)
     )
 }
 
 /// "triplet 3 (corrupted)".
 pub(super) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
-    let (position, source) = regions.positions[p];
-    match run.triplet_sources().get(source) {
+    let (position, source) = (regions.planes.positions[p], regions.planes.sources[p]);
+    match run.triplet_sources().get(source as usize) {
         Some(source) => format!("triplet {position} ({source})"),
         None => format!("triplet {position}"),
     }
@@ -113,7 +114,7 @@ pub(super) fn ringed(
     regions: &Regions,
     mut planes: std::ops::Range<usize>,
 ) -> &'static str {
-    if planes.any(|p| regions.corrupted[p].contains(&true)) {
+    if planes.any(|p| regions.planes.corrupted[p].contains(&true)) {
         "; a ring marks a wrong label"
     } else {
         ""
@@ -140,14 +141,15 @@ pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
 /// Indices of the epochs to show: all, or the first, the last, those nearest to the marks,
 /// and others spread evenly between.
 pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
-    let count = regions.epochs.len();
+    let count = regions.planes.epochs.len();
     if count <= MOST_EPOCHS {
         return (0..count).collect();
     }
     let phases = &run.phases;
     let marks = [phases.min, phases.peak, phases.second_min];
     let nearest = |epoch: f64| {
-        let distance = |k: &usize| (regions.epochs[*k].ln_1p() - epoch.ln_1p()).abs();
+        let distance =
+            |k: &usize| (regions.planes.epochs[*k].ln_1p() - epoch.ln_1p()).abs();
         (0..count).min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
     let mut kept: BTreeSet<usize> = [0, count - 1].into();
@@ -168,7 +170,7 @@ mod tests {
     #[test]
     fn many_epochs_keep_first_last_and_the_marks() {
         let mut regions = two_by_two();
-        regions.epochs = (0..40).map(f64::from).collect();
+        regions.planes.epochs = (0..40).map(f64::from).collect();
         let mut run = RunResults::default();
         run.phases.peak = Some(23.2);
         let kept = chosen(&run, &regions);

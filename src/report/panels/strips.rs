@@ -11,8 +11,9 @@ use crate::report::figure::plane::{
 };
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
 use crate::report::figure::{text, viridis};
-use crate::report::model::{Regions, RunResults};
+use crate::report::model::RunResults;
 use crate::report::words;
+use crate::run_dir::Regions;
 use crate::run_dir::RunFile;
 
 /// The panel.
@@ -36,7 +37,7 @@ pub(super) const PANEL: Panel = Panel {
 fn layers(run: &RunResults) -> Vec<&Regions> {
     let alike = |regions: &&Regions| {
         let first = &run.regions[0];
-        regions.epochs == first.epochs && regions.positions == first.positions
+        regions.planes == first.planes
     };
     run.regions.iter().filter(alike).collect()
 }
@@ -44,9 +45,9 @@ fn layers(run: &RunResults) -> Vec<&Regions> {
 /// The planes that are shown: the first of each source of triplets.
 fn planes(layers: &[&Regions]) -> Vec<usize> {
     let Some(first) = layers.first() else { return vec![] };
-    let source = |p: usize| first.positions[p].1;
+    let source = |p: usize| first.planes.sources[p];
     let is_first = |p: &usize| (0..*p).all(|earlier| source(earlier) != source(*p));
-    (0..first.n_planes).filter(is_first).collect()
+    (0..first.planes.count()).filter(is_first).collect()
 }
 
 /// White pixels between pictures.
@@ -76,7 +77,7 @@ pub(crate) fn strip_figure(
     let mut classes = BTreeSet::new();
     for (column, &k) in epochs.iter().enumerate() {
         let centre = left + column as f64 * (side + gap) + side / 2.0;
-        let name = epoch_name(run, first.epochs[k]);
+        let name = epoch_name(run, first.planes.epochs[k]);
         svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
         for (row, regions) in layers.iter().enumerate() {
             let y = top + row as f64 * step;
@@ -115,7 +116,7 @@ fn caption(run: &RunResults, first: &Regions, plane: usize) -> String {
 /// If a layer has not that plane, or another resolution than the first.
 pub(crate) fn strip_png(layers: &[&Regions], plane: usize) -> Vec<u8> {
     let Some(first) = layers.first() else { return png((1, 1), &[255; 3]) };
-    let (side, columns) = (first.side, first.epochs.len());
+    let (side, columns) = (first.planes.side, first.planes.epochs.len());
     let step = side + GAP;
     let (width, height) = (columns * step - GAP, layers.len() * step - GAP);
     let mut canvas = vec![255; 3 * width * height];
@@ -134,15 +135,15 @@ pub(crate) fn strip_png(layers: &[&Regions], plane: usize) -> Vec<u8> {
 
 /// Paints the three images onto a square picture.
 fn mark_images(pixels: &mut [u8], regions: &Regions, p: usize) {
-    let side = regions.side;
+    let side = regions.planes.side;
     let last = (side - 1) as f64;
-    let [from_a, to_a, from_b, to_b] = regions.corners[p];
+    let [from_a, to_a, from_b, to_b] = regions.planes.corners[p];
     let radius = (last / 30.0).max(2.0);
-    for (image, [a, b]) in regions.images[p].into_iter().enumerate() {
+    for (image, [a, b]) in regions.planes.images[p].into_iter().enumerate() {
         let x = (a - from_a) / (to_a - from_a) * last;
         let y = last - (b - from_b) / (to_b - from_b) * last;
-        let label = usize::try_from(regions.labels[p][image]).unwrap_or(0);
-        let rim = if regions.corrupted[p][image] { [0; 3] } else { [255; 3] };
+        let label = usize::try_from(regions.planes.labels[p][image]).unwrap_or(0);
+        let rim = if regions.planes.corrupted[p][image] { [0; 3] } else { [255; 3] };
         for (at, pixel) in pixels.chunks_exact_mut(3).enumerate() {
             let away = ((at % side) as f64 - x).hypot((at / side) as f64 - y);
             if away <= radius {
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn pictures_stand_in_rows_and_columns() {
         let mut one = two_by_two();
-        one.images = vec![[[-99.0, 0.0]; 3]];
+        one.planes.images = vec![[[-99.0, 0.0]; 3]];
         let file = strip_png(&[&one, &one], 0);
         let decoder = png::Decoder::new(std::io::Cursor::new(file));
         let mut reader = decoder.read_info().unwrap();
@@ -178,8 +179,8 @@ mod tests {
     #[test]
     fn images_are_marked_with_their_labels_colours() {
         let mut regions = two_by_two();
-        regions.side = 61;
-        regions.images = vec![[[0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]];
+        regions.planes.side = 61;
+        regions.planes.images = vec![[[0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]];
         regions.classes = vec![3; 61 * 61];
         regions.confidence = vec![1.0; 61 * 61];
         let mut pixels = rgb(&regions, 0, 0);

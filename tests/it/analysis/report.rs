@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use stratagram::similarity::MatrixKind;
 
 use serde_json::Value;
-use stratagram::array_file::{Array, NamedArrays, npy_bytes, npz_bytes};
+use stratagram::array_file::{Array, npy_bytes};
 use stratagram::report::{RunResults, figures, is_current, write};
+use stratagram::run_dir::{RegionPlanes, Regions};
 
 const EXPERIMENT: &str = r#"
 seed = 3
@@ -59,18 +60,30 @@ fn matrix(undefined: bool) -> Vec<u8> {
     npy_bytes(&Array::f32(&[4, 4], values))
 }
 
-fn regions() -> Vec<u8> {
-    let mut arrays = NamedArrays::default();
-    arrays.push("steps", Array::i64(&[2], vec![0, 56]));
-    arrays.push("epochs", Array::f64(&[2], vec![0.0, 7.0]));
-    arrays.push("triplets", Array::i64(&[1, 3], vec![5, 6, 7]));
-    arrays.push("classes", Array::u8(&[2, 1, 2, 2], vec![0, 1, 2, 2, 0, 1, 2, 2]));
-    arrays.push("confidence", Array::f32(&[2, 1, 2, 2], vec![0.5; 8]));
-    arrays.push("corners", Array::f64(&[1, 4], vec![0.0, 2.0, 0.0, 1.0]));
-    let images = vec![0.0, 0.0, 2.0, 0.0, 1.0, 1.0];
-    arrays.push("images", Array::f64(&[1, 3, 2], images));
-    arrays.push("labels", Array::i64(&[1, 3], vec![0, 1, 2]));
-    npz_bytes(&arrays)
+/// The pictures of a layer on one plane at two epochs.
+fn put_regions(root: &Path, layer: &str) {
+    let planes = RegionPlanes {
+        steps: vec![0, 56],
+        epochs: vec![0.0, 7.0],
+        side: 2,
+        sources: vec![0],
+        positions: vec![0],
+        triplets: vec![[5, 6, 7]],
+        labels: vec![[0, 1, 2]],
+        corrupted: vec![[false; 3]],
+        corners: vec![[0.0, 2.0, 0.0, 1.0]],
+        images: vec![[[0.0, 0.0], [2.0, 0.0], [1.0, 1.0]]],
+    };
+    let regions = Regions {
+        layer: layer.into(),
+        planes,
+        classes: vec![0, 1, 2, 2, 0, 1, 2, 2],
+        confidence: vec![0.5; 8],
+    };
+    let path = root.join(format!("regions/{layer}.npz"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    regions.write(&path).unwrap();
+    assert_eq!(Regions::read(layer.into(), &path).unwrap(), regions);
 }
 
 fn cells_table(layers: &[&str]) -> String {
@@ -122,8 +135,8 @@ fn complete(root: &Path, layers: &[&str]) {
          train-clean,0,0,4,2,1.5,0.3,0 2 2\ntrain-corrupted,0,0,4,2,2,0,0 0 4\n\
          train-clean,56,7,4,2,0.5,0.3,2 2 0\ntrain-corrupted,56,7,4,2,1.75,0.25,0 1 3\n",
     );
-    put(root, "regions/output.npz", regions());
-    put(root, "regions/pool4.npz", regions());
+    put_regions(root, "output");
+    put_regions(root, "pool4");
 }
 
 fn page_of(root: &Path) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::RemoteFile;
+use crate::data::RemoteFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 
