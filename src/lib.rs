@@ -31,6 +31,7 @@
 //! | checkpoints → signatures → matrices | [`analyze`] with [`represent`], [`probe`], [`planes`], [`similarity`] |
 //! | perfect fit, double descent | [`phases`] |
 //! | what the matrices say, and how surely | [`findings`] |
+//! | runs against runs, seeds as the unit | [`compare`] |
 //! | figures and the page | [`report`] |
 //! | files for other tools | [`export`] |
 //! | saved activations of any program → matrices | [`activations`] |
@@ -49,6 +50,7 @@ pub mod array_file;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod engine;
 mod error;

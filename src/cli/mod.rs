@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod analyze;
 mod choices;
+mod compare;
 mod data;
 mod doctor;
 mod dry_run;
@@ -58,6 +59,7 @@ struct Arguments {
 enum Verb {
     Run(run::Arguments),
     Sweep(sweep::Arguments),
+    Compare(compare::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
     Import(import::Arguments),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Findings(arguments) => findings::run(&arguments),

@@ -66,7 +66,7 @@ impl Experiment {
     }
 
     /// Every key with its TOML value.
-    fn settings(&self) -> Vec<(String, String)> {
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let table = Table::try_from(self).expect("experiments have a TOML form");
         let mut settings = Vec::new();
         flatten(&table, "", &mut settings);

@@ -28,6 +28,7 @@ pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
 pub use epochs::steps_per_epoch;
 pub use optimizer::OptimizerKind;
+pub(crate) use parse::{key_lines, syntax_error};
 
 /// A checked experiment: every key has its value, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

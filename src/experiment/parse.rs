@@ -179,7 +179,8 @@ fn override_value(text: &str) -> Value {
     }
 }
 
-fn syntax_error(place: &str, text: &str, error: &toml::de::Error) -> Error {
+/// Where and why a text is not TOML.
+pub(crate) fn syntax_error(place: &str, text: &str, error: &toml::de::Error) -> Error {
     let found = format!("is not TOML: {}", error.message().replace('\n', ", "));
     match error.span() {
         Some(span) => {
@@ -201,8 +202,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The line of every key of a TOML text.
-fn key_lines(text: &str) -> BTreeMap<String, usize> {
+/// The line of every key of a TOML text; those of the tables of a list are `list[0].key`.
+pub(crate) fn key_lines(text: &str) -> BTreeMap<String, usize> {
     fn walk(
         table: &DeTable<'_>,
         prefix: &str,
@@ -211,8 +212,16 @@ fn key_lines(text: &str) -> BTreeMap<String, usize> {
     ) {
         for (name, value) in table {
             let key = format!("{prefix}{}", name.get_ref());
-            if let DeValue::Table(inner) = value.get_ref() {
-                walk(inner, &format!("{key}."), text, lines);
+            match value.get_ref() {
+                DeValue::Table(inner) => walk(inner, &format!("{key}."), text, lines),
+                DeValue::Array(items) => {
+                    for (at, item) in items.iter().enumerate() {
+                        if let DeValue::Table(inner) = item.get_ref() {
+                            walk(inner, &format!("{key}[{at}]."), text, lines);
+                        }
+                    }
+                }
+                _ => {}
             }
             lines.insert(key, position(text, name.span().start).0);
         }

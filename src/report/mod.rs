@@ -5,6 +5,7 @@
 //! and `report/figures/*.svg`. The headline figure carries the paper's question: what the
 //! layers' representations do while the test error falls, rises and falls again.
 
+pub mod comparison;
 mod figure;
 mod model;
 mod page;

@@ -32,6 +32,7 @@ pub use names::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
 pub use regions::{RegionPlanes, Regions};
 pub use run::{AnalysisLock, Checkpoint, RunDir};
+pub(crate) use table_file::table_text;
 pub use table_file::{
     Cell, Column, Columns, Fixed, Kind, Maybe, MaybeStep, Number, Quoted, Row, StepRow,
     TableAbout, TableLog, Values, read_rows, write_rows,

@@ -15,7 +15,7 @@ use super::panels::Shown;
 use super::words;
 
 const PAGE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// What wrote a page, in its head.
 pub(crate) const GENERATOR: &str = concat!(
@@ -72,7 +72,7 @@ fn policy() -> String {
 
 /// Fills in `{{name}}`. What is filled in is not looked at again, so names in the data
 /// cannot stand for parts of the page.
-fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -84,7 +84,7 @@ fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     text + rest
 }
 
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(digest))
 }

@@ -9,5 +9,5 @@ pub use cell::{Cell, Fixed, Kind, Maybe, MaybeStep, Number, Quoted};
 pub use columns::{Columns, Values};
 pub use log::{StepRow, TableLog};
 pub(super) use row::first_column;
-pub(crate) use row::row;
 pub use row::{Column, Row, TableAbout, read_rows, write_rows};
+pub(crate) use row::{row, table_text};

@@ -179,6 +179,20 @@ pub(super) fn lines<R: Row>(rows: &[R]) -> Vec<u8> {
     writer.into_inner().expect("memory takes what is written")
 }
 
+/// The text of a table that belongs to no run; `columns` are the fields of the rows.
+///
+/// # Panics
+/// Never: rows are flat, and memory takes what is written.
+pub(crate) fn table_text(columns: &[&str], rows: &[impl Serialize]) -> String {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(vec![]);
+    writer.write_record(columns).expect("memory takes what is written");
+    for row in rows {
+        writer.serialize(row).expect("a flat row");
+    }
+    let bytes = writer.into_inner().expect("memory takes what is written");
+    String::from_utf8(bytes).expect("text and numbers")
+}
+
 pub(super) fn header_line(columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     names.join(",") + "\n"

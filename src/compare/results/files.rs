@@ -1,0 +1,33 @@
+//! The files of a comparison: `effects.csv` and `findings.json`.
+
+use std::path::{Path, PathBuf};
+
+use super::found::Results;
+use super::rows::COLUMNS;
+use crate::error::Result;
+use crate::run_dir::{RunFile, table_text, write_atomic};
+
+/// The table of values per seed.
+const EFFECTS: &str = "effects.csv";
+
+impl Results {
+    /// Writes `effects.csv` and `findings.json` into a directory and returns their paths. The same
+    /// runs give the same bytes.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    ///
+    /// # Panics
+    /// Never: numbers and text have a JSON form.
+    pub fn write(&self, out: &Path) -> Result<Vec<PathBuf>> {
+        let json = serde_json::to_string_pretty(self).expect("numbers and text");
+        let files = [
+            (out.join(EFFECTS), table_text(&COLUMNS, &self.effects)),
+            (RunFile::Findings.path(out), json + "\n"),
+        ];
+        for (path, text) in &files {
+            write_atomic(path, text.as_bytes())?;
+        }
+        Ok(files.map(|(path, _)| path).into())
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs as a comparison reads them: their findings, matrices and errors.
+
+mod arm;
+mod glob;
+mod layers;
+mod lens;
+mod run;
+mod turns;
+mod view;
+
+pub(crate) use arm::{Arm, in_order};
+pub(crate) use glob::run_directories;
+pub(crate) use layers::{check_patterns, layers_of};
+pub(crate) use lens::Lens;
+pub(crate) use run::{Absent, Run};
+pub use run::{LeftOut, RunName};
+
+pub(crate) use view::{LayerView, View};

@@ -1,0 +1,112 @@
+//! The forest plot: one strip per statement with all seeds, mean and interval.
+
+use crate::compare::{Finding, Pairing};
+use crate::report::figure::axes::LinearAxis;
+use crate::report::figure::svg::{Anchor, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
+use crate::report::figure::text::trimmed;
+
+/// Width of the drawing, and where its strips begin and end.
+const WIDTH: f64 = 520.0;
+const LEFT: f64 = 132.0;
+const RIGHT: f64 = 372.0;
+/// Height of a strip.
+const STRIP: f64 = 34.0;
+/// Above the first strip.
+const TOP: f64 = 8.0;
+/// Share of a strip's length on each side of its outermost mark.
+const MARGIN: f64 = 0.06;
+
+const MEAN: Stroke = Stroke { class: "mean", colour: "#16181d", width: 1.4, dash: "" };
+const ZERO: Stroke =
+    Stroke { class: "frame", colour: "#8a8f98", width: 0.5, dash: "2 2" };
+
+/// What the figure shows, below it.
+pub(super) const CAPTION: &str = "One strip per statement, each on its own scale. Circles: one \
+    per seed, differences of paired seeds; of unpaired arms the first arm's seeds less the mean \
+    of the second. Tick: mean. Bar: 95 % interval (exact sign flips or splits; none with fewer \
+    than six seeds). Dashed: no effect. Shaded: effects smaller than d, the smallest effect of \
+    interest.";
+
+/// The drawing of these findings; none without a value.
+pub(super) fn drawing(findings: &[&Finding]) -> Option<String> {
+    let shown: Vec<&&Finding> = findings.iter().filter(|f| f.mean.is_some()).collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let mut svg = Svg::default();
+    for (at, finding) in shown.iter().enumerate() {
+        strip(&mut svg, finding, TOP + STRIP * at as f64);
+    }
+    let height = TOP + STRIP * shown.len() as f64 + 4.0;
+    Some(svg.finish((WIDTH, height), "Effects over seeds", CAPTION))
+}
+
+/// The effect of each seed.
+fn marks(finding: &Finding) -> Vec<f64> {
+    if finding.pairing != Some(Pairing::None) {
+        return finding.effects.clone();
+    }
+    let minus: Vec<f64> = finding.values.iter().filter_map(|row| row.minus).collect();
+    let mean = minus.iter().sum::<f64>() / minus.len() as f64;
+    finding.values.iter().filter_map(|row| Some(row.plus? - mean)).collect()
+}
+
+fn strip(svg: &mut Svg, finding: &Finding, top: f64) {
+    let marks = marks(finding);
+    let axis = axis(finding, &marks);
+    let middle = top + STRIP / 2.0 - 4.0;
+    let reading = finding.reading.map_or("exploratory", |reading| reading.name());
+    svg.text((2.0, middle), Anchor::Start, TITLE, &finding.title());
+    svg.text((2.0, middle + 8.5), Anchor::Start, TICK, reading);
+    if let Some(d) = finding.d {
+        let from = if finding.direction == crate::findings::seeds::Direction::Either {
+            -d
+        } else {
+            0.0
+        };
+        svg.raw(format_args!(
+            "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#e6e8eb\"/>",
+            Px(axis.at(from)), Px(middle - 9.0), Px(axis.at(d) - axis.at(from)), Px(18.0)
+        ));
+    }
+    svg.line((LEFT, middle + 9.0), (RIGHT, middle + 9.0), FRAME);
+    svg.line((axis.at(0.0), middle - 9.0), (axis.at(0.0), middle + 9.0), ZERO);
+    for tick in axis.ticks(4) {
+        let x = axis.at(tick);
+        svg.line((x, middle + 9.0), (x, middle + 11.0), FRAME);
+        svg.text((x, middle + 17.5), Anchor::Middle, TICK, &trimmed(tick, 3));
+    }
+    if let Some([low, high]) = finding.interval {
+        svg.line((axis.at(low), middle), (axis.at(high), middle), MEAN);
+    }
+    for mark in &marks {
+        svg.raw(format_args!(
+            "<circle class=\"effect\" cx=\"{}\" cy=\"{}\" r=\"2.4\" fill=\"#ffffff\" stroke=\"#0b5fa5\" stroke-width=\"0.9\"/>",
+            Px(axis.at(*mark)), Px(middle)
+        ));
+    }
+    if let Some(mean) = finding.mean {
+        svg.line((axis.at(mean), middle - 5.0), (axis.at(mean), middle + 5.0), MEAN);
+    }
+    let verdict = finding.verdict.map_or("no verdict", |verdict| verdict.name());
+    svg.text((RIGHT + 12.0, middle), Anchor::Start, LABEL, verdict);
+    svg.text((RIGHT + 12.0, middle + 8.5), Anchor::Start, TICK, &numbers(finding));
+}
+
+/// From the outermost mark on one side to that on the other; zero and d are marks, too.
+fn axis(finding: &Finding, marks: &[f64]) -> LinearAxis {
+    let ends = finding.interval.into_iter().flatten().chain(finding.d).chain([0.0]);
+    let all: Vec<f64> = marks.iter().copied().chain(ends).collect();
+    let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let room = MARGIN * (most - least).max(1e-9);
+    LinearAxis { from: least - room, end: most + room, start: LEFT, length: RIGHT - LEFT }
+}
+
+fn numbers(finding: &Finding) -> String {
+    let mean = finding.mean.map_or(String::new(), |mean| format!("{mean:+.3}"));
+    let interval = finding
+        .interval
+        .map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
+    format!("{mean}{interval}, n = {}", finding.n)
+}

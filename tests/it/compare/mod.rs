@@ -1,0 +1,11 @@
+//! Runs against runs: statistics through the whole path, endpoints in closed form, refusals,
+//! files, and a pilot of real runs.
+
+mod endpoints;
+mod file;
+mod fixture;
+mod grouped;
+mod output;
+mod pilot;
+mod refusals;
+mod statistics;
