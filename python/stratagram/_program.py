@@ -18,7 +18,8 @@ def path(purpose):
     found = find()
     if found is None:
         raise FileNotFoundError(f"{purpose} by the program `stratagram`, which is neither beside "
-                                "this Python nor on PATH; install the wheel")
+                                "this Python nor on PATH; this platform's wheel brings it (pip "
+                                "install stratagram), and so does cargo install stratagram")
     return found
 
 

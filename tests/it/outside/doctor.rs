@@ -64,3 +64,15 @@ fn doctor_names_what_experiments_can_ask_for() {
     assert!(value(&doctor, "data ready").starts_with("digits, mnist1d"), "{doctor}");
     assert!(!value(&doctor, "python").is_empty());
 }
+
+#[test]
+fn the_citation_and_the_wheel_have_the_version_of_the_crate() {
+    let file = |name: &str| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join(name)).unwrap()
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(file("CITATION.cff").contains(&format!("\nversion: {version}\n")));
+    let wheel = file("pyproject.toml");
+    assert!(wheel.contains("dynamic = [\"version\"]") && !wheel.contains("\nversion"));
+}
