@@ -17,20 +17,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._compare import Comparison, compare
-from ._figure import Figure, Page
-from ._matrix import Matrix
 from ._planes import Planes
 from ._probes import Probes
-from ._publish import publish
+from ._program import version
+from ._read.compare import Comparison, compare
+from ._read.figure import Figure, Page
+from ._read.matrix import Matrix
+from ._read.run import Run, open
 from ._recording import Recording
-from ._run import Run, open
 from ._signature import Undefined, signature
-from ._version import version
+from ._track.publish import publish
 
 if TYPE_CHECKING:
-    from ._checkpoints import record_checkpoints
     from ._recorder import Recorder
+    from ._torch.checkpoints import record_checkpoints
 
 __version__: str = version()
 __all__ = ["Comparison", "Figure", "Matrix", "Page", "Planes", "Probes", "Recorder", "Recording",
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
     # torch is imported by those who record with it, and by nobody else.
     if name in ("Recorder", "record_checkpoints"):
         try:
-            from . import _checkpoints
+            from ._torch import checkpoints as _checkpoints
         except ImportError as error:
             raise ImportError(f"stratagram.{name} needs PyTorch ({error}); activations of other "
                               "frameworks are recorded by stratagram.Recording") from error

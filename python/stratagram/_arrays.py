@@ -18,7 +18,7 @@ def host(values):
 def labelled(images, labels):
     """Images and labels; a loader or data set has both, if ``labels`` is None."""
     if "torch" in sys.modules or "datasets" in sys.modules:
-        from ._inputs import is_data, read_labelled
+        from ._torch.inputs import is_data, read_labelled
 
         if is_data(images):
             images, own = read_labelled(images)

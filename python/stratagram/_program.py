@@ -1,4 +1,4 @@
-"""The program ``stratagram``, which the wheel brings."""
+"""The program ``stratagram``, which the wheel brings, and the version of both."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ def run(purpose, *words):
         lines = done.stderr.strip().splitlines() or ["it ended without a word"]
         raise RuntimeError(f"stratagram {words[0]}: {' '.join(map(str.strip, lines))}")
     return done.stdout
+
+
+def version() -> str:
+    """The version of the installed package, ``"0"`` for sources that are not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("stratagram")
+    except metadata.PackageNotFoundError:
+        return "0"

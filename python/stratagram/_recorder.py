@@ -12,19 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import _inputs
-from ._batchnorm import TrainingImages, recompute, with_statistics
-from ._capture import Capture, classes_of
-from ._inputs import batches, length, tensors
-from ._models import (
-    Inputs, device_of, matching, named_modules, presets, rank, recordable, refuse_sharded)
 from ._planes import Planes
 from ._probes import Probes
-from ._publish import Live
-from ._readout import Readout
 from ._recording import OUTPUT, Recording
 from ._signature import Undefined
-from ._untouched import exact_products, generators_kept, untouched
+from ._torch import inputs as _inputs
+from ._torch.batchnorm import TrainingImages, recompute, with_statistics
+from ._torch.capture import Capture, classes_of
+from ._torch.inputs import batches, length, tensors
+from ._torch.models import (
+    Inputs,
+    device_of,
+    matching,
+    named_modules,
+    presets,
+    rank,
+    recordable,
+    refuse_sharded,
+)
+from ._torch.readout import Readout
+from ._torch.untouched import exact_products, generators_kept, untouched
+from ._track.publish import Live
 
 
 class Recorder:

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _files, _history, _rows
-from ._files import path, write_atomic
-from ._names import file_name, file_names
+from ._program import version
+from ._run_dir import files as _files, history as _history, rows as _rows
+from ._run_dir.files import path, write_atomic
+from ._run_dir.names import file_name, file_names
 from ._signature import ESTIMATORS, FEWEST, Undefined, reduced, signature_length
-from ._version import version
 
 #: What the model's own decisions are called.
 OUTPUT = "output"

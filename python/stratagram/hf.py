@@ -22,11 +22,11 @@ except ImportError as error:
 
 from torch.utils.data import DataLoader, Subset
 
-from . import _history
-from ._capture import classes_of
-from ._inputs import each, is_data
-from ._models import SHARDED, Inputs, refuse_sharded
 from ._recorder import Recorder
+from ._run_dir import history as _history
+from ._torch.capture import classes_of
+from ._torch.inputs import each, is_data
+from ._torch.models import SHARDED, Inputs, refuse_sharded
 
 __all__ = ["Callback"]
 

@@ -20,9 +20,9 @@ except ImportError:
         raise ImportError(f"stratagram.lightning needs Lightning ({error}): pip install "
                           "lightning") from error
 
-from . import _history
-from ._models import refuse_sharded
 from ._recorder import Recorder
+from ._run_dir import history as _history
+from ._torch.models import refuse_sharded
 
 __all__ = ["Callback"]
 

@@ -13,12 +13,11 @@ import time
 import warnings
 
 import numpy as np
+import stratagram
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
-
-import stratagram
 
 STEPS, N, CLASSES = 20, 8, 4
 EVERY = 5

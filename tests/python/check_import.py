@@ -17,9 +17,8 @@ import numpy
 import timm
 import torch
 import torchvision
-from torch import nn
-
 from stratagram import signature
+from torch import nn
 
 SIDE, CLASSES = 16, 10
 GENERATOR = torch.Generator().manual_seed(0)

@@ -5,7 +5,6 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-
 import stratagram
 
 try:
@@ -59,7 +58,7 @@ class Checkpoints(unittest.TestCase):
         self.assertEqual(len(stratagram.open(self.root / "run").signatures("0")), 3)
 
     def test_times_are_read_of_names(self):
-        from stratagram._checkpoints import _position
+        from stratagram._torch.checkpoints import _position
 
         for name, per_epoch, expected in [
                 ("step1000", None, (1000, 1000)), ("runs/a1/checkpoint-500", 250, (500, 2)),

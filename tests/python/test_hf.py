@@ -7,7 +7,6 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-
 import stratagram
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-
 import stratagram
 
 try:
@@ -131,7 +130,7 @@ class LightningTest(unittest.TestCase):
     def test_what_cannot_be_a_column_is_left_out_and_said(self):
         callback = self.callback(metrics={"train_error_running": "train_acc"})
         with self.assertWarnsRegex(UserWarning, "'reconstruction_error' is not recorded"):
-            values = stratagram._history.columns(
+            values = stratagram._run_dir.history.columns(
                 {"reconstruction_error": torch.tensor(7.5), "train_acc": torch.tensor(0.5)},
                 callback._columns, callback._refused)
         self.assertEqual(values, {"train_error_running": 0.5})

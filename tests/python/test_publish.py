@@ -11,9 +11,9 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-
 import stratagram
-from stratagram import _program, _scalars
+from stratagram import _program
+from stratagram._track import scalars
 
 
 def needs(*modules):
@@ -64,9 +64,9 @@ class Published(unittest.TestCase):
 
     def test_scalars_before_and_after_the_analysis_are_the_same(self):
         run = stratagram.open(self.root / "mine")
-        before = _scalars.of_signatures({"fc": run.signatures("fc")})
+        before = scalars.of_signatures({"fc": run.signatures("fc")})
         _program.run("", "analyze", run.root)
-        after = list(_scalars.rows(run))
+        after = list(scalars.rows(run))
         self.assertEqual([row.step for row in after], [0, 10, 20, 30])
         for name, value in before.items():
             self.assertAlmostEqual(after[-1].values[name], value, places=5)

@@ -8,10 +8,9 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-
 import stratagram
 from stratagram import _program
-from stratagram._matrix import log_edges
+from stratagram._read.matrix import log_edges
 
 EPOCHS = [0, 1, 2, 5, 11, 24]
 

@@ -9,7 +9,6 @@ from collections import UserDict
 from pathlib import Path
 
 import numpy as np
-
 import stratagram
 
 try:

@@ -6,7 +6,6 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-
 import stratagram
 
 try:
@@ -268,7 +267,7 @@ class Sharded(unittest.TestCase):
             folder = Path(folder)
             processes = torch.multiprocessing.spawn(shard, (folder,), 2, join=False).processes
             for process in processes:
-                process.join(60)
+                process.join(150)
             waiting = [process.is_alive() for process in processes]
             for process in processes:
                 process.kill()

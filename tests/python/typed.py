@@ -5,11 +5,10 @@ from typing import Any, assert_type
 
 import numpy as np
 import numpy.typing as npt
-import torch
-
 import stratagram
 import stratagram.hf
 import stratagram.lightning
+import torch
 
 
 def records(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:

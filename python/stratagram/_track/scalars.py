@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._run import Run
+from .._read.run import Run
 
 
 class Row(NamedTuple):

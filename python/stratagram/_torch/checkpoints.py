@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ._recorder import Recorder
+from .._recorder import Recorder
 
 Revision = TypeVar("Revision")
 

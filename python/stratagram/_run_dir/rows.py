@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from ._files import write_atomic
+from .files import write_atomic
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 #: Bytes before the numbers: room for any count of rows.

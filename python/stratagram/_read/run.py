@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _files
-from ._figure import Figure, Page
-from ._matrix import Matrix
-from ._near import Missing, missing
-from ._tables import FILES, TABLES
+from .._run_dir import files as _files
+from .._tables import FILES, TABLES
+from .figure import Figure, Page
+from .matrix import Matrix
+from .near import Missing, missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from ._tables import FILES, KEPT
+from .._tables import FILES, KEPT
 
 #: The version of the files (docs/FORMAT.md).
 FORMAT = 1

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _program
-from ._figure import Page
-from ._run import Run
+from .. import _program
+from .figure import Page
+from .run import Run
 
 
 class Comparison:

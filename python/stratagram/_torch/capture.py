@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import torch
 
-from ._inputs import batches, length, mapped
-from ._models import device_of, named_modules
+from .inputs import batches, length, mapped
+from .models import device_of, named_modules
 
 
 class Capture:

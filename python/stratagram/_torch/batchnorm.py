@@ -10,7 +10,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.utils.data import DataLoader
 
-from ._inputs import as_tensors, batches, each, is_data, length, read
+from .inputs import as_tensors, batches, each, is_data, length, read
 
 #: Images of one batch: statistics of batches are averaged.
 BATCH = 1000

@@ -7,7 +7,7 @@ import inspect
 
 import torch
 
-from ._presets import PRESETS
+from .presets import PRESETS
 
 #: What wrappers put into the names of the modules inside them.
 _WRAPPERS = ("_orig_mod", "_checkpoint_wrapped_module")

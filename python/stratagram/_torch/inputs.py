@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.utils import data as torch_data
 
-from ._models import Inputs
-from ._signature import FEWEST
-from ._untouched import generators_kept
+from .._signature import FEWEST
+from .models import Inputs
+from .untouched import generators_kept
 
 
 def read(source, inputs=None):

@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from ._signature import Undefined
+from .._signature import Undefined
 
 
 class Readout:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._run import Run
+from .._read.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

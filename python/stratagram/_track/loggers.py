@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ._headline import headline
-from ._near import missing
-from ._run import Run
+from .._read.near import missing
+from .._read.run import Run
+from .headline import headline
 
 #: What all names begin with, beside those that a training logs itself.
 PREFIX = "stratagram"

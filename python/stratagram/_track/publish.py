@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _program, _scalars
-from ._loggers import logger
-from ._run import Run
+from .. import _program
+from .._read.run import Run
+from . import scalars as _scalars
+from .loggers import logger
 
 PROJECT = "stratagram"
 

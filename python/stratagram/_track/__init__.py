@@ -1,0 +1,1 @@
+"""Runs in the trackers of other people."""
