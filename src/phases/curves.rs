@@ -94,37 +94,6 @@ impl Curves {
         })
     }
 
-    /// Curves from whatever columns a table has: `column` returns the numbers under a name.
-    ///
-    /// Needs `epoch`, `train_error` and `test_error` (or accuracies: `train_acc`,
-    /// `train_accuracy`, likewise for test); takes `step`, `train_loss`,
-    /// `train_error_corrupted` and `n_test` where they are.
-    ///
-    /// # Errors
-    /// A missing column, and those of [`Curves::new`].
-    ///
-    /// # Panics
-    /// If the columns differ in length.
-    pub fn from_columns(column: impl Fn(&str) -> Option<Vec<f64>>) -> Result<Self> {
-        let epoch = column("epoch").ok_or_else(|| missing("epoch"))?;
-        let train_error = error_of("train", &column)?;
-        let test_error = error_of("test", &column)?;
-        let mut curves = Self::new(epoch, train_error, test_error)?;
-        if let Some(values) = column("step") {
-            curves = curves.with_step(values);
-        }
-        if let Some(values) = column("train_loss") {
-            curves = curves.with_train_loss(values);
-        }
-        if let Some(values) = column("train_error_corrupted") {
-            curves = curves.with_train_error_corrupted(values)?;
-        }
-        if let Some(values) = column("n_test") {
-            curves = curves.with_n_test(values);
-        }
-        Ok(curves)
-    }
-
     /// The same curves over another axis: what was given as epochs counts something else.
     #[must_use]
     pub fn on(mut self, axis: Axis) -> Self {
@@ -222,31 +191,6 @@ impl Curves {
     }
 }
 
-/// The error of the "train" or "test" set: its own column, or one minus an accuracy.
-fn error_of(set: &str, column: &impl Fn(&str) -> Option<Vec<f64>>) -> Result<Vec<f64>> {
-    let error = format!("{set}_error");
-    if let Some(values) = column(&error) {
-        return Ok(values);
-    }
-    for accuracy in [format!("{set}_acc"), format!("{set}_accuracy")] {
-        if let Some(values) = column(&accuracy) {
-            check_fraction(&accuracy, &values)?;
-            return Ok(values.into_iter().map(complement).collect());
-        }
-    }
-    Err(missing(&error))
-}
-
-fn missing(name: &str) -> Error {
-    Error::new(ErrorKind::Data, "the table", format!("has no column `{name}`"))
-}
-
-/// 1 − a, without the last digits that the subtraction invents: 1 − .999 must be .001, not
-/// .0010000000000000009, which is above a threshold of .001.
-fn complement(accuracy: f64) -> f64 {
-    ((1.0 - accuracy) * 1e12).round() / 1e12
-}
-
 fn keep(kept: &[bool], name: &str, values: Vec<f64>) -> Vec<f64> {
     assert_eq!(values.len(), kept.len(), "rows of `{name}` and rows of `epoch`");
     values.into_iter().zip(kept).filter_map(|(v, &kept)| kept.then_some(v)).collect()
@@ -322,22 +266,6 @@ mod tests {
             message(vec![1., 2.], two(), vec![0.5, 34.5]),
             "`test_error` is 34.5 in row 2; expected a fraction between 0 and 1"
         );
-    }
-
-    #[test]
-    fn accuracies_become_errors_without_stray_digits() {
-        let table = |name: &str| match name {
-            "epoch" => Some(vec![1., 2.]),
-            "train_acc" => Some(vec![0.5, 0.999]),
-            "test_accuracy" => Some(vec![0.25, 0.3]),
-            _ => None,
-        };
-        let curves = Curves::from_columns(table).unwrap();
-        assert_eq!(curves.train_error, [0.5, 0.001]);
-        assert_eq!(curves.test_error, [0.75, 0.7]);
-        let error =
-            Curves::from_columns(|n| (n == "epoch").then(|| vec![1.])).unwrap_err();
-        assert_eq!(error.to_string(), "the table has no column `train_error`");
     }
 
     #[test]

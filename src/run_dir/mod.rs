@@ -5,10 +5,10 @@
 
 mod arrays;
 mod atomic;
-mod curves;
 mod files;
 mod findings;
 mod lock;
+mod logs;
 mod manifest;
 mod names;
 mod paths;
@@ -24,9 +24,9 @@ pub use arrays::{Labels, MatrixFile, Place};
 pub(crate) use atomic::link_or_copy;
 pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
-pub use curves::{history_text, read_curves};
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use findings::{findings_text, read_findings};
+pub use logs::{Curve, Log, LogOptions, history_text, read_curves, read_log};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;
 pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};

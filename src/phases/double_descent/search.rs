@@ -197,7 +197,7 @@ fn objection(peak: &Candidate, height: f64) -> Option<Objection> {
     let (rise, fall) = (peak.rise(), peak.fall());
     if !rise.counts() || !fall.counts() {
         return Some(Objection::Other(format!(
-            "it rises by {:.3}, where {:.3} is needed, and falls by {:.3} of {:.3}",
+            "it rises by {:.3} (needs {:.3}) and falls by {:.3} (needs {:.3})",
             rise.value,
             rise.threshold(),
             fall.value,

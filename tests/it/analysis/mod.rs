@@ -3,6 +3,7 @@
 mod analysis_measures;
 mod curve_families;
 mod end_to_end;
+mod logs;
 mod phases;
 mod planes;
 mod probe;
