@@ -5,7 +5,7 @@ use toml::Value;
 
 use Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, OneOrMore, Path, Penalties, Text,
+    Normalization, Number, OneOrMore, Path, Penalties, Scales, Text,
 };
 
 /// One key of an experiment file.
@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Nodes,
     /// A name of [`NORMALIZATIONS`], or means and standard deviations.
     Normalization,
+    /// A factor of at least 0 for each name or glob of nodes.
+    Scales,
 }
 
 /// What stands in for a missing key.
@@ -131,6 +133,11 @@ impl Kind {
             Epochs => format!("{} or a list of epochs", quoted(EPOCH_RULES)),
             Names => "\"all\", a name or glob, or a list of these".into(),
             Nodes => "a name or glob of nodes, or a list of these".into(),
+            Scales => {
+                "a table of names or globs of nodes, each with a number of at least 0, \
+                 such as { conv1 = 1.0, \"layer4.*\" = 0.1 }"
+                    .into()
+            }
             Normalization => format!(
                 "{} or {{ mean = […], std = […] }}, one number a channel, std above 0",
                 quoted(NORMALIZATIONS)
@@ -158,13 +165,11 @@ impl Kind {
             }),
             Path | Text => value.as_str().is_some_and(|s| !s.is_empty()),
             Names => {
-                let is_name = |v: &Value| v.as_str().is_some_and(|s| !s.is_empty());
-                is_name(value)
-                    || value
-                        .as_array()
-                        .is_some_and(|list| !list.is_empty() && list.iter().all(is_name))
+                let list = node_names(value);
+                list.is_some_and(|list| list.as_array().is_some_and(|l| !l.is_empty()))
             }
             Nodes => return node_names(value),
+            Scales => return scales(value),
             Normalization if value.is_str() => one_of(NORMALIZATIONS, value),
             Normalization => return moments(value),
             Number(in_range, _) => {
@@ -226,6 +231,32 @@ fn moments(value: &Value) -> Option<Value> {
     let same = mean.as_array()?.len() == std.as_array()?.len();
     let named = [("mean".to_owned(), mean), ("std".to_owned(), std)];
     same.then(|| Value::Table(named.into_iter().collect()))
+}
+
+/// A table of factors. The dots of a name that is not in quotes make tables of their own in
+/// TOML; here they are part of the name.
+fn scales(value: &Value) -> Option<Value> {
+    let mut flat = toml::Table::new();
+    collect_scales(value.as_table()?, "", &mut flat)?;
+    (!flat.is_empty()).then_some(Value::Table(flat))
+}
+
+fn collect_scales(
+    table: &toml::Table,
+    prefix: &str,
+    flat: &mut toml::Table,
+) -> Option<()> {
+    for (name, value) in table {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Table(inner) => collect_scales(inner, &format!("{name}."), flat)?,
+            value => {
+                let factor = number(value).filter(|x| *x >= 0.0)?;
+                flat.insert(name, Value::Float(factor));
+            }
+        }
+    }
+    Some(())
 }
 
 /// A finite number; whole numbers count.

@@ -20,6 +20,8 @@ mod tests;
 #[cfg(test)]
 mod token_tests;
 
+use std::collections::BTreeMap;
+
 use native::{Isa, Network};
 
 use crate::array_file::{Array, NamedArrays, Values};
@@ -208,6 +210,25 @@ impl Engine {
         let marks = self.network.parameters().iter().map(|p| names.contains(&p.name));
         let marks = marks.collect();
         self.network.freeze(marks);
+    }
+
+    /// Multiplies the rate of every update by a factor for each node of the net, as
+    /// `torch.optim`'s parameter groups with rates of their own: lr·factor takes lr's place in
+    /// all of an update, weight decay included.
+    ///
+    /// # Panics
+    /// If there is not one factor for each node.
+    pub fn scale_rates(&mut self, factors: &[f64]) {
+        let net = self.net();
+        assert_eq!(factors.len(), net.nodes.len(), "one factor for each node");
+        let mut of_parameter = BTreeMap::new();
+        for (node, factor) in net.nodes.iter().zip(factors) {
+            let own = net.node_parameters(node);
+            of_parameter.extend(own.into_iter().map(|p| (p.name, *factor)));
+        }
+        let scales = self.network.parameters().iter().map(|p| of_parameter[&p.name]);
+        let scales = scales.collect();
+        self.network.scale_rates(scales);
     }
 
     /// Applies the last gradients.

@@ -1,5 +1,7 @@
 //! An experiment as TOML, and what two experiments differ in.
 
+use std::collections::BTreeMap;
+
 use serde::ser::{Serialize, Serializer};
 use toml::{Table, Value};
 
@@ -100,6 +102,8 @@ struct OptimizerTable<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     clip_norm: Option<f64>,
     warmup_steps: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lr_scale: Option<&'a BTreeMap<String, f64>>,
     schedule: &'a Schedule,
 }
 
@@ -116,6 +120,7 @@ impl Serialize for OptimizerConfig {
             weight_decay: self.weight_decay,
             clip_norm: self.clip_norm,
             warmup_steps: self.warmup_steps,
+            lr_scale: Some(&self.lr_scale).filter(|scales| !scales.is_empty()),
             schedule: &self.schedule,
         };
         table.serialize(serializer)

@@ -8,7 +8,7 @@ use super::optimizer::OptimizerKind;
 use crate::setting::Fallback::{Absent, Required, Toml};
 use crate::setting::Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, OneOrMore, Path, Penalties, Text,
+    Normalization, Number, OneOrMore, Path, Penalties, Scales, Text,
 };
 use crate::setting::{
     BELOW_ONE, FRACTION, Key, MANY, NOT_NEGATIVE, POSITIVE, SEEDS, key,
@@ -64,6 +64,7 @@ const AFTER: &[Key] = &[
     key("optimizer.eps", NOT_NEGATIVE, Toml("1e-8")).of("optimizer.kind", ADAMS),
     key("optimizer.weight_decay", NOT_NEGATIVE, Toml("0.0")),
     key("optimizer.clip_norm", POSITIVE, Absent),
+    key("optimizer.lr_scale", Scales, Absent),
     key("optimizer.schedule.kind", Choice(SCHEDULES), Toml("'constant'")),
     key("optimizer.schedule.t_max", POSITIVE, Absent)
         .of("optimizer.schedule.kind", &["cosine"]),

@@ -5,6 +5,7 @@
 //! value. [`Experiment::to_toml`] writes it back, complete: the `experiment.toml` of a run
 //! directory.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,10 @@ pub struct OptimizerConfig {
     /// The largest total norm of the gradients; any if absent.
     #[serde(default)]
     pub clip_norm: Option<f64>,
+    /// What the rate of the nodes with these names and globs is multiplied by; all by 1 if
+    /// empty.
+    #[serde(default)]
+    pub lr_scale: BTreeMap<String, f64>,
     /// How the rate changes.
     pub schedule: Schedule,
     /// The first steps, in which the rate rises linearly: times (step + 1)/`warmup_steps`.

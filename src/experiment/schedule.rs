@@ -70,6 +70,7 @@ mod tests {
             eps: 1e-8,
             weight_decay: 0.0,
             clip_norm: None,
+            lr_scale: Default::default(),
             schedule,
             warmup_steps: 0,
         }

@@ -50,6 +50,7 @@ fn every_default_is_that_of_the_documentation() {
         eps: 1e-8,
         weight_decay: 0.0,
         clip_norm: None,
+        lr_scale: std::collections::BTreeMap::new(),
         schedule: Schedule::Constant,
         warmup_steps: 0,
     };

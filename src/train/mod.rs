@@ -220,6 +220,7 @@ fn start_engine(
         (None, None) => Engine::new(&net, &initial_weights(&net, experiment.seed))?,
     };
     engine.freeze(&nodes::frozen(&net, &experiment.train)?);
+    engine.scale_rates(&nodes::rate_scales(&net, &experiment.optimizer)?);
     Ok(engine)
 }
 

@@ -1,20 +1,23 @@
-//! The nodes that `train.freeze` and `train.reinit` name.
+//! The nodes that `train.freeze`, `train.reinit` and `optimizer.lr_scale` name.
 
 use crate::data::Data;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, TrainConfig};
-use crate::net::Net;
+use crate::experiment::{Experiment, OptimizerConfig, TrainConfig};
+use crate::net::{Net, Node};
 use crate::represent::glob_matches;
+use crate::setting::nearest;
 
-/// Checks `train.freeze` and `train.reinit` against the net that `data` gives.
+/// Checks `train.freeze`, `train.reinit` and `optimizer.lr_scale` against the net that `data`
+/// gives.
 ///
 /// # Errors
-/// A usage error if a name or glob matches no node with parameters, or nothing is left to
-/// train.
+/// A usage error if a name or glob matches no node with parameters, if nothing is left to
+/// train, or if two globs give a node different factors.
 pub fn check_nodes(experiment: &Experiment, data: &Data) -> Result<()> {
     let net = experiment.net.build(data.train.shape, data.n_classes);
     frozen(&net, &experiment.train)?;
     named(&net, "train.reinit", &experiment.train.reinit)?;
+    rate_scales(&net, &experiment.optimizer)?;
     Ok(())
 }
 
@@ -31,6 +34,38 @@ pub(super) fn frozen(net: &Net, config: &TrainConfig) -> Result<Vec<usize>> {
     Ok(frozen)
 }
 
+/// What the rate of each node is multiplied by: the factor of its own name, or else of the
+/// globs that match it, or else 1.
+///
+/// # Errors
+/// As [`check_nodes`].
+pub(super) fn rate_scales(net: &Net, config: &OptimizerConfig) -> Result<Vec<f64>> {
+    const KEY: &str = "optimizer.lr_scale";
+    let patterns: Vec<String> = config.lr_scale.keys().cloned().collect();
+    named(net, KEY, &patterns)?;
+    let of_node = |node: &Node| {
+        if let Some(own) = config.lr_scale.get(&node.name) {
+            return Ok(*own);
+        }
+        let matches = |(pattern, _): &(&String, &f64)| glob_matches(pattern, &node.name);
+        let mut globs = config.lr_scale.iter().filter(matches);
+        let Some((first, factor)) = globs.next() else { return Ok(1.0) };
+        match globs.find(|(_, other)| *other != factor) {
+            None => Ok(*factor),
+            Some((second, other)) => Err(Error::usage(
+                format!("`{KEY}`"),
+                format!(
+                    "gives {} {factor} by `{first}` and {other} by `{second}`",
+                    node.name
+                ),
+            )
+            .expected("one factor for each layer")
+            .fix(format!("name the layer itself: \"{}\" = {factor}", node.name))),
+        }
+    };
+    net.nodes.iter().map(of_node).collect()
+}
+
 /// Positions of the nodes with parameters that a list of names and globs means, rising.
 pub(super) fn named(net: &Net, key: &str, patterns: &[String]) -> Result<Vec<usize>> {
     let matches =
@@ -40,8 +75,13 @@ pub(super) fn named(net: &Net, key: &str, patterns: &[String]) -> Result<Vec<usi
             let names: Vec<&str> =
                 with_parameters(net).map(|node| &net.nodes[node].name[..]).collect();
             let found = format!("names `{pattern}`, which is no layer with parameters");
-            return Err(Error::usage(format!("`{key}`"), found)
-                .expected(format!("names and globs among {}", names.join(" "))));
+            let near = nearest(pattern, names.iter().copied());
+            let error = Error::usage(format!("`{key}`"), found)
+                .expected(format!("names and globs among {}", names.join(" ")));
+            return Err(match near {
+                Some(near) => error.fix(format!("did you mean `{near}`?")),
+                None => error,
+            });
         }
     }
     let is_named = |node: &usize| patterns.iter().any(|pattern| matches(pattern, *node));

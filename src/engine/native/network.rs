@@ -52,6 +52,8 @@ pub(in crate::engine) struct Network {
     batches_tracked: Vec<i64>,
     /// Which parameters stay as they are.
     pub(in crate::engine) frozen: Vec<bool>,
+    /// What the rate of each parameter is multiplied by.
+    pub(super) rate_scales: Vec<f64>,
     pub(super) state: State,
     /// Convolutions by node.
     pub(super) convs: Vec<Option<Conv>>,
@@ -112,6 +114,7 @@ impl Network {
             saved: vec![vec![]; net.nodes.len()],
             net: net.clone(),
             frozen: vec![false; parameters.len()],
+            rate_scales: vec![1.0; parameters.len()],
             parameters,
             values,
             batches_tracked,

@@ -26,6 +26,8 @@ pub(in crate::engine) struct Trained<'a> {
     pub(in crate::engine) gradient: &'a [f32],
     /// It and its buffers stay as they are, as where PyTorch finds no gradient.
     pub(in crate::engine) frozen: bool,
+    /// What the rate is multiplied by, as in a parameter group of its own.
+    pub(in crate::engine) scale: f64,
 }
 
 /// The coefficient of `torch.nn.utils.clip_grad_norm_` and the total norm that it comes from:
@@ -59,15 +61,15 @@ pub(in crate::engine) fn apply(
 ) {
     match *update {
         Update::Sgd { lr, momentum, weight_decay, nesterov } => {
-            let sgd = Sgd {
-                lr: lr as f32,
+            let sgd = |parameter: &Trained| Sgd {
+                lr: (lr * parameter.scale) as f32,
                 momentum: momentum as f32,
                 weight_decay: weight_decay as f32,
                 nesterov,
             };
             if momentum == 0.0 {
                 for parameter in parameters.iter_mut().filter(|p| !p.frozen) {
-                    sgd.plain(parameter.values, parameter.gradient);
+                    sgd(parameter).plain(parameter.values, parameter.gradient);
                 }
                 return;
             }
@@ -77,24 +79,17 @@ pub(in crate::engine) fn apply(
             let State::Sgd(buffers) = state else { unreachable!() };
             let pairs = parameters.iter_mut().zip(buffers);
             for (parameter, buffer) in pairs.filter(|(p, _)| !p.frozen) {
-                sgd.with_momentum(parameter.values, parameter.gradient, buffer);
+                sgd(parameter).with_momentum(
+                    parameter.values,
+                    parameter.gradient,
+                    buffer,
+                );
             }
         }
         Update::Adam { lr, betas, eps, weight_decay, decoupled } => {
-            if !matches!(state, State::Adam { .. }) {
-                let [first, second] = [zeros(parameters), zeros(parameters)];
-                *state = State::Adam { first, second, steps: vec![0; parameters.len()] };
-            }
-            let State::Adam { first, second, steps } = state else { unreachable!() };
-            let moments = first.iter_mut().zip(second).zip(steps);
-            for (parameter, ((first, second), step)) in
-                parameters.iter_mut().zip(moments).filter(|(p, _)| !p.frozen)
-            {
-                *step += 1;
-                let correction = betas.map(|beta| 1.0 - beta.powf(*step as f64));
-                let adam = Adam { lr, betas, eps, weight_decay, decoupled, correction };
-                adam.update(parameter.values, parameter.gradient, first, second);
-            }
+            let correction = [1.0; 2];
+            let adam = Adam { lr, betas, eps, weight_decay, decoupled, correction };
+            adam.apply(state, parameters);
         }
     }
 }
@@ -138,6 +133,7 @@ impl Sgd {
 
 /// `m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − lr·m̂/(√v̂ + eps)`, where m̂ and v̂ are
 /// divided by 1 − βᵗ; weight decay adds λw to g, or (decoupled) shrinks w by lr·λ first.
+#[derive(Clone, Copy)]
 struct Adam {
     lr: f64,
     betas: [f64; 2],
@@ -148,6 +144,24 @@ struct Adam {
 }
 
 impl Adam {
+    /// Updates all parameters, each with the correction for its own number of steps.
+    fn apply(&self, state: &mut State, parameters: &mut [Trained]) {
+        if !matches!(state, State::Adam { .. }) {
+            let [first, second] = [zeros(parameters), zeros(parameters)];
+            *state = State::Adam { first, second, steps: vec![0; parameters.len()] };
+        }
+        let State::Adam { first, second, steps } = state else { unreachable!() };
+        let moments = first.iter_mut().zip(second).zip(steps);
+        for (parameter, ((first, second), step)) in
+            parameters.iter_mut().zip(moments).filter(|(p, _)| !p.frozen)
+        {
+            *step += 1;
+            let correction = self.betas.map(|beta| 1.0 - beta.powf(*step as f64));
+            let adam = Self { lr: self.lr * parameter.scale, correction, ..*self };
+            adam.update(parameter.values, parameter.gradient, first, second);
+        }
+    }
+
     fn update(
         &self,
         values: &mut [f32],

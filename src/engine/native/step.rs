@@ -12,10 +12,10 @@ impl Network {
     pub(in crate::engine) fn update(&mut self, update: &Update) {
         let mut trained: Vec<Trained> = vec![];
         let arrays = self.values.iter_mut().zip(&self.gradients);
-        let marks = self.parameters.iter().zip(&self.frozen);
-        for ((values, gradient), (parameter, &frozen)) in arrays.zip(marks) {
+        let marks = self.parameters.iter().zip(self.frozen.iter().zip(&self.rate_scales));
+        for ((values, gradient), (parameter, (&frozen, &scale))) in arrays.zip(marks) {
             if parameter.role.is_trained() {
-                trained.push(Trained { values, gradient, frozen });
+                trained.push(Trained { values, gradient, frozen, scale });
             }
         }
         let state = &mut self.state;
@@ -54,6 +54,12 @@ impl Network {
         self.clear_frozen();
         // Where the backward pass ends may have changed.
         self.plans.clear();
+    }
+
+    /// See `Engine::scale_rates`; a factor for each parameter.
+    pub(in crate::engine) fn scale_rates(&mut self, scales: Vec<f64>) {
+        assert_eq!(scales.len(), self.parameters.len(), "one factor for each parameter");
+        self.rate_scales = scales;
     }
 
     /// Takes away what the backward pass of a step gives frozen parameters by the way.

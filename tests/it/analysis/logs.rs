@@ -18,7 +18,7 @@ fn read(path: &Path) -> Log {
 }
 
 /// Reads a text as a log.
-fn log_of(text: &str, options: &LogOptions) -> stratagram::Result<Log> {
+fn log_of(text: &str, options: &LogOptions) -> Result<Log, stratagram::Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.csv");
     std::fs::write(&path, text).unwrap();

@@ -7,6 +7,7 @@ mod engine_reference;
 mod experiments;
 mod follow;
 mod forks;
+mod lr_scale;
 mod mlp;
 mod panics;
 mod schedules;
