@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::output::{print_json, print_result};
 use crate::error::Result;
-use crate::phases::Phases;
-use crate::run_dir::{Curve, LogOptions, RunFile, read_log};
+use crate::findings::halves::{DoubleDescent, Method};
+use crate::phases::{Phases, Verdict};
+use crate::run_dir::{Curve, LogOptions, RunFile, read_findings, read_log};
 
 /// Find perfect fitting and double descent in the error curves of any training run.
 ///
@@ -17,7 +18,8 @@ use crate::run_dir::{Curve, LogOptions, RunFile, read_log};
 /// names: epoch or step, errors or accuracies of training and test (val, valid, eval), as
 /// fractions or percentages; step, train_loss, train_error_corrupted and n_test are used where
 /// present. What is derived, merged or dropped is said; where several columns may be meant,
-/// the options below choose.
+/// the options below choose. Of a run that was analyzed, halves of the test images have the
+/// last word on double descent.
 #[allow(clippy::doc_markdown)] // the text of --help
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -55,29 +57,72 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What is printed as JSON: the phases and what was done to read the log.
+/// What is printed as JSON: the phases, what was done to read the log, and of a run the verdict
+/// that stands.
 #[derive(Serialize)]
 struct Found<'a> {
     #[serde(flatten)]
     phases: &'a Phases,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_word: Option<LastWord>,
+}
+
+/// The verdict where halves of the test images are measured.
+#[derive(Serialize)]
+struct LastWord {
+    verdict: Verdict,
+    method: Method,
+    agrees: Option<bool>,
+    #[serde(skip)]
+    sizes: String,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let log = arguments.log.as_deref().map(|path| match path.is_dir() {
-        true => RunFile::History.path(path),
-        false => path.to_owned(),
-    });
-    let log = read_log(log.as_deref(), &arguments.options())?;
+    let run = arguments.log.as_deref().filter(|path| path.is_dir());
+    let history = run.map(|run| RunFile::History.path(run));
+    let log = history.as_deref().or(arguments.log.as_deref());
+    let log = read_log(log, &arguments.options())?;
     let phases = Phases::of(&log.curves);
+    let measured = run.filter(|run| RunFile::Findings.path(run).is_file());
+    let halves = measured.map(|run| read_findings(run)).transpose()?;
+    let last_word = halves.and_then(|found| LastWord::of(&found.double_descent, &phases));
     if arguments.json {
-        return print_json(&Found { phases: &phases, notes: &log.notes });
+        let found = Found { phases: &phases, notes: &log.notes, last_word };
+        return print_json(&found);
     }
-    let mut text = format!("{phases}\n");
+    let mut text = match &last_word {
+        Some(last_word) => last_word.before(&phases),
+        None => format!("{phases}\n"),
+    };
     for note in &log.notes {
         let _ = writeln!(text, "note: {note}");
     }
     print_result(&text)
+}
+
+impl LastWord {
+    /// None where halves are not measured.
+    fn of(halves: &DoubleDescent, phases: &Phases) -> Option<Self> {
+        Some(Self {
+            verdict: halves.last_word(phases.double_descent.verdict?),
+            method: halves.method,
+            agrees: halves.agrees,
+            sizes: halves.sizes()?,
+        })
+    }
+
+    /// The phases with the verdict first, and what the curve alone says below it.
+    fn before(&self, phases: &Phases) -> String {
+        let text = phases.to_string();
+        let (fit, curve) = text.split_once('\n').unwrap_or((&text, ""));
+        let (sizes, verdict) = (&self.sizes, self.verdict.name());
+        let alone = match self.agrees {
+            Some(false) => "the curve alone says otherwise",
+            _ => "the curve alone",
+        };
+        format!("{fit}\n{sizes}: {verdict}\n{alone}: {curve}\n")
+    }
 }
 
 impl Arguments {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figure::time::Timeline;
+use crate::findings::halves::DoubleDescent;
 use crate::net::NetConfig;
 use crate::run_dir::Regions;
 use crate::similarity::MatrixKind;
@@ -91,6 +92,8 @@ pub struct Phases {
     pub passed_over: Vec<String>,
     /// Epoch at which the corrupted labels are fitted.
     pub corrupted_fit: Option<f64>,
+    /// The double descent on halves of the test images, of `findings.json`.
+    pub halves: Option<DoubleDescent>,
 }
 
 /// The matrices of one measure on one group of examples, in depth order.

@@ -14,7 +14,7 @@ use super::model::{
 use crate::error::{Error, Result};
 use crate::net::NetConfig;
 use crate::run_dir::tables::{self, AxisRow, CellRow};
-use crate::run_dir::{MatrixFile, Regions, RunFile, read_rows};
+use crate::run_dir::{MatrixFile, Regions, RunFile, read_findings, read_rows};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{Estimator, MatrixKind};
 
@@ -43,6 +43,9 @@ impl RunResults {
             epochs,
             ..Self::default()
         };
+        if RunFile::Findings.path(root).is_file() {
+            run.phases.halves = Some(read_findings(root)?.double_descent);
+        }
         let depth = Depth::of(&run.experiment, &run.manifest);
         run.matrices = read_matrices(root, &run.steps)?;
         for set in &mut run.matrices {
@@ -233,6 +236,7 @@ fn phases(json: &Value) -> Phases {
             peaks.iter().filter_map(passed_over).collect()
         }),
         corrupted_fit: fit["corrupted"]["epoch"].as_f64(),
+        halves: None,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{MeanOverImages, Wrong, halvings, rise_and_fall};
+use super::measure::{LEAST, MeanOverImages, Wrong, halvings, rise_and_fall};
 use super::readout::{ProbeAnswers, Readout};
+use crate::phases::Verdict;
 
 /// Halvings of the test images.
 pub const HALVINGS: usize = 100;
@@ -89,6 +90,38 @@ impl DoubleDescent {
         }
     }
 
+    /// The verdict that stands, where that on the curve alone is `on_curve`: halves of the test
+    /// images have the last word where they are measured. An instability remains one, because
+    /// training itself was disturbed, and all images with it.
+    pub fn last_word(&self, on_curve: Verdict) -> Verdict {
+        let rises = self
+            .rise
+            .zip(self.interval_rise)
+            .is_some_and(|(mean, [low, _])| mean > LEAST && low > 0.0);
+        match (self.measured, on_curve) {
+            (None, _) | (_, Verdict::Instability) => on_curve,
+            (Some(true), _) => Verdict::DoubleDescent,
+            (Some(false), Verdict::DoubleDescent) if rises => Verdict::UShape,
+            (Some(false), Verdict::DoubleDescent) => Verdict::Monotone,
+            (Some(false), _) => on_curve,
+        }
+    }
+
+    /// How far the error rises and falls on halves of the test images; none where that is not
+    /// measured.
+    pub fn sizes(&self) -> Option<String> {
+        let size = |mean: Option<f64>, interval: Option<[f64; 2]>| {
+            let (mean, [low, high]) = mean.zip(interval)?;
+            Some(format!("{mean:.3} ({low:.3} to {high:.3})"))
+        };
+        let rise = size(self.rise, self.interval_rise)?;
+        let fall = size(self.fall, self.interval_fall)?;
+        let n = self.n?;
+        Some(format!(
+            "on halves of {n} test images the error rises by {rise} and falls by {fall}"
+        ))
+    }
+
     /// Where no answers per image are stored: the verdict on the curve alone stands.
     pub fn unpaired() -> Self {
         Self {
@@ -139,10 +172,19 @@ mod tests {
         let found = DoubleDescent::of(&net, &labels, &epoch, Some(true), Some(answers));
         assert_eq!((found.measured, found.agrees), (Some(true), Some(true)));
         assert!((found.rise.unwrap() - 0.15).abs() < 0.02, "{found:?}");
-        let readout = found.readout.unwrap();
+        let readout = found.readout.as_ref().unwrap();
         assert!(readout.interval_share_rise.unwrap()[1] < 0.2, "{readout:?}");
         let monotone = nested(&flat, 400);
+        let words = |on_curve| found.last_word(on_curve);
+        assert_eq!(words(Verdict::Monotone), Verdict::DoubleDescent);
+        assert_eq!(words(Verdict::Instability), Verdict::Instability);
+        assert!(
+            found.sizes().unwrap().starts_with("on halves of 400 test images the error")
+        );
+        assert_eq!(DoubleDescent::unpaired().last_word(Verdict::UShape), Verdict::UShape);
         let none = DoubleDescent::of(&monotone, &labels, &epoch, Some(true), None);
+        assert_eq!(none.last_word(Verdict::DoubleDescent), Verdict::Monotone);
+        assert_eq!(none.last_word(Verdict::UShape), Verdict::UShape);
         assert_eq!((none.measured, none.agrees), (Some(false), Some(false)));
     }
 }

@@ -8,7 +8,7 @@ use crate::seed;
 /// Half-width of the smoothing window as a share of the epoch.
 const WINDOW: f64 = 0.12;
 /// No rise or fall of at most this counts.
-const LEAST: f64 = 0.01;
+pub(super) const LEAST: f64 = 0.01;
 /// The mean standard error is 10 to 40 % below the spread, because halvings share images.
 const SE_FACTOR: f64 = 1.2;
 

@@ -22,6 +22,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let all = [Self::DoubleDescent, Self::UShape, Self::Monotone, Self::Instability];
+        all.into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The name used in JSON and in sentences.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 //! What the run shows in words: whether the test error descends twice, and what a reader must
-//! know before believing the figures. Nothing is concluded here that `phases.json` does not
-//! conclude.
+//! know before believing the figures. Nothing is concluded here that `phases.json` and
+//! `findings.json` do not conclude.
 
 use std::fmt::Write;
 
 use super::panel::{Block, Panel, Section};
+use crate::phases::Verdict;
 use crate::report::figure::axes::epoch_label;
 use crate::report::figure::svg::Escaped;
 use crate::report::figure::text::{error, join};
@@ -17,7 +18,7 @@ pub(super) const PANEL: Panel = Panel {
     id: "verdict",
     title: "Verdict",
     section: Section::Verdict,
-    shows: &[RunFile::History, RunFile::Phases, RunFile::Manifest],
+    shows: &[RunFile::History, RunFile::Phases, RunFile::Findings, RunFile::Manifest],
     blocks: |run| {
         let text = [sentences_html(&verdict(run)), warnings_html(&warnings(run))];
         vec![Block::Html(text.join("\n"))]
@@ -58,16 +59,7 @@ fn verdict(run: &RunResults) -> Vec<String> {
         sentences.extend(fit_sentence(run));
         return sentences;
     };
-    let meaning = match name {
-        "double descent" => "double descent of the test error over the epochs",
-        "u-shape" => "a u-shape, not double descent, as the error does not fall again",
-        "monotone" => "no double descent, as the error does not rise beyond its noise",
-        "instability" => "an instability of the training, not double descent",
-        other => other,
-    };
-    let (course, statistics) = (course(run), statistics(run));
-    let mut sentences =
-        vec![format!("{course} ({statistics}): {meaning}. {}", seed_words(run))];
+    let mut sentences = lead(run, name);
     sentences.extend(sizes(phases));
     if name == "instability"
         && let Some(reason) = &phases.reason
@@ -78,6 +70,41 @@ fn verdict(run: &RunResults) -> Vec<String> {
         .extend(phases.passed_over.iter().map(|peak| format!("Passed over {peak}.")));
     sentences.extend(fit_sentence(run));
     sentences
+}
+
+/// The verdict that stands: of halves of the test images where they are measured, else of the
+/// curve; where the two disagree, what the curve alone says after it.
+fn lead(run: &RunResults, on_curve: &str) -> Vec<String> {
+    let of_curve =
+        format!("{} ({}): {}.", course(run), statistics(run), meaning(on_curve));
+    let seeds = seed_words(run);
+    let halves = run.phases.halves.as_ref();
+    let Some((halves, sizes)) = halves.and_then(|found| Some((found, found.sizes()?)))
+    else {
+        return vec![format!("{of_curve} {seeds}")];
+    };
+    let sizes = format!("Measured {sizes}; images are the unit.");
+    if halves.agrees != Some(false) {
+        return vec![format!("{of_curve} {seeds}"), sizes];
+    }
+    let word = Verdict::of_name(on_curve).map(|verdict| halves.last_word(verdict).name());
+    let word = meaning(word.unwrap_or(on_curve));
+    let measured = sizes.replace("; images are", &format!(": {word}. Images are"));
+    vec![
+        format!("{measured} {seeds}"),
+        format!("The curve alone says otherwise: {of_curve}"),
+    ]
+}
+
+/// A verdict in honest words.
+fn meaning(verdict: &str) -> &str {
+    match verdict {
+        "double descent" => "double descent of the test error over the epochs",
+        "u-shape" => "a u-shape, not double descent, as the error does not fall again",
+        "monotone" => "no double descent, as the error does not rise beyond its noise",
+        "instability" => "an instability of the training, not double descent",
+        other => other,
+    }
 }
 
 fn no_verdict(run: &RunResults) -> String {
@@ -216,4 +243,61 @@ fn batchnorm_warning(run: &RunResults) -> Option<String> {
             error(largest.test_error)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::halves::{DoubleDescent, Method};
+
+    fn run(on_curve: &str, measured: Option<bool>) -> RunResults {
+        let row = |epoch: f64| HistoryRow {
+            epoch,
+            train_error: 0.1,
+            train_error_clean: 0.1,
+            train_error_corrupted: f64::NAN,
+            test_error: 0.2,
+            test_error_running: 0.2,
+        };
+        let agrees = measured.map(|measured| measured == (on_curve == "double descent"));
+        let halves = DoubleDescent {
+            method: Method::SplitHalves,
+            n: Some(800),
+            rise: Some(0.1),
+            fall: Some(0.05),
+            interval_rise: Some([0.08, 0.12]),
+            interval_fall: Some([0.03, 0.07]),
+            measured,
+            agrees,
+            ..DoubleDescent::unpaired()
+        };
+        let mut run =
+            RunResults { history: vec![row(0.0), row(1.0)], ..RunResults::default() };
+        run.phases.known = true;
+        run.phases.verdict = Some(on_curve.into());
+        run.phases.halves = measured.map(|_| halves);
+        run
+    }
+
+    #[test]
+    fn there_is_one_verdict_and_halves_of_the_test_images_have_the_last_word() {
+        let lead = |on_curve, measured| verdict(&run(on_curve, measured)).join(" ");
+        let agreed = lead("double descent", Some(true));
+        assert!(agreed.contains("double descent of the test error"), "{agreed}");
+        assert!(agreed.contains("rises by 0.100 (0.080 to 0.120)"), "{agreed}");
+        assert!(!agreed.contains("otherwise"), "{agreed}");
+        let found = lead("monotone", Some(true));
+        let words = "falls by 0.050 (0.030 to 0.070): double descent of the test error";
+        assert!(found.starts_with("Measured on halves of 800 test images"), "{found}");
+        assert!(found.contains(words), "{found}");
+        assert!(
+            found.contains("The curve alone says otherwise: Test error goes from"),
+            "{found}"
+        );
+        // The rise is measured and the fall is not.
+        let refuted = lead("double descent", Some(false));
+        assert!(refuted.contains("0.070): a u-shape, not double descent"), "{refuted}");
+        let alone = lead("monotone", None);
+        assert!(alone.starts_with("Test error goes from 0.200"), "{alone}");
+    }
 }
