@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// endpoints of runs grouped by a setting.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A comparison file, written before the runs:\n  \
-    layers = [\"layer?.?\"]               names and globs; absent: all\n  \
+    layers = [\"layer*\"]                 names and globs; absent: all\n  \
     [arms]                              runs that differ in their seed alone\n  \
     sgd = \"runs/sweep/*optimizer-sgd*\"\n  \
     adam = \"runs/sweep/*optimizer-adam*\"\n  \
@@ -59,8 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         compare_by(&arguments.paths, arguments.by.as_deref(), pairing)?
     };
     let mut text = results.lines();
-    let mut written = vec![crate::report::comparison::write(&results, &arguments.out)?];
-    written.extend(results.write(&arguments.out)?);
+    let mut written = results.write(&arguments.out)?;
+    written.push(crate::report::comparison::write(&results, &arguments.out)?);
     for path in written {
         text += &format!("{}\n", path.display());
     }
@@ -69,8 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// The comparison file, if that is what is named.
 fn file(paths: &[PathBuf]) -> Result<Option<&Path>> {
-    let is_file =
-        |path: &&PathBuf| path.is_file() || path.extension().is_some_and(|e| e == "toml");
+    let is_file = |path: &&PathBuf| path.extension().is_some_and(|e| e == "toml");
     match paths.iter().find(is_file) {
         None => Ok(None),
         Some(path) if paths.len() == 1 => Ok(Some(path)),

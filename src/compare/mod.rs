@@ -85,7 +85,7 @@ fn judged(place: &str, asked: &[Asked], arms: &[Arm]) -> Result<Results> {
     let arm = |arm: &Arm| ArmFound {
         name: arm.name.clone(),
         runs: arm.names(),
-        left_out: arm.absent.iter().map(|absent| absent.left_out.clone()).collect(),
+        left_out: arm.left_out(),
     };
     Ok(Results {
         format: 1,

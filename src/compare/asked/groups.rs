@@ -1,11 +1,11 @@
 //! Runs grouped by the value of a setting: all endpoints, exploratory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::statement::{Asked, Subject};
 use crate::compare::comparable::differences;
 use crate::compare::endpoints;
-use crate::compare::runs::{Absent, Arm, Run};
+use crate::compare::runs::{Absent, Arm, LeftOut, Run, holds_run};
 use crate::compare::sample::Pairing;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -21,13 +21,23 @@ const UNPAIRED: [&str; 2] = ["net.", "data."];
 /// # Errors
 /// If a directory holds no run, a file is damaged, or no run has the setting.
 pub(crate) fn arms_by(directories: &[PathBuf], key: Option<&str>) -> Result<Vec<Arm>> {
-    let all = Arm::read("runs", directories)?;
+    let is_other = |path: &PathBuf| path.exists() && !holds_run(path);
+    let (others, runs): (Vec<PathBuf>, Vec<PathBuf>) =
+        directories.iter().cloned().partition(is_other);
+    let mut all = Arm::read("runs", &runs)?;
+    if all.runs.is_empty() && all.absent.is_empty() {
+        let names: Vec<String> =
+            others.iter().map(|path| path.display().to_string()).collect();
+        return Err(Error::usage(names.join(" "), "holds no run")
+            .expected("run directories, or one comparison file .toml"));
+    }
+    all.others = others.iter().map(|path| not_a_run(path)).collect();
     let Some(key) = key else { return Ok(vec![all]) };
     let order: Vec<String> =
         directories.iter().map(|path| path.display().to_string()).collect();
     check_key(key, &all)?;
     let mut arms: Vec<Arm> = vec![];
-    let Arm { mut runs, mut absent, .. } = all;
+    let Arm { mut runs, mut absent, others, .. } = all;
     runs.sort_by_key(|run| order.iter().position(|name| *name == run.name));
     for run in runs {
         let name = value(run.experiment.as_ref(), key);
@@ -38,13 +48,21 @@ pub(crate) fn arms_by(directories: &[PathBuf], key: Option<&str>) -> Result<Vec<
         arm_of(&mut arms, name).absent.push(run);
     }
     arms.iter_mut().for_each(Arm::sort);
+    if let Some(first) = arms.first_mut() {
+        first.others = others;
+    }
     Ok(arms)
+}
+
+/// What a glob of a sweep's directory means besides its runs.
+fn not_a_run(path: &Path) -> LeftOut {
+    LeftOut::new(&path.display().to_string(), "is not a run directory")
 }
 
 /// The arm of that name, a new one where there is none.
 fn arm_of(arms: &mut Vec<Arm>, name: String) -> &mut Arm {
     let at = arms.iter().position(|arm| arm.name == name).unwrap_or_else(|| {
-        arms.push(Arm { name, runs: vec![], absent: vec![] });
+        arms.push(Arm { name, ..Arm::default() });
         arms.len() - 1
     });
     &mut arms[at]

@@ -44,7 +44,11 @@ impl Finding {
         let unit =
             if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
         let seeds = format!("{} {}", self.n, if self.n == 1 { "seed" } else { "seeds" });
-        let Some(mean) = self.mean else { return format!("no value ({seeds})") };
+        let Some(mean) = self.mean else {
+            let why =
+                self.left_out.first().map(|run| format!("{}: {}", run.run, run.why));
+            return format!("no value ({})", why.unwrap_or(seeds));
+        };
         let spread = match (self.interval, self.range) {
             (Some([low, high]), _) => format!("95 % {low:.3} to {high:.3}"),
             (None, Some([least, most])) => format!("{least:.3} to {most:.3}"),

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::run::{Absent, Run, RunName};
+use super::run::{Absent, LeftOut, Run, RunName};
 use crate::error::Result;
 
 /// Runs of one setting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Arm {
     pub(crate) name: String,
     /// In the order of their seeds.
     pub(crate) runs: Vec<Run>,
     pub(crate) absent: Vec<Absent>,
+    /// Paths that are no runs.
+    pub(crate) others: Vec<LeftOut>,
 }
 
 impl Arm {
@@ -25,7 +27,7 @@ impl Arm {
     pub(crate) fn read(name: &str, directories: &[PathBuf]) -> Result<Self> {
         let read: Vec<Result<_>> =
             directories.par_iter().map(|root| Run::read(root)).collect();
-        let mut arm = Self { name: name.into(), runs: vec![], absent: vec![] };
+        let mut arm = Self { name: name.into(), ..Self::default() };
         for run in read {
             match run? {
                 Ok(run) => arm.runs.push(run),
@@ -50,6 +52,12 @@ impl Arm {
     pub(crate) fn names(&self) -> Vec<RunName> {
         let absent = self.absent.iter().map(|absent| absent.left_out.run.clone());
         self.runs.iter().map(|run| run.name.clone()).chain(absent).collect()
+    }
+
+    /// What is left out.
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        let absent = self.absent.iter().map(|absent| absent.left_out.clone());
+        absent.chain(self.others.iter().cloned()).collect()
     }
 
     /// The seeds of all runs, those left out too, in their order.

@@ -17,7 +17,6 @@ pub(crate) fn run_directories(
     pattern: &str,
     base: &Path,
 ) -> Result<Vec<PathBuf>> {
-    let is_run = |path: &PathBuf| RunFile::Manifest.path(path).is_file();
     let mut found = vec![base.to_owned()];
     for component in Path::new(pattern).components() {
         found = found
@@ -26,7 +25,7 @@ pub(crate) fn run_directories(
             .collect::<Result<Vec<_>>>()?
             .concat();
     }
-    found.retain(is_run);
+    found.retain(|path| holds_run(path));
     found.sort();
     if found.is_empty() {
         return Err(Error::usage(place, format!("`{pattern}` means no run"))
@@ -34,6 +33,11 @@ pub(crate) fn run_directories(
             .fix("paths are relative to the comparison file; make runs with `stratagram sweep`"));
     }
     Ok(found)
+}
+
+/// Whether a directory holds a run.
+pub(crate) fn holds_run(path: &Path) -> bool {
+    RunFile::Manifest.path(path).is_file()
 }
 
 /// One component further.

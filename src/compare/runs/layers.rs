@@ -1,13 +1,16 @@
 //! The layers of a comparison: names and globs, in the order of depth.
 
+use super::lens::Lens;
 use super::run::{LeftOut, Run};
 use crate::error::{Error, Result};
 use crate::represent::glob_matches;
 
-/// The layers of a run that names and globs mean, in the order of depth; all without any.
+/// The layers of a run that names and globs mean, in the order of depth; all without any. The
+/// output, which has decisions and no representation, is none.
 pub(crate) fn layers_of(run: &Run, patterns: &[String]) -> Vec<String> {
+    let measure = Lens::primary().measure;
     let mut named: Vec<(usize, &str)> = vec![];
-    for found in &run.findings.layers {
+    for found in run.findings.layers.iter().filter(|found| found.measure == measure) {
         let wanted = patterns.is_empty()
             || patterns.iter().any(|pattern| glob_matches(pattern, &found.layer));
         if wanted && !named.iter().any(|(_, name)| *name == found.layer) {

@@ -9,7 +9,7 @@ mod turns;
 mod view;
 
 pub(crate) use arm::{Arm, in_order};
-pub(crate) use glob::run_directories;
+pub(crate) use glob::{holds_run, run_directories};
 pub(crate) use layers::{check_patterns, layers_of};
 pub(crate) use lens::Lens;
 pub(crate) use run::{Absent, Run};

@@ -189,6 +189,10 @@ impl Planted {
                 }));
             }
         }
+        // Of decisions alone: no layer of a comparison.
+        layers.push(
+            json!({"layer": "output", "depth": 4, "measure": "drs", "group": "test"}),
+        );
         let [rise, fall] = self.descent.map_or([0.0, 0.01], |both| both);
         json!({
             "format": 1,

@@ -106,6 +106,14 @@ fn wrong_arguments_are_refused() {
         "{text}"
     );
     assert!(text.contains("did you mean `optimizer.kind`?"), "{text}");
+    let text = error("compare sgd-0 --out adam-0");
+    assert!(text.contains("adam-0 holds a run"), "{text}");
+    fs::write(root.join("sweep.csv"), "run,state,error\n").unwrap();
+    let text = error("compare sweep.csv --out out");
+    assert!(text.contains("sweep.csv holds no run"), "{text}");
+    // What else lies in a sweep's directory is left out, and said.
+    let [text, _] = succeed(root, "compare sgd-0 sgd-1 sweep.csv --out out");
+    assert!(text.contains("left out: sweep.csv: is not a run directory"), "{text}");
     let text = error("compare sgd-0 nothing --out out");
     assert!(text.contains("nothing is no run directory"), "{text}");
     let text = error("compare sgd-0 adam-0 --out out");

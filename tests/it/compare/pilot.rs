@@ -16,12 +16,12 @@ optimizer = { lr = 0.05 }
 train = { epochs = 60, batch_size = 20 }
 [analysis]
 n_examples = 24
-layers = ['pool1', 'pool2', 'pool3', 'pool4']
+layers = ['relu1', 'pool2', 'pool3', 'pool4']
 prediction_depth = false
 drs = { triplets = 2, resolution = 3, floor = 'none' }
 ";
 const VIT: &str = "net.kind=vit net.patch=4 net.dim=12 net.depth=4 net.heads=2 net.dropout=0 \
-    analysis.layers=['blocks.*']";
+    analysis.layers=['blocks.0','blocks.1','blocks.2','blocks.3']";
 
 /// Arms and their changes.
 const ARMS: [(&str, &str); 15] = [
