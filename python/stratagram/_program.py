@@ -7,13 +7,13 @@ import subprocess
 import sysconfig
 
 
-def find():
+def find() -> str | None:
     """Its path: beside this Python, else on PATH; None where it is in neither place."""
     found = shutil.which("stratagram", path=sysconfig.get_path("scripts"))
     return found or shutil.which("stratagram")
 
 
-def path(purpose):
+def path(purpose: str) -> str:
     """Its path; raises FileNotFoundError, naming the ``purpose``, where it is not found."""
     found = find()
     if found is None:
@@ -23,7 +23,7 @@ def path(purpose):
     return found
 
 
-def run(purpose, *words):
+def run(purpose: str, *words: object) -> str:
     """What it prints; raises RuntimeError with the first line of its error."""
     command = [path(purpose), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True)

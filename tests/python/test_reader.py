@@ -159,6 +159,7 @@ class Compared(unittest.TestCase):
             (folder / "effects.csv").write_text("id,effect,low\nP3,0.25,\nP4,-1,0.5\n")
             (folder / "findings.json").write_text('{"verdict": "consistent"}')
             (folder / "index.html").write_text("<!doctype html><p>effects</p>")
+            return "P3: consistent"
 
         with tempfile.TemporaryDirectory() as folder, \
                 mock.patch.object(_program, "run", program):
@@ -172,11 +173,27 @@ class Compared(unittest.TestCase):
             self.assertEqual(written.folder, Path(folder) / "out")
         self.assertEqual(found.effects["id"].tolist(), ["P3", "P4"])
         np.testing.assert_array_equal(found.effects["low"], [np.nan, 0.5])
-        self.assertEqual(found.findings, {"verdict": "consistent"})
+        self.assertEqual((found.findings, found.text), ({"verdict": "consistent"}, "P3: consistent"))
         self.assertIn("effects", found._repr_html_())
         place = found.folder
         del found
         self.assertFalse(place.exists(), "it lasts as long as what is returned")
+
+    @unittest.skipUnless(_program.find() and "\n  compare " in _program.run("", "--help"),
+                         "no program stratagram with the verb compare on PATH")
+    def test_runs_of_the_program_are_compared(self):
+        with tempfile.TemporaryDirectory() as folder:
+            runs = [f"{folder}/{kind}" for kind in ("sgd", "adam")]
+            for run in runs:
+                _program.run("", "run", "data.kind=digits", "data.n_train=60", "data.n_test=40",
+                             "net.kind=cnn5", "net.width=1", "train.epochs=2",
+                             "analysis.n_examples=10", f"optimizer.kind={Path(run).name}",
+                             "--out", run)
+            found = stratagram.compare(runs, by="optimizer.kind")
+            self.assertIn("difference", found.effects)
+            self.assertIn("distinctness", found.text)
+            self.assertEqual({s["plus"] for s in found.findings["statements"]} | {
+                s["minus"] for s in found.findings["statements"]}, {"sgd", "adam"})
 
 
 if __name__ == "__main__":

@@ -22,19 +22,20 @@ class Comparison:
     """What a comparison of runs has found; it shows its page in a notebook.
 
     ``effects`` are the columns of effects.csv as arrays, float64 or objects of text; ``findings``
-    what findings.json says.
+    what findings.json says, and ``text`` what the program says of each statement.
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
+    def __init__(self, folder: str | PathLike[str], text: str = "") -> None:
         self.folder = Path(folder)
+        self.text = text
         self._kept: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def effects(self) -> dict[str, npt.NDArray[Any]]:
-        """Each effect with its interval and p-value, one a row of the arrays."""
+        """The endpoint of each seed and pair of arms, a row each."""
         with (self.folder / "effects.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        names = rows[0].keys() if rows else ()
+            table = csv.DictReader(file)
+            rows, names = list(table), table.fieldnames or ()
         return {name: _column([row[name] for row in rows]) for name in names}
 
     @property
@@ -70,12 +71,12 @@ def compare(runs: str | PathLike[str] | Iterable[str | PathLike[str] | Run], *,
     single = isinstance(runs, (str, PathLike))
     places = [runs] if single else [r.root if isinstance(r, Run) else r for r in runs]  # type: ignore
     kept = tempfile.TemporaryDirectory(prefix="stratagram-compare-") if out is None else None
-    comparison = Comparison(kept.name if out is None and kept else str(out))
-    comparison._kept = kept
-    words: list[object] = ["compare", *places, "--out", comparison.folder]
+    folder = kept.name if kept is not None else str(out)
+    words: list[object] = ["compare", *places, "--out", folder]
     for flag, value in (("--by", by), ("--pair-by", pair_by)):
         words += [flag, value] if value is not None else []
-    _program.run("runs are compared", *words)
+    comparison = Comparison(folder, _program.run("runs are compared", *words))
+    comparison._kept = kept
     return comparison
 
 
