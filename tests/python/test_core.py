@@ -209,6 +209,12 @@ class Recordings(unittest.TestCase):
              {"test_error": ["0.5", "0.25"]}, []),
             ({"train_acc": list(np.float32([0.999, 0.9]))}, {"train_error": ["0.001", "0.1"]},
              ["1 - train_acc"]),
+            ({"train_acc": [50, 99], "val_top1_accuracy": [0.5, 0.9]},
+             {"train_error": ["0.5", "0.01"], "test_error": ["0.995", "0.991"]},
+             ["1 - val_top1_accuracy / 100"]),
+            ({"accuracy": [0.5, 0.75], "val_accuracy": [0.25, 0.5], "precision": [3, 4]},
+             {"train_error": ["0.5", "0.25"], "test_error": ["0.75", "0.5"]}, ["1 - accuracy"]),
+            ({"accuracy": [0.5, 0.75]}, {"accuracy": ["0.5", "0.75"]}, []),
             ({"test_acc": [0.5, 1], "val_acc": [0.1, 0.2]}, {"test_error": ["0.5", "0"]},
              ["1 - test_acc"]),
         ]):

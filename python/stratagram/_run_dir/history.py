@@ -9,10 +9,13 @@ import warnings
 import numpy as np
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: The names under which tools log a set of examples, and a fraction of it.
-_SETS = {"train_error": ("train", "training"),
-         "test_error": ("test", "val", "valid", "validation", "eval")}
-_ACCURACY = ("acc", "accuracy", "accuracy_epoch", "acc_epoch", "accuracy_top1")
+#: The words in which tools call a set of examples, as `stratagram phases` reads them in logs.
+_SETS = {"train_error": ("train", "training", "tr"),
+         "test_error": ("test", "testing", "te", "val", "valid", "validation", "va", "eval",
+                        "evaluation", "dev", "heldout")}
+_ACCURACY, _ERROR = ("acc", "accuracy"), ("error", "err")
+#: Words that change nothing about what a column holds.
+_FILLING = ("epoch", "top", "1", "top1", "mean", "avg", "average", "rate", "score", "overall")
 #: Above 1 by more than rounding, an accuracy is in percent.
 _ROUNDING = 1e-6
 
@@ -100,34 +103,49 @@ def _names(rows):
     return list(dict.fromkeys(name for row in rows.values() for name in row))
 
 
+def _said(name, kinds):
+    """The words of a column that is a fraction of these kinds, None of any other column."""
+    words = name.lower().split("_")
+    rest = [word for word in words if word not in (*kinds, *_FILLING)]
+    return rest if len(words) > len(rest) and any(word in kinds for word in words) else None
+
+
 def _is_accuracy(name):
-    return any(name == f"{own}_{kind}" for sets in _SETS.values() for own in sets
-               for kind in _ACCURACY)
+    rest = _said(name, _ACCURACY)
+    return rest is not None and (not rest or any(rest == [own] for sets in _SETS.values()
+                                                 for own in sets))
 
 
 def _source(error, names):
-    """The column that stands for an error that is not logged itself."""
+    """The column that stands for an error that is not logged itself.
+
+    Keras says of the test set alone which set it is: a bare ``accuracy`` is that of training.
+    """
     for own in _SETS[error]:
-        for kind in ("error", *_ACCURACY):
-            if f"{own}_{kind}" in names:
-                return f"{own}_{kind}"
+        for kinds in (_ERROR, _ACCURACY):
+            for name in names:
+                if _said(name, kinds) == [own]:
+                    return name
+    if error == "train_error" and _source("test_error", names):
+        return next((name for name in names if _said(name, _ACCURACY) == []), None)
     return None
 
 
-def _is_percent(source, rows):
-    values = (row.get(source, math.nan) for row in rows.values())
-    return _is_accuracy(source) and any(value > 1 + _ROUNDING for value in values)
+def _is_percent(rows):
+    """Whether accuracies are in percent: where one exceeds 1, all are, in all rows."""
+    return any(value > 1 + _ROUNDING for row in rows.values() for name, value in row.items()
+               if _is_accuracy(name))
 
 
 def _formula(source, rows):
     if not _is_accuracy(source):
         return source
-    return f"1 - {source}" + (" / 100 (percent)" if _is_percent(source, rows) else "")
+    return f"1 - {source}" + (" / 100 (percent)" if _is_percent(rows) else "")
 
 
 def _errors(source, rows):
-    """The error of each row; a column that ever exceeds 1 is in percent from its start."""
-    scale = 100 if _is_percent(source, rows) else 1
+    """The error of each row."""
+    scale = 100 if _is_percent(rows) else 1
     values = {step: row.get(source, math.nan) for step, row in rows.items()}
     if not _is_accuracy(source):
         return values
