@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let log = read_log(log, &arguments.options())?;
     let phases = Phases::of(&log.curves);
     let measured = run.filter(|run| RunFile::Findings.path(run).is_file());
-    let halves = measured.map(|run| read_findings(run)).transpose()?;
+    let halves = measured.map(read_findings).transpose()?;
     let last_word = halves.and_then(|found| LastWord::of(&found.double_descent, &phases));
     if arguments.json {
         let found = Found { phases: &phases, notes: &log.notes, last_word };

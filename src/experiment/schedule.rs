@@ -70,7 +70,7 @@ mod tests {
             eps: 1e-8,
             weight_decay: 0.0,
             clip_norm: None,
-            lr_scale: Default::default(),
+            lr_scale: std::collections::BTreeMap::default(),
             schedule,
             warmup_steps: 0,
         }

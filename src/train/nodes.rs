@@ -50,7 +50,7 @@ pub(super) fn rate_scales(net: &Net, config: &OptimizerConfig) -> Result<Vec<f64
         let matches = |(pattern, _): &(&String, &f64)| glob_matches(pattern, &node.name);
         let mut globs = config.lr_scale.iter().filter(matches);
         let Some((first, factor)) = globs.next() else { return Ok(1.0) };
-        match globs.find(|(_, other)| *other != factor) {
+        match globs.find(|(_, other)| other.total_cmp(factor).is_ne()) {
             None => Ok(*factor),
             Some((second, other)) => Err(Error::usage(
                 format!("`{KEY}`"),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::names::{Meaning, Role, Set, meaning};
 use super::numbers::number;
+use super::options::Curve;
 use super::table::Table;
 use crate::error::{Error, Result};
 
@@ -26,15 +27,6 @@ pub(super) struct Source {
     pub(super) is_accuracy: bool,
 }
 
-/// What a person names, and names of columns need not say.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Known {
-    pub(super) test: bool,
-    pub(super) train: bool,
-    pub(super) loss: bool,
-    pub(super) time: bool,
-}
-
 /// The search in the header of one log.
 pub(super) struct Choice<'a> {
     path: &'a Path,
@@ -49,25 +41,31 @@ impl<'a> Choice<'a> {
         Self { path, table, meanings }
     }
 
-    /// The columns by their names; none for what is known.
+    /// The columns by their names; none for the curves that a person names.
     ///
     /// # Errors
     /// If several may be meant.
-    pub(super) fn columns(&self, known: &Known) -> Result<Columns> {
-        let test = self.unless(known.test, &errors(Set::Test))?;
-        let mut train = self.unless(known.train, &errors(Set::Train))?;
-        let mut loss = self.unless(known.loss, &[Role::Loss(Set::Train)])?;
+    pub(super) fn columns(&self, named: &[Curve]) -> Result<Columns> {
+        let is_named =
+            |curves: &[Curve]| named.iter().any(|curve| curves.contains(curve));
+        let has_test = is_named(&[Curve::TestError, Curve::TestAccuracy]);
+        let has_train = is_named(&[Curve::TrainError, Curve::TrainAccuracy]);
+        let has_loss = is_named(&[Curve::TrainLoss]);
+        let has_time = is_named(&[Curve::Time]);
+        let test = self.unless(has_test, &errors(Set::Test))?;
+        let mut train = self.unless(has_train, &errors(Set::Train))?;
+        let mut loss = self.unless(has_loss, &[Role::Loss(Set::Train)])?;
         if test.is_some() {
             // Keras and others say of the test set alone which set it is.
             let (is_known, unnamed) =
-                (known.train || train.is_some(), errors(Set::Unnamed));
+                (has_train || train.is_some(), errors(Set::Unnamed));
             train = train.or(self.unless(is_known, &unnamed)?);
-            let is_known = known.loss || loss.is_some();
+            let is_known = has_loss || loss.is_some();
             loss = loss.or(self.unless(is_known, &[Role::Loss(Set::Unnamed)])?);
         }
         Ok(Columns {
-            epoch: self.unless(known.time, &[Role::Epoch])?,
-            step: self.unless(known.time, &[Role::Step])?,
+            epoch: self.unless(has_time, &[Role::Epoch])?,
+            step: self.unless(has_time, &[Role::Step])?,
             train: train.map(|column| self.source(column)),
             test: test.map(|column| self.source(column)),
             loss,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::columns::{Choice, Columns, Known, Source};
+use super::columns::{Choice, Columns, Source};
 use super::merge::{Entry, N_VALUES, VALUES};
 use super::names::meaning;
 use super::numbers::number;
@@ -186,14 +186,8 @@ fn chosen(choice: &Choice<'_>, options: &LogOptions) -> Result<Columns> {
         };
         named.push((*curve, column));
     }
-    let is_named =
-        |curves: &[Curve]| named.iter().any(|(curve, _)| curves.contains(curve));
-    let mut columns = choice.columns(&Known {
-        test: is_named(&[Curve::TestError, Curve::TestAccuracy]),
-        train: is_named(&[Curve::TrainError, Curve::TrainAccuracy]),
-        loss: is_named(&[Curve::TrainLoss]),
-        time: is_named(&[Curve::Time]),
-    })?;
+    let curves: Vec<Curve> = named.iter().map(|(curve, _)| *curve).collect();
+    let mut columns = choice.columns(&curves)?;
     for (curve, column) in named {
         match (curve, target(curve)) {
             (Curve::Time, _) | (_, None) => {

@@ -90,11 +90,13 @@ fn merge_pass(entries: &[Entry]) -> (Pass, Vec<Conflict>) {
     let mut pass = Pass { rows: vec![], n_merged: 0 };
     let mut conflicts: Vec<Conflict> = vec![];
     for entry in entries {
-        match pass.rows.last_mut().filter(|last| last.time == entry.time) {
+        match pass.rows.last_mut().filter(|last| last.is_at(entry.time)) {
             None => pass.rows.push(*entry),
             Some(last) => {
                 if let Some(column) = last.clash(entry)
-                    && conflicts.last().is_none_or(|known| known.time != entry.time)
+                    && conflicts
+                        .last()
+                        .is_none_or(|known| known.time.total_cmp(&entry.time).is_ne())
                 {
                     conflicts.push(Conflict {
                         time: entry.time,
@@ -141,9 +143,14 @@ fn append(merged: &mut Vec<Entry>, rows: Vec<Entry>, notes: &mut Vec<String>) ->
 }
 
 impl Entry {
+    fn is_at(&self, time: f64) -> bool {
+        self.time.total_cmp(&time).is_eq()
+    }
+
     /// The first column that both fill, differently.
     fn clash(&self, other: &Self) -> Option<usize> {
-        let differ = |a: f64, b: f64| !a.is_nan() && !b.is_nan() && a != b;
+        let differ =
+            |a: f64, b: f64| !a.is_nan() && !b.is_nan() && a.total_cmp(&b).is_ne();
         (0..N_ONCE).find(|&column| differ(self.values[column], other.values[column]))
     }
 

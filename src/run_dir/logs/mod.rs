@@ -1,5 +1,5 @@
 //! Error curves from the logs of training tools: a run's `history.csv`, or what Lightning, Keras,
-//! Weights and Biases, TensorBoard, a spreadsheet or anyone's script writes.
+//! Weights and Biases, `TensorBoard`, a spreadsheet or anyone's script writes.
 //!
 //! What is derived, merged or dropped on the way is said ([`Log::notes`]); what may be meant in
 //! two ways is refused with the line and the fix.
@@ -21,7 +21,7 @@ mod units;
 use super::run::RunDir;
 use crate::error::{Error, Result};
 use crate::phases::{Axis, Curves};
-use columns::{Choice, Known};
+use columns::Choice;
 use fields::Fields;
 use merge::{Entry, check_times, merge};
 pub use options::{Curve, LogOptions};
@@ -41,7 +41,7 @@ impl RunDir {
     pub(crate) fn has_errors(&self) -> bool {
         let path = self.history();
         let Ok(table) = Table::header_of(&path) else { return false };
-        let columns = Choice::new(&path, &table).columns(&Known::default());
+        let columns = Choice::new(&path, &table).columns(&[]);
         columns.is_ok_and(|columns| columns.train.is_some() && columns.test.is_some())
     }
 

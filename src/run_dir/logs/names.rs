@@ -164,7 +164,7 @@ fn split_set(word: String) -> Vec<String> {
     let mut sets = TRAIN.iter().chain(&TEST);
     let split = sets.find_map(|set| {
         let rest = word.strip_prefix(set)?;
-        quantities.iter().any(|list| list.contains(&rest)).then(|| [set, rest])
+        quantities.iter().any(|list| list.contains(&rest)).then_some([set, rest])
     });
     match split {
         Some(parts) => parts.map(str::to_owned).to_vec(),

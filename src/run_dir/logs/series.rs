@@ -1,4 +1,4 @@
-//! Files with one curve each: what TensorBoard's page saves of one tag.
+//! Files with one curve each: what `TensorBoard`'s page saves of one tag.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(super) struct OneCurve {
     pub(super) line: Vec<u64>,
 }
 
-/// Whether a table is one tag of TensorBoard, whose name it does not say.
+/// Whether a table is one tag of `TensorBoard`, whose name it does not say.
 pub(super) fn is_one_curve(table: &Table) -> bool {
     let names: Vec<String> =
         table.header.iter().map(|name| name.to_lowercase()).collect();
@@ -36,7 +36,7 @@ pub(super) fn unnamed(path: &Path) -> Error {
 }
 
 impl OneCurve {
-    /// The curve in a file of TensorBoard.
+    /// The curve in a file of `TensorBoard`.
     ///
     /// # Errors
     /// If it is another table, or a field is no number.

@@ -80,17 +80,14 @@ impl Measured {
     fn convert(&mut self, notes: &mut Vec<String>) {
         let (name, becomes) = (&self.name, self.becomes);
         let unit = if self.is_percent { 100.0 } else { 1.0 };
-        match (self.is_accuracy, self.is_percent) {
-            (true, true) => {
-                notes.push(format!("{becomes} = (100 − `{name}`)/100: percentages"))
-            }
-            (true, false) => notes.push(format!("{becomes} = 1 − `{name}`")),
-            (false, true) => notes.push(format!("{becomes} = `{name}`/100: percentages")),
-            (false, false) if name != becomes => {
-                notes.push(format!("{becomes} = `{name}`"))
-            }
+        let what = match (self.is_accuracy, self.is_percent) {
+            (true, true) => format!("(100 − `{name}`)/100: percentages"),
+            (true, false) => format!("1 − `{name}`"),
+            (false, true) => format!("`{name}`/100: percentages"),
+            (false, false) if name != becomes => format!("`{name}`"),
             (false, false) => return,
-        }
+        };
+        notes.push(format!("{becomes} = {what}"));
         let zero = if self.is_accuracy { unit } else { 0.0 };
         for value in &mut self.values {
             // 1 − 0.999 must be 0.001, not 0.0010000000000000009, which is above a threshold.

@@ -129,7 +129,7 @@ fn names_units_and_company_do_not_matter() {
     let table = |header: &str, row: fn(f64, f64, f64) -> String| {
         let mut text = format!("{header}\n");
         rows().for_each(|(epoch, train, test)| {
-            writeln!(text, "{}", row(epoch, train, test)).unwrap()
+            writeln!(text, "{}", row(epoch, train, test)).unwrap();
         });
         text
     };

@@ -19,7 +19,8 @@ struct Oracle {
 
 #[derive(Deserialize)]
 struct Trained {
-    update: Settings,
+    #[serde(rename = "update")]
+    rule: Settings,
     losses: Vec<f64>,
     #[serde(rename = "final")]
     parameters: BTreeMap<String, Values>,
@@ -43,7 +44,8 @@ struct Settings {
 struct Values {
     stride: usize,
     largest: f64,
-    values: Vec<f64>,
+    #[serde(rename = "values")]
+    kept: Vec<f64>,
 }
 
 impl Settings {
@@ -82,7 +84,7 @@ fn ten_steps_with_rates_of_their_own_are_those_of_pytorch() {
                     (found - loss).abs() < 1e-4 * loss,
                     "{name}, step {step}: {found}, not {loss}"
                 );
-                engine.update(&trained.update.update(name));
+                engine.update(&trained.rule.update(name));
             }
             let weights = engine.weights();
             for (parameter, expected) in &trained.parameters {
@@ -92,8 +94,8 @@ fn ten_steps_with_rates_of_their_own_are_those_of_pytorch() {
                 }
                 let found = floats(array(&weights, parameter));
                 let kept = found.iter().step_by(expected.stride);
-                for (found, value) in kept.zip(&expected.values) {
-                    let off = (f64::from(*found) - value).abs();
+                for (found, value) in kept.zip(&expected.kept) {
+                    let off = (found - value).abs();
                     assert!(
                         off <= 1e-4 * expected.largest,
                         "{name}, {parameter}: {found}, not {value}"
