@@ -8,9 +8,13 @@ use super::order::numeric_order;
 use super::policy::Policy;
 use crate::array_file::{
     Array, Member, NpyColumns, Values, printable, read_arrays, read_npz_any,
+    read_npz_members,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::similarity::{Columns, Dominance, MOST_FEATURES};
+
+/// Members of an `.npz` that say when its arrays were saved.
+const TIMES: [&str; 2] = ["epoch", "step"];
 
 /// Files larger than this are streamed or read one by one, not side by side.
 pub(super) const LARGE: u64 = 64 << 20;
@@ -68,7 +72,7 @@ pub(crate) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
     for (name, member) in members(file)? {
         match member {
             member if IDS.contains(&name.as_str()) => ids = to_ids(member),
-            Member::Array(array) if !array.shape.is_empty() => arrays.push((name, array)),
+            Member::Array(array) if !is_time(&name, &array) => arrays.push((name, array)),
             // Text, objects and single numbers beside the activations.
             Member::Array(_) => {
                 others.push(format!("`{}` is one number", printable(&name)))
@@ -104,7 +108,7 @@ pub(crate) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
 /// If it cannot be read.
 pub(crate) fn array_names(file: &Path) -> Result<Vec<String>> {
     let is_activations = |name: &str, member: &Member| {
-        let is_array = matches!(member, Member::Array(array) if !array.shape.is_empty());
+        let is_array = matches!(member, Member::Array(array) if !is_time(name, array));
         is_array && !IDS.contains(&name)
     };
     let mut members = members(file)?;
@@ -112,10 +116,34 @@ pub(crate) fn array_names(file: &Path) -> Result<Vec<String>> {
     Ok(members.into_iter().map(|(name, _)| name).collect())
 }
 
+/// Whether an array is one number, such as the epoch of the others.
+fn is_time(name: &str, array: &Array) -> bool {
+    array.shape.is_empty() || TIMES.contains(&name) && array.len() == 1
+}
+
+/// The epoch and the step that an `.npz` says it is of.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn times(file: &Path) -> Result<[Option<f64>; 2]> {
+    if !is_npz(file) {
+        return Ok([None; 2]);
+    }
+    let found = read_npz_members(file, |name| TIMES.contains(&name))?;
+    let number = |name: &str| match found.get(name)?.to_f64()[..] {
+        [number] if number.is_finite() && number >= 0.0 => Some(number),
+        _ => None,
+    };
+    Ok(TIMES.map(number))
+}
+
+fn is_npz(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"))
+}
+
 /// The members of a file of any kind; of other files than `.npz` all are numbers.
 fn members(file: &Path) -> Result<Vec<(String, Member)>> {
-    let is_npz = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-    if is_npz {
+    if is_npz(file) {
         return read_npz_any(file);
     }
     let arrays = read_arrays(file)?.0.into_iter();

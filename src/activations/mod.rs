@@ -28,7 +28,7 @@ use crate::error::Result;
 
 pub(crate) use examples::{Examples, check_examples};
 pub(crate) use files::{files, layer_folders};
-pub(crate) use inputs::{Features, Item, Reading, array_names, read};
+pub(crate) use inputs::{Features, Item, Reading, array_names, read, times};
 
 pub use comparison::Comparison;
 pub use findings::findings;

@@ -274,7 +274,7 @@ mod tests {
         let n = 60;
         let row = |i: usize| {
             let class = if i % 2 == 0 { -1.0 } else { 1.0 };
-            let other = |k: usize| ((i * (7 + 4 * k) + k) % 11) as f64 / 5.0 - 1.0;
+            let other = |k: usize| ((i * (7 + 3 * k) + k) % 11) as f64 / 5.0 - 1.0;
             [3.0 + 1e-5 * class, other(0), other(1), other(2), 2.0]
         };
         let x: Vec<f64> = (0..n).flat_map(row).collect();

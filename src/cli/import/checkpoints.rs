@@ -18,7 +18,7 @@ pub(super) struct Checkpoints {
     /// The network that the weights belong to: `net.kind`.
     #[arg(long, value_name = "KIND")]
     net: Option<String>,
-    /// A table of names, lines of `"theirs.*" = "ours.*"`.
+    /// A table of names, lines of `"theirs.*" = "ours.*"`, or `"criterion.*" = ""` to leave out.
     #[arg(long, value_name = "FILE.toml")]
     names: Option<PathBuf>,
     /// The dictionary of tensors, where a checkpoint has several.

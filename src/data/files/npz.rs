@@ -200,8 +200,7 @@ mod tests {
             (
                 0,
                 image(&[3, 8, 8, 2]),
-                "[n, height, width, channels]; expected [n, channels, height, width]; save \
-                 images.transpose(0, 3, 1, 2)",
+                "[n, height, width, channels]; expected [n, channels, height, width]",
             ),
             (2, image(&[2, 1, 8, 8]), "[2, 8, 8] and test images of shape [1, 8, 8]"),
             (2, Array::f64(&[2, 2, 8, 8], vec![0.0; 256]), "is f64; expected u8 or f32"),

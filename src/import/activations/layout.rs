@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::activations::{self, Item, Reading};
 use crate::error::{Error, Result};
+use crate::import::checkpoint::Beside;
 use crate::import::time;
 use crate::run_dir::check_name;
 
@@ -15,6 +16,8 @@ pub(super) struct Layout {
     pub(super) layers: Vec<String>,
     /// The epochs that all layers have, rising.
     pub(super) epochs: Vec<Epoch>,
+    /// What there is to be said of the files' times.
+    pub(super) notes: Vec<String>,
 }
 
 /// One epoch: the files that hold its layers.
@@ -39,7 +42,8 @@ impl Layout {
         let folders = activations::layer_folders(directory)?;
         let is_flat = folders.is_empty();
         let places = if is_flat { vec![directory.to_owned()] } else { folders.clone() };
-        let epochs = epochs(&places)?;
+        let mut notes = vec![];
+        let epochs = epochs(&places, &mut notes)?;
         if let Some(short) = epochs.iter().find(|one| one.files.len() != places.len()) {
             let Epoch { epoch, files } = short;
             let found = format!("has {} files of epoch {epoch}", files.len());
@@ -56,7 +60,7 @@ impl Layout {
                 Error::data(directory, format!("has a layer: {error}"))
             })?;
         }
-        Ok(Self { layers, epochs })
+        Ok(Self { layers, epochs, notes })
     }
 
     /// The layers' activations at one epoch, in the order of the layers.
@@ -95,16 +99,21 @@ impl Layout {
 }
 
 /// The epochs whose files are in some folders, rising.
-fn epochs(places: &[PathBuf]) -> Result<Vec<Epoch>> {
+fn epochs(places: &[PathBuf], notes: &mut Vec<String>) -> Result<Vec<Epoch>> {
     let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
     for place in places {
         let files = activations::files(std::slice::from_ref(place))?;
-        for (file, time) in files.iter().zip(time::from_names(&files)?) {
-            // Without a training set to count epochs by, a step is a point of the axis.
-            let epoch = time.map(|named| named.time.number()).ok_or_else(|| {
+        for (file, named) in files.iter().zip(time::from_names(&files)?) {
+            let [epoch, step] = activations::times(file)?;
+            let step = step.map(|step| step as u64);
+            let beside = Beside { epoch, step, ..Beside::default() };
+            let (time, note) = time::of(file, named, &beside).ok_or_else(|| {
                 Error::data(file, "has no epoch in its name")
                     .expected("a name such as epoch-12.npy")
             })?;
+            notes.extend(note);
+            // Without a training set to count epochs by, a step is a point of the axis.
+            let epoch = time.number();
             // Numbers from 0 on are ordered as their bits are.
             let entry =
                 epochs.entry(epoch.to_bits()).or_insert(Epoch { epoch, files: vec![] });
@@ -173,5 +182,21 @@ mod tests {
         assert_eq!(read(&layout, 1).unwrap()[0].layer, "conv");
         let error = read(&layout, 2).err().unwrap().to_string();
         assert!(error.contains("expected the layers of the first epoch"), "{error}");
+    }
+
+    #[test]
+    fn an_epoch_inside_an_archive_wins_over_a_bare_number_of_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for (name, epoch) in [("acts_1.npz", 0.5), ("acts_2.npz", 2.0)] {
+            let mut arrays = NamedArrays::default();
+            arrays.push("conv", Array::f32(&[2, 1], vec![0.0, 1.0]));
+            arrays.push("epoch", Array::f64(&[], vec![epoch]));
+            std::fs::write(root.join(name), npz_bytes(&arrays)).unwrap();
+        }
+        let layout = Layout::find(root).unwrap();
+        let epochs: Vec<f64> = layout.epochs.iter().map(|one| one.epoch).collect();
+        assert_eq!((layout.layers.join(" "), epochs), ("conv".into(), vec![0.5, 2.0]));
+        assert_eq!(layout.notes.len(), 1, "{:?}", layout.notes);
     }
 }

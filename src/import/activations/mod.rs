@@ -59,7 +59,8 @@ pub fn import_activations(
 ) -> Result<ImportedActivations> {
     check_name(&options.group)?;
     let layout = Layout::find(directory)?;
-    let Layout { layers, epochs } = &layout;
+    let Layout { layers, epochs, notes } = &layout;
+    notes.iter().for_each(|note| observer.note(note));
     let reading = Reading { stacked: false, policy: options.policy, may_stream: false };
     let given = options.ids.as_deref().map(lines).transpose()?;
     let mut recording: Option<Recording> = None;
