@@ -75,11 +75,11 @@ pub(crate) fn read(file: &Path, reading: Reading) -> Result<Vec<Item>> {
             Member::Array(array) if !is_time(&name, &array) => arrays.push((name, array)),
             // Text, objects and single numbers beside the activations.
             Member::Array(_) => {
-                others.push(format!("`{}` is one number", printable(&name)))
+                others.push(format!("`{}` is one number", printable(&name)));
             }
             Member::Texts(_) => others.push(format!("`{}` is text", printable(&name))),
             Member::Other(what) => {
-                others.push(format!("`{}` is {what}", printable(&name)))
+                others.push(format!("`{}` is {what}", printable(&name)));
             }
         }
     }

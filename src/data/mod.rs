@@ -112,16 +112,7 @@ impl Data {
             Normalize::Given { mean, std } => given_statistics(mean, std, &chosen.train)?,
         };
         let noisy = noisy_labels(experiment, &chosen, n_classes)?;
-        let noisy_test = if experiment.noise.test {
-            label_noise::corrupt_test(
-                &chosen.test.labels,
-                &chosen.test_index,
-                n_classes,
-                &experiment.noise,
-            )
-        } else {
-            chosen.test.labels.clone()
-        };
+        let noisy_test = noisy_test_labels(experiment, &chosen, n_classes);
         let mut class_names = chosen.class_names;
         class_names.extend((class_names.len()..n_classes).map(|class| class.to_string()));
         Ok(Self {
@@ -292,6 +283,19 @@ fn noisy_labels(
     }
     let (labels, index) = (&chosen.train.labels, &chosen.train_index);
     Ok(label_noise::corrupt(labels, index, n_classes, noise))
+}
+
+/// The test labels that errors are measured against.
+fn noisy_test_labels(
+    experiment: &Experiment,
+    chosen: &Chosen,
+    n_classes: usize,
+) -> Vec<u8> {
+    let (labels, noise) = (&chosen.test.labels, &experiment.noise);
+    if !noise.test {
+        return labels.clone();
+    }
+    label_noise::corrupt_test(labels, &chosen.test_index, n_classes, noise)
 }
 
 /// That the classes may be those of CIFAR-10, which the map of `asymmetric` is about.

@@ -248,7 +248,7 @@ fn hidden_prefix(
             (most(&behind), prefix)
         })
         .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0));
+    scored.sort_by_key(|(n_hits, _)| std::cmp::Reverse(*n_hits));
     let without = most(&weights.names().collect::<Vec<_>>());
     match scored[..] {
         [(best, _), (other, _), ..] if best == other => None,

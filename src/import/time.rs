@@ -167,7 +167,9 @@ pub(super) fn of(
         (Some(Named { time, is_said: true }), _) => Some((time, None)),
         (Some(Named { time: Time::Epoch(number), .. }), Some(own)) => {
             let all = [by_step, by_epoch].into_iter().flatten();
-            if let Some(same) = all.into_iter().find(|time| time.number() == number) {
+            if let Some(same) =
+                all.into_iter().find(|own| own.number().total_cmp(&number).is_eq())
+            {
                 return Some((same, None));
             }
             let name = file.file_name().unwrap_or_default().to_string_lossy();

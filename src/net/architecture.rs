@@ -46,7 +46,7 @@ pub(super) trait Architecture {
     fn build(&self, input: Shape, n_classes: usize) -> Net;
 }
 
-/// What can be done about torchvision's ResNets, which no convolutional net here is.
+/// What can be done about torchvision's `ResNets`, which no convolutional net here is.
 pub(super) fn advice_on_torchvision(any: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     if any("`layer1.0.conv3.weight` is unexpected") {
         Some(

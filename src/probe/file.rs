@@ -87,10 +87,12 @@ fn fit(file: &Path, input: &Input, options: &FileOptions) -> Result<(Fit, usize)
     let (n, d) = (input.train.n, input.n_features);
     let FileOptions { l2, standardize, solver } = *options;
     let (x, takes_batches) = (&input.train.x, solver.takes_batches());
-    let design = match standardize {
-        true => Design::to_rounding(x, [n, d], takes_batches)?,
-        false if takes_batches => Design::unrotated(x, n, d, false)?,
-        false => Design::new(x, n, d, false)?,
+    let design = if standardize {
+        Design::to_rounding(x, [n, d], takes_batches)?
+    } else if takes_batches {
+        Design::unrotated(x, n, d, false)?
+    } else {
+        Design::new(x, n, d, false)?
     };
     let tolerance = TOLERANCE * design.largest_deviation().max(1.0);
     let options = FitOptions { l2, tolerance, max_iterations: 10_000, solver };
@@ -273,7 +275,7 @@ mod tests {
     fn standardized_features_of_a_tiny_scale_count_like_the_others() {
         let n = 60;
         let row = |i: usize| {
-            let class = if i % 2 == 0 { -1.0 } else { 1.0 };
+            let class = if i.is_multiple_of(2) { -1.0 } else { 1.0 };
             let other = |k: usize| ((i * (7 + 3 * k) + k) % 11) as f64 / 5.0 - 1.0;
             [3.0 + 1e-5 * class, other(0), other(1), other(2), 2.0]
         };

@@ -31,14 +31,9 @@ pub(in crate::data) fn load(path: &Path, size: Option<usize>) -> Result<Stored> 
         return Err(Error::data(&train, format!("has {} folders", classes.len()))
             .expected(format!("one a class, at most {MOST_CLASSES}")));
     }
-    for class in names(test, true)? {
-        if !classes.contains(&class) {
-            return Err(Error::data(
-                test,
-                format!("has a folder `{}`", class.escape_debug()),
-            )
-            .expected("the classes of `train`"));
-        }
+    if let Some(class) = names(test, true)?.iter().find(|own| !classes.contains(own)) {
+        let found = format!("has a folder `{}`", class.escape_debug());
+        return Err(Error::data(test, found).expected("the classes of `train`"));
     }
     let train = read_set(&train, &classes)?;
     let test = read_set(test, &classes)?;

@@ -39,10 +39,7 @@ pub(super) const FULL_FOLDERS: &[&str] = &[];
 pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
     ("data", "data_page", 46, "the parts of a page in the order of its bytes"),
     ("data", "hybrid", 47, "two kinds of blocks of one encoding"),
-    ("data", "leaves", 41, "one walk over a schema"),
-    ("data", "load", 43, "the steps of reading a source, each with its message"),
     ("data", "read_file", 43, "the parts of a file in their order"),
-    ("data", "unpack", 41, "one arm for each compression"),
     ("engine", "backward", 64, "one operation of the kernel after another"),
     ("engine", "compute", 43, "one arm for each operation"),
     ("engine", "evaluate", 41, "prepares, cuts into chunks and runs one pass"),
