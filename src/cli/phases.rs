@@ -74,8 +74,6 @@ struct LastWord {
     verdict: Verdict,
     method: Method,
     agrees: Option<bool>,
-    #[serde(skip)]
-    sizes: String,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -86,15 +84,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let phases = Phases::of(&log.curves);
     let measured = run.filter(|run| RunFile::Findings.path(run).is_file());
     let halves = measured.map(read_findings).transpose()?;
-    let last_word = halves.and_then(|found| LastWord::of(&found.double_descent, &phases));
+    let halves = halves.map(|found| found.double_descent);
     if arguments.json {
-        let found = Found { phases: &phases, notes: &log.notes, last_word };
-        return print_json(&found);
+        let last_word = halves.and_then(|halves| LastWord::of(&halves, &phases));
+        return print_json(&Found { phases: &phases, notes: &log.notes, last_word });
     }
-    let mut text = match &last_word {
-        Some(last_word) => last_word.before(&phases),
-        None => format!("{phases}\n"),
-    };
+    let halves = halves.unwrap_or_else(DoubleDescent::unpaired);
+    let mut text = halves.with_phases(&phases) + "\n";
     for note in &log.notes {
         let _ = writeln!(text, "note: {note}");
     }
@@ -104,24 +100,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 impl LastWord {
     /// None where halves are not measured.
     fn of(halves: &DoubleDescent, phases: &Phases) -> Option<Self> {
+        halves.measured?;
         Some(Self {
             verdict: halves.last_word(phases.double_descent.verdict?),
             method: halves.method,
             agrees: halves.agrees,
-            sizes: halves.sizes()?,
         })
-    }
-
-    /// The phases with the verdict first, and what the curve alone says below it.
-    fn before(&self, phases: &Phases) -> String {
-        let text = phases.to_string();
-        let (fit, curve) = text.split_once('\n').unwrap_or((&text, ""));
-        let (sizes, verdict) = (&self.sizes, self.verdict.name());
-        let alone = match self.agrees {
-            Some(false) => "the curve alone says otherwise",
-            _ => "the curve alone",
-        };
-        format!("{fit}\n{sizes}: {verdict}\n{alone}: {curve}\n")
     }
 }
 

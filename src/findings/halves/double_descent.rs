@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measure::{LEAST, MeanOverImages, Wrong, halvings, rise_and_fall};
 use super::readout::{ProbeAnswers, Readout};
-use crate::phases::Verdict;
+use crate::phases::{Phases, Verdict};
 
 /// Halvings of the test images.
 pub const HALVINGS: usize = 100;
@@ -105,6 +105,25 @@ impl DoubleDescent {
             (Some(false), Verdict::DoubleDescent) => Verdict::Monotone,
             (Some(false), _) => on_curve,
         }
+    }
+
+    /// The phases of a run in sentences: the verdict that stands, and below it what the curve
+    /// alone says.
+    pub fn with_phases(&self, phases: &Phases) -> String {
+        let text = phases.to_string();
+        let measured = self.sizes().zip(phases.double_descent.verdict);
+        let (Some((sizes, on_curve)), Some((fit, curve))) =
+            (measured, text.split_once('\n'))
+        else {
+            return text;
+        };
+        let verdict = self.last_word(on_curve).name();
+        let alone = if self.agrees == Some(false) {
+            "the curve alone says otherwise"
+        } else {
+            "the curve alone"
+        };
+        format!("{fit}\n{sizes}: {verdict}\n{alone}: {curve}")
     }
 
     /// How far the error rises and falls on halves of the test images; none where that is not

@@ -6,8 +6,9 @@ use super::curves;
 use super::look::Look;
 use crate::error::Result;
 use crate::experiment::Length;
+use crate::findings::halves::DoubleDescent;
 use crate::phases::Phases;
-use crate::run_dir::{MatrixFile, Recording, RunDir};
+use crate::run_dir::{MatrixFile, Recording, RunDir, RunFile, read_findings};
 
 /// The settings, curves, phases and layers of the run or recording in `root`.
 ///
@@ -49,14 +50,20 @@ fn of_recording(recording: &Recording, look: Look) -> Result<String> {
     ))
 }
 
-/// The curves with their phases.
+/// The curves with their phases; halves of the test images have the last word on them.
 fn plot(run: &RunDir, look: Look) -> Result<String> {
     let curves = run.curves()?;
     let phases = Phases::of(&curves);
+    let halves = if RunFile::Findings.path(run.root()).is_file() {
+        read_findings(run.root())?.double_descent
+    } else {
+        DoubleDescent::unpaired()
+    };
     Ok(format!(
-        "{}{}\n{phases}\n",
+        "{}{}\n{}\n",
         curves::draw(&curves, &phases, look),
-        curves::legend(look)
+        curves::legend(look),
+        halves.with_phases(&phases)
     ))
 }
 
