@@ -1,6 +1,7 @@
 //! The forest plot: one strip per statement with all seeds, mean and interval.
 
 use crate::compare::{Finding, Pairing};
+use crate::findings::seeds::Direction;
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::svg::{Anchor, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
 use crate::report::figure::text::trimmed;
@@ -58,12 +59,7 @@ fn strip(svg: &mut Svg, finding: &Finding, top: f64) {
     let reading = finding.reading.map_or("exploratory", |reading| reading.name());
     svg.text((2.0, middle), Anchor::Start, TITLE, &finding.title());
     svg.text((2.0, middle + 8.5), Anchor::Start, TICK, reading);
-    if let Some(d) = finding.d {
-        let from = if finding.direction == crate::findings::seeds::Direction::Either {
-            -d
-        } else {
-            0.0
-        };
+    if let Some([from, d]) = band(finding) {
         svg.raw(format_args!(
             "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#e6e8eb\"/>",
             Px(axis.at(from)), Px(middle - 9.0), Px(axis.at(d) - axis.at(from)), Px(18.0)
@@ -93,9 +89,16 @@ fn strip(svg: &mut Svg, finding: &Finding, top: f64) {
     svg.text((RIGHT + 12.0, middle + 8.5), Anchor::Start, TICK, &numbers(finding));
 }
 
+/// Effects too small to be of interest.
+fn band(finding: &Finding) -> Option<[f64; 2]> {
+    let d = finding.d?;
+    Some([if finding.direction == Direction::Either { -d } else { 0.0 }, d])
+}
+
 /// From the outermost mark on one side to that on the other; zero and d are marks, too.
 fn axis(finding: &Finding, marks: &[f64]) -> LinearAxis {
-    let ends = finding.interval.into_iter().flatten().chain(finding.d).chain([0.0]);
+    let interval = finding.interval.into_iter().flatten();
+    let ends = interval.chain(band(finding).into_iter().flatten()).chain([0.0]);
     let all: Vec<f64> = marks.iter().copied().chain(ends).collect();
     let least = all.iter().copied().fold(f64::INFINITY, f64::min);
     let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);

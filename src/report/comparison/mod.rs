@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::run_dir::write_atomic;
 
 const PAGE: &str = include_str!("page.html");
+/// More arms are counted in the title and not named.
+const MOST_NAMES: usize = 4;
 const OWN_STYLE: &str = include_str!("page.css");
 
 /// Writes the page of a comparison into its directory and returns its path. The same results
@@ -46,7 +48,10 @@ fn title(results: &Results) -> String {
     match (&results.by, &names[..]) {
         (Some(key), names) => format!("{key}: {}", names.join(", ")),
         (None, [only]) => format!("Comparison of {only}"),
-        (None, names) => format!("Comparison of {}", names.join(", ")),
+        (None, names) if names.len() <= MOST_NAMES => {
+            format!("Comparison of {}", names.join(", "))
+        }
+        (None, names) => format!("Comparison of {} arms", names.len()),
     }
 }
 

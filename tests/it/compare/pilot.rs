@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::runs::succeed;
 
-/// Small nets that fit their labels within 40 epochs.
+/// Small nets that fit their labels within 60 epochs.
 const EXPERIMENT: &str = "
 data = { kind = 'digits', n_train = 80, n_test = 60 }
 noise = { rate = 0.2 }
@@ -20,11 +20,12 @@ layers = ['relu1', 'pool2', 'pool3', 'pool4']
 prediction_depth = false
 drs = { triplets = 2, resolution = 3, floor = 'none' }
 ";
-const VIT: &str = "net.kind=vit net.patch=4 net.dim=12 net.depth=4 net.heads=2 net.dropout=0 \
+const VIT: &str = "net.kind=vit net.patch=4 net.dim=16 net.depth=4 net.heads=2 net.dropout=0 \
+    noise.rate=0 train.epochs=80 \
     analysis.layers=['blocks.0','blocks.1','blocks.2','blocks.3']";
 
 /// Arms and their changes.
-const ARMS: [(&str, &str); 15] = [
+const ARMS: [(&str, &str); 14] = [
     ("n20", ""),
     ("n0", "noise.rate=0"),
     ("n10", "noise.rate=0.1"),
@@ -36,10 +37,9 @@ const ARMS: [(&str, &str); 15] = [
     ("adam-high", "optimizer.kind=adam optimizer.lr=4e-3"),
     ("wide", "net.width=8"),
     ("vit", "VIT optimizer.lr=0.05"),
-    ("vit-high", "VIT optimizer.lr=0.1"),
-    ("vit-adam", "VIT optimizer.kind=adam optimizer.lr=2e-3"),
-    ("vit-adam-high", "VIT optimizer.kind=adam optimizer.lr=6e-3"),
-    ("clean", "noise.rate=0 optimizer.lr=0.02"),
+    ("vit-low", "VIT optimizer.lr=0.01"),
+    ("vit-adam", "VIT optimizer.kind=adam optimizer.lr=4e-3"),
+    ("vit-adam-low", "VIT optimizer.kind=adam optimizer.lr=7e-4"),
 ];
 
 const STATEMENTS: &str = "
@@ -51,7 +51,7 @@ arms = ['n0', 'n10', 'n20', 'n40']
 differ = 'optimizer.lr'
 [[statements]]
 id = 'P2'
-arms = ['vit', 'vit-high', 'vit-adam', 'vit-adam-high']
+arms = ['vit', 'vit-low', 'vit-adam', 'vit-adam-low']
 [[statements]]
 id = 'P3'
 plus = 'n20'
@@ -66,12 +66,12 @@ also = [['low', 'adam-low'], ['high', 'adam-high']]
 id = 'P5'
 plus = 'vit'
 minus = 'n20'
-also = [['vit-high', 'wide']]
+also = [['vit-low', 'wide']]
 [[statements]]
 id = 'P6'
 plus = 'n20'
 minus = 'vit'
-also = [['wide', 'vit-high']]
+also = [['wide', 'vit-low']]
 [[statements]]
 id = 'P7'
 plus = 'n20'
@@ -100,7 +100,7 @@ fn runs(root: &Path) {
 }
 
 #[test]
-#[ignore = "trains 30 small nets: minutes"]
+#[ignore = "trains 28 small nets: minutes"]
 fn every_statement_is_computed_from_two_seeds_and_cannot_be_judged() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
@@ -118,10 +118,14 @@ fn every_statement_is_computed_from_two_seeds_and_cannot_be_judged() {
         }
         assert_eq!(found["verdict"], "cannot be judged", "{title}");
         assert!(found["interval"].is_null(), "{title}");
-        // No small net descends twice for certain, nor fits at four times; all else has values.
-        if found["id"] != "P1" && found["id"] != "P2" {
-            assert_eq!(found["n"], 2, "{title}: {}", found["left_out"]);
-            assert_eq!(found["reason"], "2 seeds; an interval takes 6", "{title}");
+        let reason = found["reason"].as_str().unwrap();
+        if found["id"] == "P1" {
+            // Sixty test images measure no double descent; endpoints.rs plants one.
+            assert_eq!(found["n"], 0, "{title}");
+            assert_eq!(found["left_out"][0]["why"], "no measured double descent");
+            continue;
         }
+        assert_eq!(found["n"], 2, "{title}: {}", found["left_out"]);
+        assert!(reason.ends_with("2 seeds; an interval takes 6"), "{title}: {reason}");
     }
 }
