@@ -11,6 +11,7 @@ FILES = {
     "analysis_lock": "analysis.lock",
     "history": "history.csv",
     "timing": "timing.csv",
+    "updates": "updates.csv",
     "labels": "labels.npz",
     "checkpoint": "checkpoints/{step}.safetensors",
     "state": "state/last.safetensors",
@@ -68,6 +69,13 @@ TABLES = {
         "step": int,
         "seconds": float,
         "examples_per_second": float,
+    },
+    "updates": {
+        "step": int,
+        "epoch": float,
+        "layer": str,
+        "update": float,
+        "below_eps": float,
     },
     "axis": {
         "step": int,

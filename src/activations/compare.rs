@@ -16,7 +16,8 @@ use super::options::Options;
 use super::reduce::{Kept, Outcome, Reduced, Reduction, Signature, take_out};
 use crate::error::Result;
 use crate::similarity::{
-    Dominance, EpochMatrix, Undefined, cka, feature_matrix, feature_noise_floor,
+    Dominance, EpochMatrix, Undefined, cka, exact_cosines, feature_matrix,
+    feature_noise_floor,
 };
 
 /// Reads the files of one list, and those it is to be compared against, and compares them.
@@ -172,10 +173,13 @@ fn compare_all(
     let grams: Vec<_> =
         grams.iter().map(|gram| gram.as_deref().map_err(|&reason| reason)).collect();
     let floor = several.then(|| measure.noise_floor(&grams, n, settings)).flatten();
-    let matrix = match split {
+    let mut matrix = match split {
         Some(split) => measure.across(&grams, split, n, settings),
         None => measure.matrix(&grams, n, settings),
     };
+    if options.exact && measure.has_estimator() {
+        matrix.values = exact_cosines(&grams);
+    }
     (matrix, floor)
 }
 

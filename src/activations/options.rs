@@ -26,6 +26,8 @@ pub struct Options {
     pub block: Option<usize>,
     /// Fraction of the examples to leave out, those of largest norm.
     pub drop_dominant: f64,
+    /// Values with every digit that signatures have, as findings need them (`cka`, `cka-rbf`).
+    pub exact: bool,
 }
 
 impl Options {
@@ -40,6 +42,7 @@ impl Options {
             confounder: None,
             block: None,
             drop_dominant: 0.0,
+            exact: false,
         }
     }
 

@@ -27,6 +27,7 @@ pub use across::representations::{
     AtEpoch, Which, compare_representations, has_signatures,
 };
 pub use change::{change, change_recording};
+pub use findings::straight_line;
 pub use follow::follow;
 pub use pictures::{View, draw_regions};
 pub use pipeline::analyze;

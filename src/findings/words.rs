@@ -7,9 +7,15 @@ use super::halves::{DoubleDescent, Readout};
 use super::perfect_fit::Reading;
 use super::summary::{Checkpoints, LayerFindings, RunFindings, Synchrony};
 
+/// Letters of a line.
+const WIDTH: usize = 92;
 /// A share of the rise below this is in the readout where its interval is, too; one from here
 /// on is in the representation.
 const HALF: f64 = 0.5;
+/// What the words mean.
+const EXPLANATION: &str = "A layer moves: it goes somewhere new, faster than before and after. It \
+    settles: it stops shaking from checkpoint to checkpoint. Smooth drift makes blocks in a matrix, \
+    too; p is how often a path of the same speed without a boundary shows as much.";
 
 impl fmt::Display for RunFindings {
     /// The boundaries of each layer in the first matrices, then what they have in common; of
@@ -20,34 +26,48 @@ impl fmt::Display for RunFindings {
             return writeln!(f, "no matrices, and so no findings");
         };
         let layers = self.of_kind(measure, group);
-        writeln!(f, "{measure} on {group}, {}", checkpoints(&self.checkpoints))?;
-        self.write_events(f)?;
+        let heading = format!("{measure} on {group}, {}", checkpoints(&self.checkpoints));
+        write_wrapped(f, &heading)?;
+        write_wrapped(f, &self.events_in_words())?;
         writeln!(f)?;
         let width = layers.iter().map(|layer| layer.layer.len()).max().unwrap_or(0);
         for layer in &layers {
             writeln!(f, "  {:width$}  {}", layer.layer, of_layer(layer))?;
         }
         writeln!(f)?;
-        self.write_fit(f, &layers)?;
-        if let Some(synchrony) = self.synchrony.first() {
-            write_synchrony(f, synchrony)?;
-        }
-        write_double_descent(f, &self.double_descent)?;
+        write_wrapped(f, &self.at_fit(&layers))?;
+        write_wrapped(f, &beside_weights(&layers))?;
+        write_wrapped(f, &self.synchrony.first().map_or_else(String::new, in_step))?;
+        write_wrapped(f, &measured(&self.double_descent))?;
         for (measure, group) in &kinds[1..] {
-            writeln!(
-                f,
-                "{measure} on {group}: {}.",
-                summary(&self.of_kind(measure, group))
-            )?;
+            let found = summary(&self.of_kind(measure, group));
+            write_wrapped(f, &format!("{measure} on {group}: {found}."))?;
         }
-        write!(
-            f,
-            "\nA layer moves: it goes somewhere new, faster than before and after. It settles: \
-             it stops\nshaking from checkpoint to checkpoint. Smooth drift makes blocks in a \
-             matrix, too; p is how\noften a path of the same speed without a boundary shows as \
-             much.\n"
-        )
+        writeln!(f)?;
+        write_wrapped(f, EXPLANATION)
     }
+}
+
+/// A paragraph in lines; nothing of an empty one.
+fn write_wrapped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let own = word.chars().count();
+        match length {
+            0 => {}
+            _ if length + 1 + own > WIDTH => {
+                writeln!(f)?;
+                length = 0;
+            }
+            _ => {
+                f.write_str(" ")?;
+                length += 1;
+            }
+        }
+        f.write_str(word)?;
+        length += own;
+    }
+    if length > 0 { writeln!(f) } else { Ok(()) }
 }
 
 impl RunFindings {
@@ -75,56 +95,54 @@ impl RunFindings {
         self.events.iter().find(|event| event.name == name)?.epoch
     }
 
-    fn write_events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn events_in_words(&self) -> String {
         let happened = self.events.iter().filter_map(|event| {
-            Some(format!("{} at {}", in_words(&event.name), short(event.epoch?)))
+            Some(format!("{} {}", in_words(&event.name), short(event.epoch?)))
         });
         let happened: Vec<String> = happened.collect();
-        match happened.is_empty() {
-            true => Ok(()),
-            false => writeln!(f, "epochs: {}", happened.join(", ")),
+        if happened.is_empty() {
+            return String::new();
         }
+        format!("Epochs: {}.", happened.join(", "))
     }
 
     /// What the roughness does at the perfect fit.
-    fn write_fit(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        layers: &[&LayerFindings],
-    ) -> fmt::Result {
-        let Some(fit) = self.event(PERFECT_FIT) else { return Ok(()) };
+    fn at_fit(&self, layers: &[&LayerFindings]) -> String {
+        let Some(fit) = self.event(PERFECT_FIT) else { return String::new() };
         let drops: Vec<_> = layers.iter().filter_map(|layer| layer.perfect_fit).collect();
         let falls: Vec<f64> =
             drops.iter().map(|drop| drop.drop).filter(|drop| *drop < 0.0).collect();
         if falls.is_empty() {
-            return Ok(());
+            return String::new();
         }
         let steepest: Vec<f64> =
             drops.iter().map(|drop| (fit.ln_1p() + drop.offset).exp_m1()).collect();
-        let [most, least] = range(&falls).map(|drop| (-drop).exp());
+        let [most, least] = range(&falls).map(|drop| short((-drop).exp()));
         let steepest = between(range(&steepest).map(short), " to ");
-        let falls_by = between([short(least), short(most)], "- to ");
-        writeln!(
-            f,
-            "At the perfect fit (epoch {}) roughness falls in {} of {} layers, {falls_by}-fold; it falls \
-             most\nsteeply at epoch {steepest}.",
+        format!(
+            "At the perfect fit (epoch {}) roughness falls in {} of {} layers, {}-fold; it falls most \
+             steeply at epoch {steepest}.",
             short(fit),
             falls.len(),
-            drops.len()
-        )?;
-        let controls = layers.iter().filter_map(|layer| layer.weights?.at_fit);
-        let readings: Vec<Reading> = controls.map(|control| control.reading).collect();
-        if readings.is_empty() {
-            return Ok(());
-        }
-        let beyond =
-            readings.iter().filter(|own| **own == Reading::Representation).count();
-        writeln!(
-            f,
-            "Beside the weights, which come to rest, too, the representation settles beyond them \
-             in\n{beyond} of {} layers.",
-            readings.len()
+            drops.len(),
+            between([least, most], "- to ")
         )
+    }
+}
+
+/// Whether layers settle beyond the weights up to them.
+fn beside_weights(layers: &[&LayerFindings]) -> String {
+    let controls = layers.iter().filter_map(|layer| layer.weights?.at_fit);
+    let readings: Vec<Reading> = controls.map(|control| control.reading).collect();
+    let n = readings.len();
+    let beyond = readings.iter().filter(|own| **own == Reading::Representation).count();
+    match beyond {
+        _ if n == 0 => String::new(),
+        0 => "The weights settle as much: it is the optimizer that comes to rest.".into(),
+        _ => format!(
+            "The weights settle, too; beyond them the representation settles in {beyond} of {n} \
+             layers."
+        ),
     }
 }
 
@@ -171,8 +189,8 @@ fn of_boundary(boundary: &Boundary) -> String {
     let at = event.map(|event| format!(", near {}", in_words(event)));
     let cause = boundary.cause.map(|Cause::Schedule| ", with the learning rate");
     format!(
-        "{what} (p {:.3}{}{})",
-        boundary.p,
+        "{what} (p {}{}{})",
+        p_value(boundary.p),
         at.unwrap_or_default(),
         cause.unwrap_or_default()
     )
@@ -195,59 +213,48 @@ fn summary(layers: &[&LayerFindings]) -> String {
     format!("boundaries in {with} of {} layers, {settling} of them settle", judged.len())
 }
 
-fn write_synchrony(f: &mut fmt::Formatter<'_>, synchrony: &Synchrony) -> fmt::Result {
-    let Some(asynchrony) = synchrony.asynchrony else { return Ok(()) };
+fn in_step(synchrony: &Synchrony) -> String {
+    let Some(asynchrony) = synchrony.asynchrony else { return String::new() };
     let se = synchrony.se.map(|se| format!(" ± {se:.3}")).unwrap_or_default();
-    write!(
-        f,
-        "Layers move {:.2}-fold apart in time (asynchrony {asynchrony:.3}{se}; 1-fold: in step)",
+    let schedule = if synchrony.schedule {
+        "; the learning rate changes, which may move them together"
+    } else {
+        ""
+    };
+    format!(
+        "Layers move {:.2}-fold apart in time (1-fold: in step; asynchrony {asynchrony:.3}{se})\
+         {schedule}.",
         asynchrony.exp()
-    )?;
-    match synchrony.schedule {
-        true => {
-            writeln!(f, "; the learning rate\nchanges, which may move them together.")
-        }
-        false => writeln!(f, "."),
-    }
+    )
 }
 
-fn write_double_descent(
-    f: &mut fmt::Formatter<'_>,
-    found: &DoubleDescent,
-) -> fmt::Result {
+fn measured(found: &DoubleDescent) -> String {
     let (Some(n), Some(rise), Some(fall)) = (found.n, found.rise, found.fall) else {
-        return Ok(());
+        return String::new();
     };
     let [rises, falls] = [(rise, found.interval_rise), (fall, found.interval_fall)]
         .map(|(mean, interval)| with_interval(mean, interval));
-    let verdict = if found.measured == Some(true) {
-        "a double descent"
-    } else {
-        "no double descent"
-    };
-    writeln!(
-        f,
-        "Measured on halves of {n} test images: the error rises by {rises} and\nfalls by {falls}: \
-         {verdict}. Images are the unit; it says nothing about other seeds."
-    )?;
-    match &found.readout {
-        Some(readout) if found.measured == Some(true) => write_readout(f, readout),
-        _ => Ok(()),
-    }
+    let is_one = found.measured == Some(true);
+    let verdict = if is_one { "a double descent" } else { "no double descent" };
+    let readout = found.readout.as_ref().filter(|_| is_one);
+    format!(
+        "On halves of {n} test images the error rises by {rises} and falls by {falls}: {verdict}; \
+         images are the unit, it says nothing about other seeds. {}",
+        readout.map_or_else(String::new, in_readout)
+    )
 }
 
-fn write_readout(f: &mut fmt::Formatter<'_>, readout: &Readout) -> fmt::Result {
+fn in_readout(readout: &Readout) -> String {
     let Some((share, [low, high])) = readout.share_rise.zip(readout.interval_share_rise)
     else {
-        return Ok(());
+        return String::new();
     };
     let place = match share {
         _ if share <= 0.0 && high < HALF => "the rise is in the readout",
         _ if share >= HALF => "the rise is in the representation",
         _ => "the rise is in both",
     };
-    writeln!(
-        f,
+    format!(
         "A linear probe of {} has {share:.2} of the rise ({low:.2} to {high:.2}): {place}.",
         readout.layer
     )
@@ -266,8 +273,8 @@ fn in_words(event: &str) -> String {
         PERFECT_FIT => "the perfect fit".into(),
         "corrupted-fit" => "the fit of the wrong labels".into(),
         "min" => "the first minimum of the test error".into(),
-        "peak" => "its peak".into(),
-        "second-min" => "its second minimum".into(),
+        "peak" => "the peak of the test error".into(),
+        "second-min" => "the second minimum of the test error".into(),
         other => other.replace('-', " "),
     }
 }
@@ -275,6 +282,11 @@ fn in_words(event: &str) -> String {
 fn range(values: &[f64]) -> [f64; 2] {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     [least, values.iter().copied().fold(f64::NEG_INFINITY, f64::max)]
+}
+
+/// A p-value with the digits that 399 draws give.
+fn p_value(p: f64) -> String {
+    format!("{p:.4}").trim_end_matches(['0', '.']).to_owned()
 }
 
 /// Both ends of a range, or the one that they are.

@@ -138,11 +138,13 @@ impl RunDir {
             return Ok(None);
         }
         let rows = read_npy(&path)?;
-        let is_rows = matches!(rows.values, Values::F32(_) | Values::U8(_));
+        // Classes above 255 are i64.
+        let is_rows =
+            matches!(rows.values, Values::F32(_) | Values::U8(_) | Values::I64(_));
         match rows.shape[..] {
             [_, length] if is_rows && length > 0 => Ok(Some(rows)),
             _ => Err(Error::data(&path, format!("has the shape {:?}", rows.shape))
-                .expected("rows [E, S] of f32 or u8")
+                .expected("rows [E, S] of f32, u8 or i64")
                 .fix("analyze again with --force")),
         }
     }

@@ -24,6 +24,8 @@ pub enum RunFile {
     History,
     /// Seconds over training.
     Timing,
+    /// What steps do to each layer.
+    Updates,
     /// Labels, noise, and which examples are analyzed.
     Labels,
     /// A net's weights.
@@ -130,13 +132,14 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
         Self::AnalysisLock,
         Self::History,
         Self::Timing,
+        Self::Updates,
         Self::Labels,
         Self::Checkpoint,
         Self::State,
@@ -181,6 +184,7 @@ impl RunFile {
             Self::AnalysisLock => ("analysis.lock", Analysis, &[Kept, Unsteady]),
             Self::History => ("history.csv", Trainer, &[Shown, Exported]),
             Self::Timing => ("timing.csv", Trainer, &[Exported, Unsteady]),
+            Self::Updates => ("updates.csv", Trainer, &[Exported]),
             Self::Labels => ("labels.npz", Trainer, &[]),
             Self::Checkpoint => ("checkpoints/<step>.safetensors", Trainer, &[]),
             Self::State => ("state/last.safetensors", Trainer, &[]),

@@ -27,6 +27,11 @@ impl RunDir {
         RunFile::Timing.path(&self.root)
     }
 
+    /// What steps do to each layer.
+    pub fn updates(&self) -> PathBuf {
+        RunFile::Updates.path(&self.root)
+    }
+
     /// Labels, the corrupted ones, and the indices of analysis examples and triplets.
     pub fn labels(&self) -> PathBuf {
         RunFile::Labels.path(&self.root)

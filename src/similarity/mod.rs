@@ -28,7 +28,7 @@ pub use epoch_matrix::EpochMatrix;
 pub use errors::{noise_floor, without_groups};
 pub use estimator::Estimator;
 pub use feature::Feature;
-pub use gram::{GramScale, without};
+pub use gram::{GramScale, exact_cosines, without};
 pub use matrix_kind::MatrixKind;
 pub(crate) use matrix_kind::{AGREEMENT, IMAGES};
 pub use measure::{Invariance, Properties, Setting, Settings};

@@ -21,7 +21,7 @@ use crate::experiment::{
 };
 use crate::net::{Net, initial_weights};
 use crate::observer::Observer;
-use crate::run_dir::tables::{HistoryRow, TimingRow};
+use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
     Checkpoint, Origin, RunDir, TableLog, link_or_copy, remove_file, write_atomic,
 };
@@ -241,6 +241,9 @@ impl Fork {
         }
         if parent.timing().exists() {
             TableLog::<TimingRow>::taken_over(parent.root(), run.root(), last)?;
+        }
+        if parent.updates().exists() {
+            TableLog::<UpdateRow>::taken_over(parent.root(), run.root(), last)?;
         }
         let history =
             TableLog::<HistoryRow>::taken_over(parent.root(), run.root(), last)?;

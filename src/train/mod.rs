@@ -16,6 +16,7 @@ mod plan;
 mod state;
 #[cfg(test)]
 mod tests;
+mod updates;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ use history::Evaluator;
 use labels::training_labels;
 use plan::Plan;
 use state::Records;
+use updates::Before;
 
 pub use fork::Fork;
 pub use imported::record_imported;
@@ -141,8 +143,15 @@ fn train_from(
                 engine.clip_gradients(max_norm);
             }
             let rate = experiment.optimizer.rate(step, plan.steps_per_epoch);
+            let is_recorded = plan.history.binary_search(&(step + 1)).is_ok();
+            let before = is_recorded.then(|| Before::of(&engine));
             engine.update(&update(&experiment.optimizer, rate));
             step += 1;
+            if let Some(before) = before {
+                let at = (step, plan.epoch(step));
+                let rows = before.rows(at, &engine, &experiment.optimizer);
+                records.append_updates(&rows)?;
+            }
             records.trained(batch.len(), started.elapsed());
 
             let checkpoint = record(

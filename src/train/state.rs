@@ -13,7 +13,7 @@ use crate::array_file::{
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::Progress;
-use crate::run_dir::tables::{HistoryRow, TimingRow};
+use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
     Fixed, Maybe, MaybeStep, Number, RunDir, TableLog, remove_file, write_atomic,
 };
@@ -106,6 +106,7 @@ pub(super) struct Records<'a> {
     run: &'a RunDir,
     history: TableLog<HistoryRow>,
     timing: TableLog<TimingRow>,
+    updates: TableLog<UpdateRow>,
     examples: usize,
     seconds: Duration,
     detail: String,
@@ -135,6 +136,12 @@ impl<'a> Records<'a> {
             }
             _ => TableLog::create(run.root())?,
         };
+        let updates = match saved {
+            Some(step) if run.updates().exists() => {
+                TableLog::continue_after(run.root(), step)?
+            }
+            _ => TableLog::create(run.root())?,
+        };
         if let Some(saved) = saved {
             check_complete(run, plan, &history, saved)?;
         }
@@ -143,6 +150,7 @@ impl<'a> Records<'a> {
             run,
             history,
             timing,
+            updates,
             examples: 0,
             seconds: Duration::ZERO,
             detail: String::new(),
@@ -169,6 +177,11 @@ impl<'a> Records<'a> {
         }
         let state = State { step, weights: NamedArrays::default(), optimizer };
         write_atomic(&self.run.optimizer_state(step), &state_bytes(&state))
+    }
+
+    /// Appends what a step did to each layer.
+    pub(super) fn append_updates(&mut self, rows: &[UpdateRow]) -> Result<()> {
+        self.updates.append_all(rows)
     }
 
     /// Appends a row to the history, and one to the timing where steps were made.
@@ -213,6 +226,7 @@ impl<'a> Records<'a> {
         self.check_weights(&state.weights, step)?;
         self.history.sync()?;
         self.timing.sync()?;
+        self.updates.sync()?;
         write_atomic(&self.run.state(), &state_bytes(&state))
     }
 

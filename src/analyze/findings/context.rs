@@ -119,8 +119,9 @@ fn events(
 /// 1.5.
 fn milestones(epoch: &[f64], rate: &[f64]) -> Vec<f64> {
     let changes = |i: &usize| {
-        let [a, b, c, d] = [i - 2, i - 1, *i, i + 1].map(|i| rate[i]);
-        a == b && c == d && (c / b).ln().abs() >= 1.5_f64.ln()
+        let change = |i: usize| (rate[i + 1] / rate[i]).ln().abs();
+        let is_constant = |i: usize| change(i) < 1e-12;
+        is_constant(i - 2) && is_constant(*i) && change(i - 1) >= 1.5_f64.ln()
     };
     (2..rate.len().saturating_sub(1)).filter(changes).map(|i| epoch[i]).collect()
 }

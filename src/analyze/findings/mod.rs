@@ -5,6 +5,7 @@
 
 mod answers;
 mod context;
+mod null;
 mod similarities;
 mod source;
 mod tables;
@@ -22,6 +23,7 @@ use context::Context;
 use similarities::Similarities;
 use source::Entry;
 
+pub use null::straight_line;
 pub(crate) use source::Source;
 
 /// The files of findings, the sign that they are there first.

@@ -1,12 +1,13 @@
 //! The similarities of one place with every digit, and without each group of examples.
 
 use super::source::{Entry, Kind};
+use crate::analyze::join::signatures::Element;
 use crate::array_file::{Array, Values};
 use crate::error::Result;
 use crate::findings::Matrix;
 use crate::findings::defaults::GROUPS;
 use crate::run_dir::{MatrixFile, Place, RunDir};
-use crate::similarity::{Measure, Settings, Undefined, drs, without_groups};
+use crate::similarity::{Estimator, Undefined, drs, exact_cosines, without_groups};
 
 /// A value, or why there is none.
 pub(super) type Reasoned<T> = std::result::Result<T, String>;
@@ -21,7 +22,7 @@ pub(super) struct Similarities {
 /// Classes or numbers, one row an epoch.
 enum Rows {
     F32(Vec<f32>, usize),
-    U8(Vec<u8>, usize),
+    Classes(Vec<u16>, usize),
 }
 
 impl Similarities {
@@ -76,8 +77,9 @@ fn rows(run: &RunDir, place: Place<'_>, n_epochs: usize) -> Result<Reasoned<Rows
         None => Err(format!("{name} is missing")),
         Some(Array { shape, values }) if shape[0] == n_epochs => match values {
             Values::F32(values) => Ok(Rows::F32(values, shape[1])),
-            Values::U8(values) => Ok(Rows::U8(values, shape[1])),
-            _ => Err(format!("{name} holds no signatures")),
+            values => u16::take(values)
+                .map(|values| Rows::Classes(values, shape[1]))
+                .ok_or_else(|| format!("{name} holds no signatures")),
         },
         Some(_) => Err(format!("{name} holds other checkpoints")),
     })
@@ -90,13 +92,20 @@ impl Kind {
             (Self::Grams { measure, n, settings }, Rows::F32(values, length))
                 if *length == measure.signature_len(n, 1, &settings) =>
             {
-                let rows: Vec<&[f32]> = values.chunks(*length).collect();
-                Ok(of_grams(&rows, (measure, n), &settings, defined))
+                let rows = values.chunks(*length).zip(defined);
+                let rows: Vec<std::result::Result<&[f32], Undefined>> = rows
+                    .map(
+                        |(row, own)| {
+                            if *own { Ok(row) } else { Err(Undefined::NonFinite) }
+                        },
+                    )
+                    .collect();
+                Ok(of_grams(&rows, n, settings.estimator))
             }
-            (Self::Decisions { points_per_plane }, Rows::U8(values, length))
+            (Self::Decisions { points_per_plane }, Rows::Classes(values, length))
                 if length.is_multiple_of(points_per_plane) =>
             {
-                let rows: Vec<&[u8]> = values.chunks(*length).collect();
+                let rows: Vec<&[u16]> = values.chunks(*length).collect();
                 Ok(of_decisions(&rows, points_per_plane, defined))
             }
             _ => Err("the signatures are of other examples".into()),
@@ -104,21 +113,16 @@ impl Kind {
     }
 }
 
-fn of_grams(
-    rows: &[&[f32]],
-    (measure, n): (Measure, usize),
-    settings: &Settings,
-    defined: &[bool],
+/// The similarities of centered Gram matrices of n examples, in f64: the roughness of a layer at
+/// rest is smaller than the rounding of the stored matrix.
+pub(super) fn of_grams(
+    signatures: &[std::result::Result<&[f32], Undefined>],
+    n: usize,
+    estimator: Estimator,
 ) -> Similarities {
-    let signatures: Vec<std::result::Result<&[f32], Undefined>> = rows
-        .iter()
-        .zip(defined)
-        .map(|(row, defined)| if *defined { Ok(*row) } else { Err(Undefined::NonFinite) })
-        .collect();
-    let without_errors = Settings { errors: false, ..*settings };
-    let values = measure.matrix(&signatures, n, &without_errors).values;
-    let matrix = |values| Matrix::new(rows.len(), values);
-    let without = without_groups(&signatures, n, settings.estimator, GROUPS.min(n));
+    let values = exact_cosines(signatures);
+    let matrix = |values| Matrix::new(signatures.len(), values);
+    let without = without_groups(signatures, n, estimator, GROUPS.min(n));
     let none = "not computed for minibatches, nor for few examples";
     Similarities {
         values: matrix(values),
@@ -129,7 +133,7 @@ fn of_grams(
 }
 
 fn of_decisions(
-    rows: &[&[u8]],
+    rows: &[&[u16]],
     points_per_plane: usize,
     defined: &[bool],
 ) -> Similarities {

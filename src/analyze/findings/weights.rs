@@ -5,7 +5,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::analyze::plan::{OUTPUT, Plan, memory};
-use crate::array_file::read_safetensors;
+use crate::array_file::{Array, read_safetensors};
 use crate::error::{Error, Result};
 use crate::findings::Matrix;
 use crate::run_dir::Checkpoint;
@@ -82,7 +82,7 @@ impl Weights<'_> {
         let of_checkpoint = |checkpoint: &Checkpoint| {
             let arrays = read_safetensors(&checkpoint.path)?;
             let of_tensor = |tensor: &Tensor| {
-                let array = arrays.get(&tensor.name).map(|array| array.to_f32());
+                let array = arrays.get(&tensor.name).map(Array::to_f32);
                 array.filter(|values| values.len() == tensor.size).ok_or_else(|| {
                     Error::data(&checkpoint.path, format!("has no `{}`", tensor.name))
                         .expected(format!("{} numbers", tensor.size))

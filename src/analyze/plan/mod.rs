@@ -9,7 +9,9 @@ use super::probe_file;
 use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::{Data, analysis_examples};
 use crate::error::Result;
-use crate::experiment::{Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures};
+use crate::experiment::{
+    BatchNormChoice, Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures,
+};
 use crate::net::Net;
 use crate::observer::Observer;
 use crate::probe::features::{Pooling, adaptive_average_pool};
@@ -92,8 +94,16 @@ impl<'a> Plan<'a> {
     /// The net at a checkpoint.
     pub(crate) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
         let weights = read_safetensors(&checkpoint.path)?;
-        let choice = self.experiment.evaluation.batchnorm;
-        let net = Representer::new(&self.net, &weights, &self.train, choice)?;
+        self.representer_of(&weights, self.experiment.evaluation.batchnorm)
+    }
+
+    /// The net with these weights.
+    pub(crate) fn representer_of(
+        &self,
+        weights: &NamedArrays,
+        choice: BatchNormChoice,
+    ) -> Result<Representer> {
+        let net = Representer::new(&self.net, weights, &self.train, choice)?;
         Ok(net.with_tokens(self.experiment.analysis.tokens))
     }
 

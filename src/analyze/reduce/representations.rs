@@ -7,7 +7,9 @@ use crate::analyze::plan::{Plan, memory};
 use crate::experiment::Group;
 use crate::represent::{Layer, Representer};
 use crate::run_dir::Place;
-use crate::similarity::{Dimensions, Estimator, Measure, Undefined, alignment, cka};
+use crate::similarity::{
+    Dimensions, Estimator, Measure, Settings, Undefined, alignment, cka,
+};
 
 /// Adds the wanted signatures of every group and layer, and the rows of
 /// `representations.csv` if they are wanted.
@@ -80,15 +82,8 @@ impl Reduced {
             if !(is_wanted || aligns) {
                 continue;
             }
-            let found = if measure == Measure::Cka {
-                let found = cka::reduced(x, n, p, settings.estimator);
-                let numbers = found.as_ref().map(|(_, scale)| scale.to_numbers());
-                let undefined = |_| vec![f64::NAN; n + 1];
-                norms = is_wanted.then(|| numbers.unwrap_or_else(undefined));
-                found.map(|(signature, _)| signature)
-            } else {
-                measure.signature(x, n, p, &settings)
-            };
+            let (found, left_out) = reduce(measure, x, n, &settings);
+            norms = norms.or(left_out.filter(|_| is_wanted));
             if let (Ok(signature), true) = (&found, aligns) {
                 let aligned = labels.each_ref().map(|labels| {
                     let labels = labels.as_ref();
@@ -120,6 +115,23 @@ impl Reduced {
             Signature { place, values, undefined }
         };
         self.signatures.into_iter().map(signature)
+    }
+}
+
+/// The signature of a representation, and what that of CKA leaves out.
+fn reduce(
+    measure: Measure,
+    x: &[f32],
+    n: usize,
+    settings: &Settings,
+) -> (Result<Vec<f32>, Undefined>, Option<Vec<f64>>) {
+    let p = x.len() / n;
+    if measure != Measure::Cka {
+        return (measure.signature(x, n, p, settings), None);
+    }
+    match cka::reduced(x, n, p, settings.estimator) {
+        Ok((signature, scale)) => (Ok(signature), Some(scale.to_numbers())),
+        Err(reason) => (Err(reason), Some(vec![f64::NAN; n + 1])),
     }
 }
 

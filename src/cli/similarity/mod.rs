@@ -23,6 +23,7 @@ use outputs::Outputs;
 /// are taken in numeric order: epoch-2 before epoch-10. A folder stands for the files in it;
 /// a folder of folders for one matrix each.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // flags
 #[command(after_help = "\
 Examples:
   stratagram similarity --measure cka activations/epoch-*.npy
@@ -105,9 +106,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     arguments.outputs.write(&comparisons)?;
     if arguments.findings {
         let findings = activations::findings(&comparisons)?;
-        return match arguments.json {
-            true => print_json(&findings),
-            false => print_result(&findings.to_string()),
+        return if arguments.json {
+            print_json(&findings)
+        } else {
+            print_result(&findings.to_string())
         };
     }
     if arguments.json {
@@ -146,6 +148,7 @@ impl Arguments {
             confounder: self.confounder.clone(),
             block: self.block,
             drop_dominant: self.drop_dominant,
+            exact: self.findings,
         }
     }
 }

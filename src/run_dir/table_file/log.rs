@@ -11,6 +11,9 @@ use crate::run_dir::atomic::{write_atomic, write_error};
 
 /// A row whose first column is a step.
 pub trait StepRow: Row {
+    /// Whether a step may have several rows.
+    const REPEATS: bool = false;
+
     /// The step.
     ///
     /// # Panics
@@ -51,11 +54,12 @@ impl<R: StepRow> TableLog<R> {
         let bytes =
             fs::read(&path).map_err(|error| Error::io(&path, "cannot be read", error))?;
         let text = String::from_utf8_lossy(&bytes);
-        let (kept, steps) = kept_rows(&text, &header, last).map_err(|found| {
-            Error::data(&path, found)
-                .expected(format!("rows of {}", header.trim_end()))
-                .fix("start over with --fresh")
-        })?;
+        let (kept, steps) =
+            kept_rows(&text, (&header, R::REPEATS), last).map_err(|found| {
+                Error::data(&path, found)
+                    .expected(format!("rows of {}", header.trim_end()))
+                    .fix("start over with --fresh")
+            })?;
         if kept.len() < bytes.len() {
             write_atomic(&path, kept.as_bytes())?;
         }
@@ -93,9 +97,17 @@ impl<R: StepRow> TableLog<R> {
     /// # Errors
     /// If the operating system refuses; the table then has no part of the row.
     pub fn append(&mut self, row: &R) -> Result<()> {
-        let line = lines(std::slice::from_ref(row));
-        self.write_line(&line).map_err(|error| write_error(&self.path, error))?;
-        self.steps.push(row.step());
+        self.append_all(std::slice::from_ref(row))
+    }
+
+    /// Appends rows in one write.
+    ///
+    /// # Errors
+    /// If the operating system refuses; the table then has no part of the rows.
+    pub fn append_all(&mut self, rows: &[R]) -> Result<()> {
+        let lines = lines(rows);
+        self.write_line(&lines).map_err(|error| write_error(&self.path, error))?;
+        self.steps.extend(rows.iter().map(StepRow::step));
         Ok(())
     }
 
@@ -119,7 +131,7 @@ impl<R: StepRow> TableLog<R> {
 /// The header and the rows up to step `last`, and these rows' steps.
 fn kept_rows<'a>(
     text: &'a str,
-    header: &str,
+    (header, repeats): (&str, bool),
     last: u64,
 ) -> std::result::Result<(&'a str, Vec<u64>), String> {
     let mut length = 0;
@@ -140,7 +152,8 @@ fn kept_rows<'a>(
             if step > last {
                 break;
             }
-            if steps.last() >= Some(&step) {
+            let is_repeated = repeats && steps.last() == Some(&step);
+            if steps.last() >= Some(&step) && !is_repeated {
                 return Err(format!("line {} is not in the order of steps", i + 1));
             }
             steps.push(step);

@@ -1,5 +1,7 @@
 //! The tables of a run: one file per table, one struct per row, whose fields are the columns.
 //! Adding a table is a file here, a line in [`TABLES`] and a kind of [`super::RunFile`].
+//!
+//! More than a dozen files: one per table.
 
 mod axis;
 mod curves;
@@ -15,6 +17,7 @@ mod probes;
 mod representations;
 mod sample_ids;
 mod timing;
+mod updates;
 
 use super::table_file::{Row, TableAbout};
 
@@ -32,11 +35,13 @@ pub use probes::ProbeRow;
 pub use representations::RepresentationRow;
 pub use sample_ids::SampleRow;
 pub use timing::TimingRow;
+pub use updates::UpdateRow;
 
 /// Every table, in the order of [`super::RunFile::ALL`].
-pub const TABLES: [TableAbout; 14] = [
+pub const TABLES: [TableAbout; 15] = [
     HistoryRow::TABLE,
     TimingRow::TABLE,
+    UpdateRow::TABLE,
     AxisRow::TABLE,
     CellRow::TABLE,
     NoiseRow::TABLE,
@@ -84,6 +89,7 @@ mod tests {
         let root = Path::new("tests/tables");
         check::<HistoryRow>(root);
         check::<TimingRow>(root);
+        check::<UpdateRow>(root);
         check::<AxisRow>(root);
         check::<CellRow>(root);
         check::<NoiseRow>(root);

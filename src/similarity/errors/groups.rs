@@ -13,7 +13,7 @@
 
 use rayon::prelude::*;
 
-use crate::similarity::gram::products::{Wanted, add_products, inner_products};
+use crate::similarity::gram::exact::exact_products;
 use crate::similarity::gram::triangle::packed_len;
 use crate::similarity::{Estimator, Undefined};
 
@@ -27,7 +27,7 @@ const NOTHING_BELOW: f64 = 1e-10;
 /// *Shapes* `signatures: [E]` of one length, for n examples; result `[n_groups]` of `[E, E]`,
 /// NaN where an epoch has no signature.
 ///
-/// Cost 2E²n²/2 multiply-adds; f32 in blocks that are added in f64 in a fixed order.
+/// Cost 2E²n² multiply-adds in f64, in a fixed order.
 ///
 /// # Panics
 /// If the signatures are not those of n examples, or without groups.
@@ -67,9 +67,9 @@ pub fn without_groups(
         (0..signatures.len()).filter(|&epoch| signatures[epoch].is_ok()).collect();
     let rows: Vec<&[f32]> = signatures.iter().filter_map(|s| s.ok()).collect();
     assert!(rows.iter().all(|row| row.len() == packed_len(n)), "signatures of {n}");
-    let whole = inner_products(&rows, 0..packed_len(n), Wanted::all(rows.len()));
+    let whole = exact_products(&rows);
     let without = (0..n_groups).into_par_iter().map(|group| {
-        let group = Group { n, group, n_groups, biased };
+        let group = Group { n, first: group, step: n_groups, biased };
         cosines(
             &group.products_without(&rows, &whole),
             &whole,
@@ -80,18 +80,26 @@ pub fn without_groups(
     Some(without.collect())
 }
 
-/// Every `n_groups`-th of n examples, from example `group` on.
+/// Every `step`-th of n examples, from example `first` on.
 #[derive(Clone, Copy)]
 struct Group {
     n: usize,
-    group: usize,
-    n_groups: usize,
+    first: usize,
+    step: usize,
     biased: bool,
+}
+
+/// Entries of a triangle that touch the group.
+struct Entries {
+    /// Between the group's examples, every one times √2, `[g, g]`.
+    within: Vec<f32>,
+    /// Between it and the rest, `[g, n − g]`.
+    beside: Vec<f32>,
 }
 
 impl Group {
     fn members(self) -> impl Iterator<Item = usize> {
-        (self.group..self.n).step_by(self.n_groups)
+        (self.first..self.n).step_by(self.step)
     }
 
     /// The number of its examples.
@@ -106,17 +114,15 @@ impl Group {
     fn products_without(self, triangles: &[&[f32]], whole: &[f64]) -> Vec<f64> {
         let (m, own) = (triangles.len(), self.len());
         let rest = self.n - own;
-        let rows: Vec<(Vec<f32>, Vec<f32>)> =
-            triangles.iter().map(|triangle| self.rows(triangle)).collect();
-        let (mut within, mut beside) = (vec![0.0; m * m], vec![0.0; m * m]);
-        let part = |of: fn(&(Vec<f32>, Vec<f32>)) -> &[f32], sums: &mut [f64]| {
-            let rows: Vec<&[f32]> = rows.iter().map(of).collect();
-            add_products(&rows, Wanted::all(m), sums);
+        let entries: Vec<Entries> =
+            triangles.iter().map(|triangle| self.entries(triangle)).collect();
+        let rows = |of: fn(&Entries) -> &Vec<f32>| -> Vec<&[f32]> {
+            entries.iter().map(|own| &of(own)[..]).collect()
         };
-        part(|rows| &rows.0, &mut within);
-        part(|rows| &rows.1, &mut beside);
+        let within = exact_products(&rows(|own| &own.within));
+        let beside = exact_products(&rows(|own| &own.beside));
         let sums: Vec<Vec<f64>> =
-            rows.iter().map(|(_, beside)| sums_of_columns(beside, rest)).collect();
+            entries.iter().map(|own| sums_of_columns(&own.beside, rest)).collect();
         let totals: Vec<f64> = sums.iter().map(|sums| sums.iter().sum()).collect();
         let size = rest as f64;
         let (of_rows, of_all) = if self.biased {
@@ -135,9 +141,7 @@ impl Group {
         products
     }
 
-    /// The entries between the group's examples, every one times √2, `[g, g]`; and those
-    /// between it and the rest, `[g, n − g]`.
-    fn rows(self, triangle: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    fn entries(self, triangle: &[f32]) -> Entries {
         let (n, own) = (self.n, self.len());
         let mut within = Vec::with_capacity(own * own);
         let mut beside = Vec::with_capacity(own * (n - own));
@@ -145,7 +149,7 @@ impl Group {
         let starts: Vec<usize> = (0..n).map(start).collect();
         for i in self.members() {
             let mut put =
-                |j: usize, entry: f32| match (j % self.n_groups == self.group, i == j) {
+                |j: usize, entry: f32| match (j % self.step == self.first, i == j) {
                     (true, true) => within.push(entry * std::f32::consts::SQRT_2),
                     (true, false) => within.push(entry),
                     (false, _) => beside.push(entry),
@@ -154,7 +158,7 @@ impl Group {
             let row = &triangle[starts[i]..][..n - i];
             row.iter().enumerate().for_each(|(k, &entry)| put(i + k, entry));
         }
-        (within, beside)
+        Entries { within, beside }
     }
 }
 

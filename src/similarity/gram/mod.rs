@@ -5,6 +5,7 @@ pub(crate) mod batches;
 pub(crate) mod centred;
 mod deconfounded;
 pub(crate) mod dot;
+pub(crate) mod exact;
 pub(crate) mod matrix;
 pub(crate) mod products;
 mod rows;
@@ -13,4 +14,5 @@ pub(crate) mod spare;
 pub(crate) mod triangle;
 
 pub use deconfounded::without;
+pub use exact::exact_cosines;
 pub use scale::GramScale;

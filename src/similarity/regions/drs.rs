@@ -82,8 +82,8 @@ pub fn matrix<T: Copy + PartialEq + Sync>(
 ///
 /// # Panics
 /// If there are not more planes than one group has, or no groups.
-pub fn without_groups(
-    classes: &[&[u8]],
+pub fn without_groups<T: Copy + PartialEq + Sync>(
+    classes: &[&[T]],
     points_per_plane: usize,
     n_groups: usize,
 ) -> Vec<Vec<f64>> {

@@ -5,13 +5,16 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use stratagram::array_file::{Array, npy_bytes, read_npy, read_npz};
+use stratagram::array_file::{Array, npy_bytes, read_npy, read_npz, read_safetensors};
 use stratagram::findings::axis::log_time;
-use stratagram::findings::{Geometry, LayerFindings, LayerInput, Replicates, RunContext};
+use stratagram::findings::{
+    Geometry, LayerFindings, LayerInput, Matrix, Replicates, RunContext,
+};
 use stratagram::run_dir::tables::{BoundaryRow, CurveRow, HistoryRow};
 use stratagram::run_dir::{read_findings, read_rows};
+use stratagram::similarity::{Estimator, GramScale, cka, exact_cosines};
 
-use super::paths::{N, P, Random, drifting, epochs, similarity, switching};
+use super::paths::{N, P, Random, drifting, epochs, switching};
 use crate::support::runs::{answer, assert_same, promised, succeed, texts};
 use crate::support::shared::{made_once, shared};
 
@@ -85,6 +88,10 @@ fn values_are_those_of_the_matrix_with_every_digit() {
             array.to_f64().into_iter().map(|x| x as f32).collect()
         })
         .collect();
+    let signature = |x: &Vec<f32>| cka::signature(x, N, P, Estimator::Debiased).unwrap();
+    let signatures: Vec<Vec<f32>> = rows.iter().map(signature).collect();
+    let signatures: Vec<_> = signatures.iter().map(|own| Ok(&own[..])).collect();
+    let similarity = Matrix::new(epoch.len(), exact_cosines(&signatures));
     let expected = LayerFindings::of(
         &LayerInput {
             layer: "switching",
@@ -93,7 +100,7 @@ fn values_are_those_of_the_matrix_with_every_digit() {
             group: "test",
             geometry: Geometry::Vectors,
             epoch: &epoch,
-            similarity: &similarity(&rows, N, P),
+            similarity: &similarity,
             replicates: Replicates::Of(&[]),
             weights: None,
         },
@@ -160,6 +167,37 @@ fn a_run_without_findings_says_what_makes_them() {
     );
 }
 
+#[test]
+fn a_list_of_saved_epochs_has_findings_without_a_run() {
+    let (directory, at) = planted();
+    let similarity = "similarity --measure cka --values-only --findings";
+    let [text, _] = succeed(directory.path(), &format!("{similarity} --json saved"));
+    let findings: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(findings["checkpoints"], json(directory.path())["checkpoints"]);
+    let found = layer(&findings, "switching");
+    let times: Vec<f64> = found["boundaries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|boundary| boundary["log_time"].as_f64().unwrap())
+        .collect();
+    assert_eq!(times.len(), 2);
+    assert!(times.iter().zip(at).all(|(time, at)| (time - at).abs() < 0.2), "{times:?}");
+    let [words, _] = succeed(directory.path(), &format!("{similarity} saved/drifting"));
+    assert!(words.contains("activations  no boundary"), "{words}");
+    let refused = |arguments: &str, part: &str| {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let [_, error] = texts(&answer(&words, directory.path()));
+        assert!(error.contains(part), "{error}");
+    };
+    refused("similarity --measure rsa --findings saved", "cka, cka-rbf or shape");
+    let (one, other) = ("saved/drifting/epoch-1.npy", "saved/switching/epoch-1.npy");
+    refused(&format!("{similarity} {one} {other}"), "epochs that do not rise");
+    fs::rename(directory.path().join(one), directory.path().join("saved/drifting/x.npy"))
+        .unwrap();
+    refused(&format!("{similarity} saved/drifting"), "no epoch at the end");
+}
+
 /// Enough checkpoints for p-values, and small enough for seconds.
 const SMALL: &str = "data = { kind = 'digits', n_train = 80, n_test = 60 }
 net = { kind = 'mlp', width = 32, depth = 2 }
@@ -221,6 +259,108 @@ fn answers_give_the_errors_of_the_history() {
         let at = history.iter().find(|row| row.step.0 == Some(step)).unwrap();
         let wrong = row.iter().zip(&labels).filter(|(a, b)| a != b).count();
         assert!((wrong as f64 / 60.0 - at.test_error.0).abs() < 1e-12, "step {step}");
+    }
+}
+
+/// Representations along the straight line from the first weights to the last: on the quickstart
+/// no layer has a boundary. What nets without BatchNorm show is in docs/LOG.md.
+#[test]
+fn the_real_null_has_hardly_a_boundary() {
+    let experiment = SMALL
+        .replace("kind = 'mlp', width = 32, depth = 2", "kind = 'cnn5', width = 4")
+        .replace("kind = 'adam', lr = 0.01", "kind = 'sgd', lr = 0.005");
+    let directory = shared(&experiment, "run e.toml --out run");
+    let [text, _] = succeed(directory.path(), "findings --null run --json");
+    let findings: Value = serde_json::from_str(&text).unwrap();
+    let layers = findings["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 8);
+    let has = |layer: &&Value| !layer["boundaries"].as_array().unwrap().is_empty();
+    assert!(layers.iter().filter(has).count() <= 1, "{text}");
+    let is_found = |layer: &Value| layer["half_time"].is_array();
+    assert!(layers.iter().all(|layer| is_found(layer) && layer["se_reason"].is_null()));
+    assert_eq!(findings["checkpoints"], json(directory.path())["checkpoints"]);
+    let [words, _] = succeed(directory.path(), "findings --null run");
+    assert!(words.matches("no boundary").count() >= 7, "{words}");
+}
+
+/// Distances of directions, summed over the tensors up to each layer.
+#[test]
+fn weights_are_compared_up_to_each_layer() {
+    let directory = small();
+    let run = directory.path().join("run");
+    let axis = fs::read_to_string(run.join("matrices/axis.csv")).unwrap();
+    let steps: Vec<u64> = axis
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().parse().unwrap())
+        .collect();
+    let weights: Vec<_> = [steps[3], steps[9]]
+        .map(|step| run.join(format!("checkpoints/step-{step:09}.safetensors")))
+        .map(|path| read_safetensors(&path).unwrap())
+        .into();
+    let distance = |name: &str| -> f64 {
+        let unit = |i: usize| {
+            let values = weights[i].get(name).unwrap().to_f64();
+            let norm = values.iter().map(|w| w * w).sum::<f64>().sqrt();
+            values.into_iter().map(|w| w / norm).collect::<Vec<_>>()
+        };
+        unit(0).iter().zip(unit(1)).map(|(a, b)| (a - b).powi(2)).sum()
+    };
+    let names: Vec<&str> = weights[0].names().collect();
+    let up_to = |n: usize| {
+        let of = |k: usize| {
+            let own = names.iter().filter(|name| name.starts_with(LINEAR[k]));
+            own.map(|name| distance(name)).sum::<f64>()
+        };
+        (0..n).map(of).sum::<f64>()
+    };
+    for (layer, n) in [("relu1", 1), ("relu2", 2), ("head", 3), ("output", 3)] {
+        let d2 = read_npy(&run.join(format!("weights/{layer}.npy"))).unwrap();
+        let found = d2.to_f64()[3 * steps.len() + 9];
+        assert!((found / up_to(n) - 1.0).abs() < 1e-9, "{layer}: {found} {}", up_to(n));
+    }
+    let findings = read_findings(&run).unwrap();
+    let controls = findings.layers.iter().filter(|layer| layer.measure == "cka");
+    assert!(controls.clone().count() == 9);
+    for layer in controls {
+        let weights = layer.weights.unwrap();
+        assert!(weights.at_fit.unwrap().weights < 0.0, "{weights:?}");
+        assert!(weights.distinctness.is_some() && weights.excess_distinctness.is_some());
+    }
+}
+
+/// The linear layers of the net, in their order.
+const LINEAR: [&str; 3] = ["fc1.", "fc2.", "head."];
+
+/// Squared norms and scale give the Gram matrix whose features the export has.
+#[test]
+fn stored_norms_give_the_gram_matrix() {
+    let directory = small();
+    succeed(directory.path(), "export run --to features --out features --layers relu1");
+    let run = directory.path().join("run");
+    let epochs = read_findings(&run).unwrap().checkpoints.epochs.len();
+    let norms = read_npy(&run.join("norms/test/relu1.npy")).unwrap();
+    let signatures = read_npy(&run.join("signatures/cka/test/relu1.npy")).unwrap();
+    let (rows, width) = (norms.shape[0], norms.shape[1]);
+    assert!(rows >= epochs && signatures.shape[0] == rows);
+    let last = norms.to_f64()[(rows - 1) * width..].to_vec();
+    let signature = signatures.to_f32()[(rows - 1) * signatures.shape[1]..].to_vec();
+    let scale = GramScale::from_numbers(&last).unwrap();
+    let gram = scale.gram(&signature, Estimator::Debiased).unwrap();
+    let files = fs::read_dir(directory.path().join("features")).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let x = read_npz(files.last().unwrap()).unwrap();
+    let x = x.get("test/relu1").unwrap();
+    let (n, p) = (x.shape[0], x.shape[1]);
+    let x = x.to_f64();
+    let mean = |c: usize| (0..n).map(|i| x[i * p + c]).sum::<f64>() / n as f64;
+    let means: Vec<f64> = (0..p).map(mean).collect();
+    let largest = scale.squared_norms.iter().copied().fold(0.0, f64::max);
+    for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
+        let term = |c: usize| (x[i * p + c] - means[c]) * (x[j * p + c] - means[c]);
+        let expected: f64 = (0..p).map(term).sum();
+        assert!((gram[i * n + j] - expected).abs() < 1e-5 * largest, "{i}, {j}");
     }
 }
 

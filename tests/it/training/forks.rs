@@ -58,7 +58,14 @@ fn an_unchanged_fork_has_the_bytes_of_its_parent_down_to_the_page() {
         .collect();
     // At every epoch what training leaves, from the middle the rest too.
     let of_training = |files: &Files| -> Files {
-        let parts = ["checkpoints/", "state/", "labels.npz", "history.csv", "experiment"];
+        let parts = [
+            "checkpoints/",
+            "state/",
+            "labels.npz",
+            "history.csv",
+            "updates",
+            "experiment",
+        ];
         let is_of = |name: &str| parts.iter().any(|part| name.starts_with(part));
         files.iter().filter(|(name, _)| is_of(name)).cloned().collect()
     };

@@ -13,3 +13,4 @@ mod panics;
 mod schedules;
 mod seeds;
 mod sweep;
+mod updates;
