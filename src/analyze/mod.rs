@@ -24,7 +24,7 @@ mod work;
 
 pub use across::regions::compare_runs;
 pub use across::representations::{
-    AtEpoch, Which, compare_representations, has_signatures,
+    AtEpoch, Between, Which, compare_all_epochs, compare_representations, has_signatures,
 };
 pub use change::{change, change_recording};
 pub use findings::straight_line;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::output::print_result;
 use super::progress::Terminal;
-use crate::error::Result;
-use crate::report::Picture;
+use crate::error::{Error, Result};
 use crate::report::terminal::{self, Look, Question};
+use crate::report::{Picture, write_between};
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
 /// decision regions; compare a layer with the same of another run.
@@ -19,7 +19,8 @@ use crate::report::terminal::{self, Look, Question};
   stratagram show runs/quickstart output --regions --epoch 20 --triplet 3 --out regions.png
   stratagram show runs/quickstart 'pool*' --regions --resolution 200 --out strip.svg
   stratagram show runs/seed-0 fc --against runs/seed-1
-  stratagram show runs/seed-0 fc --against runs/seed-1 --measure cka")]
+  stratagram show runs/seed-0 fc --against runs/seed-1 --measure cka
+  stratagram show runs/seed-0 fc --against runs/seed-1 --out between.svg")]
 pub(super) struct Arguments {
     /// The run directory.
     run: PathBuf,
@@ -50,8 +51,9 @@ pub(super) struct Arguments {
     /// Points along a side of each picture.
     #[arg(long, value_name = "R", default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=4096))]
     resolution: u16,
-    /// The file, .svg or .png (one pixel a point, no words).
-    #[arg(long, value_name = "FILE", requires = "regions")]
+    /// The file, .svg or .png (one pixel a point, no words); with --against the similarity of the
+    /// layer at all pairs of epochs, of .csv a table of it.
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -64,6 +66,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let (group, measure) = (arguments.group.as_str(), arguments.measure.as_deref());
     let question = |layer| Question { layer, group, measure };
+    if let Some(out) = &arguments.out {
+        let (Some(layer), Some(other)) = (&arguments.layer, &arguments.against) else {
+            return Err(Error::usage("`--out`", "stands without --regions or --against")
+                .expected("a picture of decision regions, or a second run"));
+        };
+        write_between([run, other], question(layer), out)?;
+        return print_result(&format!("{}\n", out.display()));
+    }
     let text = match (&arguments.layer, &arguments.against) {
         (None, _) => terminal::overview(run, look())?,
         (Some(layer), None) => terminal::matrices(run, question(layer), look())?,

@@ -5,6 +5,7 @@
 //! and `report/figures/*.svg`. The headline figure carries the paper's question: what the
 //! layers' representations do while the test error falls, rises and falls again.
 
+mod between;
 pub mod comparison;
 mod figure;
 mod model;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use crate::run_dir::{Mark, RunFile, write_atomic};
 use panels::{Block, Shown};
 
+pub use between::write_between;
 pub use figure::matrix::LabelledMatrix;
 pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,

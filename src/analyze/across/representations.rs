@@ -68,20 +68,9 @@ pub fn compare_representations(
     runs: [&Path; 2],
     which: Which<'_>,
 ) -> Result<(Estimator, Vec<AtEpoch>)> {
-    crate::run_dir::check_name(which.layer)?;
-    let [a, b] = [Opened::at(runs[0])?, Opened::at(runs[1])?];
-    let (ours, theirs) = (a.examples(which.group)?, b.examples(which.group)?);
-    same_examples(&ours, &theirs, runs)?;
-    let has_estimator = which.measure.has_estimator();
-    if has_estimator && ours.estimator != theirs.estimator {
-        let found = format!("has the estimator `{}`", theirs.estimator.name());
-        return Err(wrong(runs[1], found)
-            .expected(format!("`{}`, as in {}", ours.estimator.name(), runs[0].display()))
-            .fix("analyze both runs with the same analysis.cka.estimator"));
-    }
-    let [(epochs, rows), (other_epochs, others)] =
-        [a.signatures(which)?, b.signatures(which)?];
-    let settings = Settings { estimator: ours.estimator, ..Settings::default() };
+    let Pair { n, estimator, signatures } = Pair::read(runs, which)?;
+    let [(epochs, rows), (other_epochs, others)] = signatures;
+    let settings = Settings { estimator, ..Settings::default() };
     let mut shared = vec![];
     for (epoch, row) in epochs.iter().zip(&rows) {
         let mut theirs = other_epochs.iter().zip(&others);
@@ -90,7 +79,7 @@ pub fn compare_representations(
             continue;
         };
         let pair = [row, other].map(|row| as_signature(row));
-        let matrix = which.measure.across(&pair, 1, ours.n, &settings);
+        let matrix = which.measure.across(&pair, 1, n, &settings);
         shared.push(AtEpoch {
             epoch: *epoch,
             value: matrix.value(0, 1),
@@ -100,7 +89,69 @@ pub fn compare_representations(
     if shared.is_empty() {
         return Err(wrong(runs[1], "shares no epoch with the first run".into()));
     }
-    Ok((ours.estimator, shared))
+    Ok((estimator, shared))
+}
+
+/// A layer of one run at each of its epochs beside the same layer of another at each of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Between {
+    /// What the measure is estimated by.
+    pub estimator: Estimator,
+    /// Epochs of the first and of the second run.
+    pub epochs: [Vec<f64>; 2],
+    /// Row by row, a row for each epoch of the first run; NaN where undefined.
+    pub values: Vec<f64>,
+    /// Their standard errors over examples; NaN where the measure has none.
+    pub errors: Vec<f64>,
+}
+
+/// Compares a layer's representations in two analyzed runs, or two recordings, at all pairs of
+/// epochs.
+///
+/// # Errors
+/// If a run has no such signatures, or they are of other examples or of another estimator.
+pub fn compare_all_epochs(runs: [&Path; 2], which: Which<'_>) -> Result<Between> {
+    let Pair { n, estimator, signatures } = Pair::read(runs, which)?;
+    let [(epochs, rows), (other_epochs, others)] = signatures;
+    let all: Vec<_> = rows.iter().chain(&others).map(|row| as_signature(row)).collect();
+    let settings = Settings { estimator, ..Settings::default() };
+    let matrix = which.measure.across(&all, rows.len(), n, &settings);
+    let cells =
+        (0..rows.len()).flat_map(|i| (rows.len()..all.len()).map(move |j| (i, j)));
+    let (values, errors) = cells
+        .map(|(i, j)| (matrix.value(i, j), matrix.error(i, j).unwrap_or(f64::NAN)))
+        .unzip();
+    Ok(Between { estimator, epochs: [epochs, other_epochs], values, errors })
+}
+
+/// Epochs and the signature at each.
+type Signatures = (Vec<f64>, Vec<Vec<f32>>);
+
+/// Signatures of the same examples, by the same estimator, in two runs.
+struct Pair {
+    n: usize,
+    estimator: Estimator,
+    signatures: [Signatures; 2],
+}
+
+impl Pair {
+    fn read(runs: [&Path; 2], which: Which<'_>) -> Result<Self> {
+        crate::run_dir::check_name(which.layer)?;
+        let [a, b] = [Opened::at(runs[0])?, Opened::at(runs[1])?];
+        let (ours, theirs) = (a.examples(which.group)?, b.examples(which.group)?);
+        same_examples(&ours, &theirs, runs)?;
+        let has_estimator = which.measure.has_estimator();
+        if has_estimator && ours.estimator != theirs.estimator {
+            let found = format!("has the estimator `{}`", theirs.estimator.name());
+            let expected =
+                format!("`{}`, as in {}", ours.estimator.name(), runs[0].display());
+            return Err(wrong(runs[1], found)
+                .expected(expected)
+                .fix("analyze both runs with the same analysis.cka.estimator"));
+        }
+        let signatures = [a.signatures(which)?, b.signatures(which)?];
+        Ok(Self { n: ours.n, estimator: ours.estimator, signatures })
+    }
 }
 
 /// Undefined rows are stored as NaN; their reason stands in `matrices.csv`.
@@ -177,7 +228,7 @@ impl Opened {
     }
 
     /// The epochs of the joined signatures, and these.
-    fn signatures(&self, which: Which<'_>) -> Result<(Vec<f64>, Vec<Vec<f32>>)> {
+    fn signatures(&self, which: Which<'_>) -> Result<Signatures> {
         let run = self.run();
         let Which { measure, layer, group } = which;
         let place = Place { measure: measure.name(), group, layer };

@@ -46,7 +46,7 @@ fn recordings(roots: [&Path; 2], question: Question) -> Result<String> {
 }
 
 /// The measure of that name.
-fn named(measure: &str) -> Result<Measure> {
+pub(in crate::report) fn named(measure: &str) -> Result<Measure> {
     Measure::from_name(measure).ok_or_else(|| {
         let names: Vec<&str> = Measure::ALL.iter().map(|m| m.name()).collect();
         Error::usage("`--measure`", format!("is `{measure}`"))

@@ -8,6 +8,7 @@ mod matrix;
 mod overview;
 
 pub use against::against;
+pub(super) use against::named;
 pub use look::Look;
 pub use matrices::{Question, matrices};
 pub use overview::overview;

@@ -67,6 +67,28 @@ fn representations_of_two_seeds_are_compared_where_the_examples_are_the_same() {
             assert!(row[2] > 0.0, "{text}");
         }
     }
+    // All epochs of one with all of the other.
+    let [text, _] = succeed(path, "show a fc --against b --out all.csv");
+    assert_eq!(text, "all.csv\n");
+    let table = fs::read_to_string(path.join("all.csv")).unwrap();
+    let [a, b] = ["a", "b"].map(|run| signatures(&path.join(run), "cka", "test", "fc"));
+    let cells: Vec<Vec<f64>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|field| field.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(cells.len(), 3 * 3);
+    for (at, cell) in cells.iter().enumerate() {
+        // One has the epochs 0, 1, 2, the other 1, 2, 3.
+        let (i, j) = (at / 3, at % 3);
+        assert_eq!(cell[..2], [i as f64, j as f64 + 1.0]);
+        let product: f64 = a[i].iter().zip(&b[j]).map(|(x, y)| x * y).sum();
+        assert!((cell[2] - product).abs() < 1e-6, "{table}: {product}");
+        assert!(cell[3] > 0.0, "{table}");
+    }
+    succeed(path, "show a fc --against b --measure shape --out all.svg");
+    let map = fs::read_to_string(path.join("all.svg")).unwrap();
+    assert!(map.contains("fc: a (up) and b (across)"), "{map}");
     // Decision regions come first where nothing else is asked for.
     let [text, _] = succeed(path, "show a fc --against b");
     assert!(text.starts_with("decision regions of fc"), "{text}");
@@ -92,6 +114,10 @@ fn representations_of_two_seeds_are_compared_where_the_examples_are_the_same() {
     assert!(error.contains("has no rsa signatures of `fc` on test"), "{error}");
     let error = refused("show a fc --against b --measure cka --group train");
     assert!(error.contains("no group of examples `train`"), "{error}");
+    let error = refused("show a fc --against b --out all.txt");
+    assert!(error.contains("all.txt ends in `.txt`"), "{error}");
+    let error = refused("show a fc --out all.svg");
+    assert!(error.contains("without --regions or --against"), "{error}");
     let error = refused("show a fc --against b --measure ckka");
     assert!(error.contains("with --against, drs or one of cka"), "{error}");
 
