@@ -20,6 +20,7 @@ mod rank;
 mod results;
 mod runs;
 mod sample;
+mod seen;
 mod statements;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use results::{
 };
 pub use runs::{LeftOut, RunName};
 pub use sample::{Pairing, SeedValues};
+pub use seen::{SeenLayer, SeenRun};
 pub use statements::{Reading, Source};
 
 /// Compares the runs of a comparison file.
@@ -82,16 +84,17 @@ fn judged(place: &str, asked: &[Asked], arms: &[Arm]) -> Result<Results> {
     }
     let adjusted = judge::adjusted(&evaluated);
     let findings = evaluated.iter().zip(adjusted).map(|(e, p)| Finding::of(e, p));
-    let arm = |arm: &Arm| ArmFound {
+    let arm = |(arm, seen): (&Arm, Vec<SeenRun>)| ArmFound {
         name: arm.name.clone(),
         runs: arm.names(),
         left_out: arm.left_out(),
+        seen,
     };
     Ok(Results {
         format: 1,
         comparison: None,
         by: None,
-        arms: arms.iter().map(arm).collect(),
+        arms: arms.iter().zip(seen::seen(arms)).map(arm).collect(),
         settings: settings(arms),
         statements: findings.collect(),
         effects: evaluated.iter().flat_map(results::rows).collect(),

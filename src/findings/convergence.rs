@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axis::gradient;
+use super::axis::{gradient, weights};
 use super::curves::speed;
 use super::matrix::Matrix;
 
@@ -47,6 +47,62 @@ pub fn initial_memory(s: &Matrix, epoch: &[f64]) -> InitialMemory {
     let half = f64::midpoint(1.0, similarity);
     let at = (0..epoch.len()).find(|&i| s.at(0, i) <= half);
     InitialMemory { similarity, half_epoch: at.map(|at| epoch[at]) }
+}
+
+/// How similar a checkpoint is to others of its layer. NaN where there is none to compare with, or
+/// a similarity is undefined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ToOthers {
+    /// To the checkpoint before it.
+    pub previous: f64,
+    /// To the last one.
+    pub last: f64,
+    /// Mean over all later ones, weighted by log time:
+    ///
+    /// ```text
+    /// Σ_{j>i} wⱼ Sᵢⱼ / Σ_{j>i} wⱼ
+    /// ```
+    ///
+    /// with the trapezoid weights of the whole axis, so that it does not depend on how densely
+    /// checkpoints were saved.
+    pub future: f64,
+}
+
+/// Similarity of every checkpoint to the previous one, to the last one, and to all later ones.
+/// Cost O(T²).
+///
+/// # Panics
+/// If lengths differ, or with fewer than two checkpoints.
+pub fn to_others(s: &Matrix, x: &[f64]) -> Vec<ToOthers> {
+    assert_eq!(s.n(), x.len(), "rows and log times");
+    let (n, w) = (x.len(), weights(x));
+    let of = |i: usize| {
+        let later = || i + 1..n;
+        let total: f64 = later().map(|j| w[j]).sum();
+        ToOthers {
+            previous: if i > 0 { s.at(i, i - 1) } else { f64::NAN },
+            last: s.at(i, n - 1),
+            future: later().map(|j| w[j] * s.at(i, j)).sum::<f64>() / total,
+        }
+    };
+    (0..n).map(of).collect()
+}
+
+/// The stabilization epoch: the first from which on the similarity of neighboring checkpoints is at
+/// least `tau` for `k` steps in a row; none if it never is. `previous[i]` is the similarity of
+/// checkpoint i to that before it.
+///
+/// # Panics
+/// If lengths differ.
+pub fn stabilization(
+    previous: &[f64],
+    epoch: &[f64],
+    (tau, k): (f64, usize),
+) -> Option<f64> {
+    assert_eq!(previous.len(), epoch.len(), "similarities and epochs");
+    let steps = previous.get(1..)?;
+    let is_stable = |window: &[f64]| window.iter().all(|s| *s >= tau);
+    steps.windows(k.max(1)).position(is_stable).map(|at| epoch[at])
 }
 
 /// arccos of the similarity to the last checkpoint, in radians.
@@ -106,5 +162,28 @@ mod tests {
         assert_eq!(settled(&s, &epoch, 0.9), Settled { epoch: 4.0, censored: true });
         assert_eq!(settled(&s, &epoch, 0.7), Settled { epoch: 1.0, censored: false });
         assert_eq!(settled(&s, &epoch, 0.1), Settled { epoch: 0.0, censored: false });
+    }
+    #[test]
+    fn a_layer_is_stable_once_all_of_so_many_steps_are_small() {
+        let previous = [f64::NAN, 0.95, 0.5, 0.91, f64::NAN, 0.92, 0.93, 0.99];
+        let epoch = [0., 1., 2., 4., 8., 16., 32., 64.];
+        let at = |tau, k| stabilization(&previous, &epoch, (tau, k));
+        assert_eq!(at(0.9, 1), Some(0.0));
+        assert_eq!(at(0.9, 2), Some(8.0));
+        assert_eq!(at(0.9, 3), Some(8.0));
+        assert_eq!(at(0.9, 4), None);
+        assert_eq!(at(0.99, 1), Some(32.0));
+        assert_eq!(stabilization(&[], &[], (0.9, 1)), None);
+    }
+
+    #[test]
+    fn a_checkpoint_is_compared_with_those_before_and_after_it() {
+        let s = Matrix::from_fn(3, |i, j| 1.0 - 0.1 * (i as f64 - j as f64).abs());
+        let [first, middle, last] = to_others(&s, &[0.0, 1.0, 3.0])[..] else { panic!() };
+        // Weights 0.5, 1.5, 1.
+        assert!((first.future - (1.5 * 0.9 + 0.8) / 2.5).abs() < 1e-12);
+        assert!(first.previous.is_nan() && (first.last - 0.8).abs() < 1e-12);
+        assert_eq!((middle.previous, middle.future, last.last), (0.9, 0.9, 1.0));
+        assert!(last.future.is_nan());
     }
 }

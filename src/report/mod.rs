@@ -8,6 +8,7 @@
 mod between;
 pub mod comparison;
 mod figure;
+mod found;
 mod model;
 mod page;
 mod panels;

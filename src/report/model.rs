@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::figure::time::Timeline;
+use crate::findings::RunFindings;
 use crate::findings::halves::DoubleDescent;
 use crate::net::NetConfig;
 use crate::run_dir::Regions;
+use crate::run_dir::tables::{ConvergenceRow, CurveRow};
 use crate::similarity::MatrixKind;
 
 /// The results of one run. Whatever the directory lacks is empty here, and the page says so.
@@ -42,6 +44,12 @@ pub struct RunResults {
     pub geometry: Vec<GeometryRow>,
     /// `regions/`, in depth order.
     pub regions: Vec<Regions>,
+    /// `findings.json`.
+    pub findings: Option<RunFindings>,
+    /// `curves.csv`.
+    pub curves: Vec<CurveRow>,
+    /// `convergence.csv`.
+    pub convergence: Vec<ConvergenceRow>,
 }
 
 /// One row of `history.csv`. Fields that are empty there are NaN.

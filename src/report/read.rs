@@ -43,9 +43,6 @@ impl RunResults {
             epochs,
             ..Self::default()
         };
-        if RunFile::Findings.path(root).is_file() {
-            run.phases.halves = Some(read_findings(root)?.double_descent);
-        }
         let depth = Depth::of(&run.experiment, &run.manifest);
         run.matrices = read_matrices(root, &run.steps)?;
         for set in &mut run.matrices {
@@ -63,7 +60,20 @@ impl RunResults {
             run.regions.push(Regions::read(found.name("layer").to_owned(), &found.path)?);
         }
         run.regions.sort_by_key(|regions| depth.key(&regions.layer));
+        run.add_findings(root)?;
         Ok(run)
+    }
+
+    /// Reads the findings with their tables, where there are any.
+    fn add_findings(&mut self, root: &Path) -> Result<()> {
+        if RunFile::Findings.path(root).is_file() {
+            let findings = read_findings(root)?;
+            self.phases.halves = Some(findings.double_descent.clone());
+            self.findings = Some(findings);
+            self.curves = read_rows(root)?;
+            self.convergence = read_rows(root)?;
+        }
+        Ok(())
     }
 
     /// Sorts the rows by what they are: the first of a (layer, step) is the main one, those

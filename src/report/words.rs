@@ -101,6 +101,25 @@ pub(crate) fn measure_name(set: &MatrixSet) -> String {
     }
 }
 
+/// What matrices of a group were measured on.
+pub(crate) fn examples(kind: &MatrixKind, group: &str) -> String {
+    match (kind.is_of_decisions(), group) {
+        (true, group) if *kind == MatrixKind::Agreement => format!("on {group} images"),
+        (true, group) => format!("on planes through {group} images"),
+        (false, "test") => "on test images".into(),
+        (false, "train-clean") => "on training images with clean labels".into(),
+        (false, "train-corrupted") => "on training images with corrupted labels".into(),
+        (false, other) => format!("on {other}"),
+    }
+}
+
+/// A name as part of a file name or identifier: letters, digits, dots and dashes stay.
+pub(crate) fn slug(name: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).collect();
+    text.trim_start_matches('.').to_owned()
+}
+
 /// What the dashes and the signs of the turns mean, where there are any.
 pub(crate) fn marks(run: &RunResults, signs: &str) -> String {
     let mut names = vec![];

@@ -80,6 +80,8 @@ pub enum RunFile {
     Boundaries,
     /// Speed and roughness of the layers.
     LayerCurves,
+    /// Layers beside themselves before and after.
+    Convergence,
     /// The page.
     Page,
     /// A figure of the page.
@@ -132,7 +134,7 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
@@ -167,6 +169,7 @@ impl RunFile {
         Self::Findings,
         Self::Boundaries,
         Self::LayerCurves,
+        Self::Convergence,
         Self::Page,
         Self::Figure,
         Self::Row,
@@ -215,9 +218,10 @@ impl RunFile {
             Self::Regions => ("regions/<layer>.npz", Analysis, &[Shown]),
             Self::WeightDistances => ("weights/<layer>.npy", Analysis, &[]),
             Self::Phases => ("phases.json", Analysis, &[Shown]),
-            Self::Findings => ("findings.json", Analysis, &[]),
+            Self::Findings => ("findings.json", Analysis, &[Shown]),
             Self::Boundaries => ("phases.csv", Analysis, &[Exported]),
-            Self::LayerCurves => ("curves.csv", Analysis, &[Exported]),
+            Self::LayerCurves => ("curves.csv", Analysis, &[Shown, Exported]),
+            Self::Convergence => ("convergence.csv", Analysis, &[Shown, Exported]),
             Self::Page => ("report/index.html", Report, &[]),
             Self::Figure => ("report/figures/<figure>.svg", Report, &[]),
             Self::Row => ("recorded/<step>.npz", Recorder, &[]),

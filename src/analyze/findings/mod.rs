@@ -1,4 +1,4 @@
-//! `findings.json`, `phases.csv`, `curves.csv`: what the matrices of a run of any kind say.
+//! `findings.json`, `phases.csv`, `curves.csv`, `convergence.csv`: what the matrices of a run of any kind say.
 //!
 //! The files of an earlier analysis are removed before anything that they depend on changes,
 //! and `findings.json` is written last: where it is, it is of the run as it is.
@@ -27,8 +27,8 @@ pub use null::straight_line;
 pub(crate) use source::Source;
 
 /// The files of findings, the sign that they are there first.
-const FILES: [RunFile; 3] =
-    [RunFile::Findings, RunFile::Boundaries, RunFile::LayerCurves];
+const FILES: [RunFile; 4] =
+    [RunFile::Findings, RunFile::Boundaries, RunFile::LayerCurves, RunFile::Convergence];
 
 /// Removes the findings, whose matrices are about to change.
 pub(crate) fn remove(run: &RunDir) -> Result<()> {
@@ -48,20 +48,23 @@ pub(crate) fn write(
         return Ok(());
     }
     remove(run)?;
-    let epoch: Vec<f64> =
-        joined::axis(run)?.into_iter().map(|(_, epoch)| epoch).collect();
+    let axis = joined::axis(run)?;
+    let epoch: Vec<f64> = axis.iter().map(|(_, epoch)| *epoch).collect();
     let context = Context::of(run, source, &epoch)?;
     let weights = weights_of(run, source, &epoch)?;
     let entries = source.entries();
-    let mut layers = vec![];
+    let (mut layers, mut convergence) = (vec![], vec![]);
     for (done, entry) in entries.iter().enumerate() {
         report(entry, (done, entries.len()), observer)?;
-        layers.extend(find(run, entry, &epoch, (&context, &weights))?);
+        let Some(read) = Similarities::read(run, entry, epoch.len())? else { continue };
+        convergence.extend(tables::convergence(entry, &axis, &read.values));
+        layers.push(find(&read, entry, &epoch, (&context, &weights)));
     }
     let double_descent = context.double_descent.clone();
     let findings = RunFindings::of(&epoch, layers, double_descent, &context.of_run());
     run.write_rows(&tables::boundaries(&findings))?;
     run.write_rows(&tables::curves(&findings, &weights))?;
+    run.write_rows(&convergence)?;
     run.write_findings(&findings)
 }
 
@@ -81,17 +84,13 @@ fn weights_of(
     Ok(found)
 }
 
-/// What one matrix says; nothing where it is not there.
+/// What one matrix says.
 fn find(
-    run: &RunDir,
+    Similarities { values, without }: &Similarities,
     entry: &Entry<'_>,
     epoch: &[f64],
     (context, weights): (&Context, &[(String, LayerWeights)]),
-) -> Result<Option<LayerFindings>> {
-    let Some(found) = Similarities::read(run, entry, epoch.len())? else {
-        return Ok(None);
-    };
-    let Similarities { values, without } = &found;
+) -> LayerFindings {
     let input = LayerInput {
         layer: entry.place.layer,
         depth: entry.depth,
@@ -109,7 +108,7 @@ fn find(
             .find(|(layer, _)| layer == entry.place.layer)
             .map(|(_, weights)| weights),
     };
-    Ok(Some(LayerFindings::of(&input, &context.of_run())))
+    LayerFindings::of(&input, &context.of_run())
 }
 
 fn report(

@@ -1,7 +1,10 @@
-//! The rows of `phases.csv` and `curves.csv`.
+//! The rows of `phases.csv`, `curves.csv` and `convergence.csv`.
 
-use crate::findings::{LayerCurves, LayerFindings, LayerWeights, RunFindings};
-use crate::run_dir::tables::{BoundaryRow, CurveRow};
+use super::source::Entry;
+use crate::findings::axis::log_time;
+use crate::findings::convergence::{ToOthers, to_others};
+use crate::findings::{LayerCurves, LayerFindings, LayerWeights, Matrix, RunFindings};
+use crate::run_dir::tables::{BoundaryRow, ConvergenceRow, CurveRow};
 use crate::run_dir::{Maybe, Number};
 
 /// A row for each boundary that separates phases.
@@ -71,4 +74,28 @@ fn of_curves(heading: &[String; 3], curves: &LayerCurves) -> Vec<CurveRow> {
     let mut rows: Vec<CurveRow> = checkpoints.chain(cuts).collect();
     rows.sort_by(|a, b| a.log_time.0.total_cmp(&b.log_time.0));
     rows
+}
+
+/// A row for each checkpoint (step, epoch) of one matrix; none of a single checkpoint.
+pub(super) fn convergence(
+    entry: &Entry<'_>,
+    axis: &[(u64, f64)],
+    similarity: &Matrix,
+) -> Vec<ConvergenceRow> {
+    if axis.len() < 2 {
+        return vec![];
+    }
+    let epoch: Vec<f64> = axis.iter().map(|(_, epoch)| *epoch).collect();
+    let rows = axis.iter().zip(to_others(similarity, &log_time(&epoch)));
+    let row = |(&(step, epoch), to): (&(u64, f64), ToOthers)| ConvergenceRow {
+        layer: entry.place.layer.into(),
+        measure: entry.place.measure.into(),
+        group: entry.place.group.into(),
+        step,
+        epoch: Number(epoch),
+        to_previous: Maybe(to.previous),
+        to_final: Maybe(to.last),
+        mean_future: Maybe(to.future),
+    };
+    rows.map(row).collect()
 }

@@ -10,6 +10,7 @@ use crate::compare::evaluate::Evaluated;
 use crate::compare::judge::{direction, judge, same_sign};
 use crate::compare::runs::{LeftOut, Lens, RunName};
 use crate::compare::sample::{Pairing, Sample, SeedValues};
+use crate::compare::seen::SeenRun;
 use crate::compare::statements::{Part, Reading, Source};
 use crate::findings::seeds::{Direction, Verdict};
 
@@ -43,7 +44,7 @@ pub struct Declared {
 }
 
 /// An arm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArmFound {
     /// Its name.
     pub name: String,
@@ -51,6 +52,9 @@ pub struct ArmFound {
     pub runs: Vec<RunName>,
     /// Those that are not done.
     pub left_out: Vec<LeftOut>,
+    /// What figures show of each of its runs.
+    #[serde(skip)]
+    pub seen: Vec<SeenRun>,
 }
 
 /// A setting in which arms differ.

@@ -21,3 +21,4 @@ mod normals;
 pub use dimension::{drift_dimension, jitter_dimension};
 pub use draws::{Fluctuations, fluctuations};
 pub use model::{PathModel, persistence};
+pub(crate) use normals::Normals;

@@ -12,15 +12,15 @@ const WORDS_PER_PAIR: u128 = 4;
 /// A pair always takes the same number of words, so a draw starts at its place in the stream
 /// whatever thread makes it and whatever was made before.
 #[derive(Clone)]
-pub(super) struct Normals(ChaCha8Rng);
+pub(crate) struct Normals(ChaCha8Rng);
 
 impl Normals {
-    pub(super) fn new(stream: &str) -> Self {
+    pub(crate) fn new(stream: &str) -> Self {
         Self(seed::stream(0, stream, 0))
     }
 
     /// Fills `out` with the numbers from position `from` of the stream on.
-    pub(super) fn fill(&self, from: usize, out: &mut [f64]) {
+    pub(crate) fn fill(&self, from: usize, out: &mut [f64]) {
         let mut rng = self.0.clone();
         rng.set_word_pos((from / 2) as u128 * WORDS_PER_PAIR);
         let mut rest = out;

@@ -1,6 +1,6 @@
 //! The forest plot: one strip per statement with all seeds, mean and interval.
 
-use crate::compare::{Finding, Pairing};
+use crate::compare::{Finding, Pairing, VariantFound};
 use crate::findings::seeds::Direction;
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::svg::{Anchor, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
@@ -12,12 +12,15 @@ const LEFT: f64 = 132.0;
 const RIGHT: f64 = 372.0;
 /// Height of a strip.
 const STRIP: f64 = 34.0;
+/// Height of a variant below it.
+const VARIANT: f64 = 6.5;
 /// Above the first strip.
 const TOP: f64 = 8.0;
 /// Share of a strip's length on each side of its outermost mark.
 const MARGIN: f64 = 0.06;
 
 const MEAN: Stroke = Stroke { class: "mean", colour: "#16181d", width: 1.4, dash: "" };
+const THIN: Stroke = Stroke { class: "variant", colour: "#8a8f98", width: 0.8, dash: "" };
 const ZERO: Stroke =
     Stroke { class: "frame", colour: "#8a8f98", width: 0.5, dash: "2 2" };
 
@@ -25,7 +28,8 @@ const ZERO: Stroke =
 pub(super) const CAPTION: &str = "One strip per statement, each on its own scale. Circles: one \
     per seed, differences of paired seeds; of unpaired arms the first arm's seeds less the mean \
     of the second. Tick: mean. Bar: 95 % interval (exact sign flips or splits; none with fewer \
-    than six seeds). Dashed: no effect. Shaded: effects smaller than d, the smallest effect of \
+    than six seeds). Thin lines below: the same by other measures, tick at their mean. n: beside \
+    each strip. Null: no effect (dashed). Shaded: effects smaller than d, the smallest effect of \
     interest.";
 
 /// The drawing of these findings; none without a value.
@@ -35,11 +39,17 @@ pub(super) fn drawing(findings: &[&Finding]) -> Option<String> {
         return None;
     }
     let mut svg = Svg::default();
-    for (at, finding) in shown.iter().enumerate() {
-        strip(&mut svg, finding, TOP + STRIP * at as f64);
+    let mut top = TOP;
+    for finding in shown {
+        strip(&mut svg, finding, top);
+        top += STRIP + VARIANT * variants(finding).count() as f64;
     }
-    let height = TOP + STRIP * shown.len() as f64 + 4.0;
-    Some(svg.finish((WIDTH, height), "Effects over seeds", CAPTION))
+    Some(svg.finish((WIDTH, top + 4.0), "Effects over seeds", CAPTION))
+}
+
+/// The variants that have a value.
+fn variants(finding: &Finding) -> impl Iterator<Item = (&VariantFound, f64)> {
+    finding.variants.iter().filter_map(|variant| Some((variant, variant.mean?)))
 }
 
 /// The effect of each seed.
@@ -56,22 +66,11 @@ fn strip(svg: &mut Svg, finding: &Finding, top: f64) {
     let marks = marks(finding);
     let axis = axis(finding, &marks);
     let middle = top + STRIP / 2.0 - 4.0;
+    let bottom = middle + 9.0 + VARIANT * variants(finding).count() as f64;
     let reading = finding.reading.map_or("exploratory", |reading| reading.name());
     svg.text((2.0, middle), Anchor::Start, TITLE, &finding.title());
     svg.text((2.0, middle + 8.5), Anchor::Start, TICK, reading);
-    if let Some([from, d]) = band(finding) {
-        svg.raw(format_args!(
-            "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#e6e8eb\"/>",
-            Px(axis.at(from)), Px(middle - 9.0), Px(axis.at(d) - axis.at(from)), Px(18.0)
-        ));
-    }
-    svg.line((LEFT, middle + 9.0), (RIGHT, middle + 9.0), FRAME);
-    svg.line((axis.at(0.0), middle - 9.0), (axis.at(0.0), middle + 9.0), ZERO);
-    for tick in axis.ticks(4) {
-        let x = axis.at(tick);
-        svg.line((x, middle + 9.0), (x, middle + 11.0), FRAME);
-        svg.text((x, middle + 17.5), Anchor::Middle, TICK, &trimmed(tick, 3));
-    }
+    ground(svg, finding, axis, [middle - 9.0, bottom]);
     if let Some([low, high]) = finding.interval {
         svg.line((axis.at(low), middle), (axis.at(high), middle), MEAN);
     }
@@ -84,6 +83,10 @@ fn strip(svg: &mut Svg, finding: &Finding, top: f64) {
     if let Some(mean) = finding.mean {
         svg.line((axis.at(mean), middle - 5.0), (axis.at(mean), middle + 5.0), MEAN);
     }
+    for (row, (variant, mean)) in variants(finding).enumerate() {
+        let y = middle + 10.0 + VARIANT * row as f64;
+        draw_variant(svg, variant, (axis, mean), y);
+    }
     let verdict = finding.verdict.map_or("no verdict", |verdict| verdict.name());
     svg.text((RIGHT + 12.0, middle), Anchor::Start, LABEL, verdict);
     svg.text((RIGHT + 12.0, middle + 8.5), Anchor::Start, TICK, &numbers(finding));
@@ -95,11 +98,47 @@ fn band(finding: &Finding) -> Option<[f64; 2]> {
     Some([if finding.direction == Direction::Either { -d } else { 0.0 }, d])
 }
 
+/// What lies below the marks: effects smaller than d, the line of no effect, the axis.
+fn ground(svg: &mut Svg, finding: &Finding, axis: LinearAxis, [top, bottom]: [f64; 2]) {
+    if let Some([from, d]) = band(finding) {
+        svg.raw(format_args!(
+            "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"#e6e8eb\"/>",
+            Px(axis.at(from)), Px(top), Px(axis.at(d) - axis.at(from)), Px(bottom - top)
+        ));
+    }
+    svg.line((LEFT, bottom), (RIGHT, bottom), FRAME);
+    svg.line((axis.at(0.0), top), (axis.at(0.0), bottom), ZERO);
+    for tick in axis.ticks(4) {
+        let x = axis.at(tick);
+        svg.line((x, bottom), (x, bottom + 2.0), FRAME);
+        svg.text((x, bottom + 8.5), Anchor::Middle, TICK, &trimmed(tick, 3));
+    }
+}
+
+/// The interval of a variant and a tick at its mean, thin.
+fn draw_variant(
+    svg: &mut Svg,
+    variant: &VariantFound,
+    (axis, mean): (LinearAxis, f64),
+    y: f64,
+) {
+    svg.text((LEFT - 5.0, y + 2.0), Anchor::End, TICK, &variant.name);
+    if let Some([low, high]) = variant.interval {
+        svg.line((axis.at(low), y), (axis.at(high), y), THIN);
+    }
+    svg.line((axis.at(mean), y - 2.0), (axis.at(mean), y + 2.0), THIN);
+    if variant.same_sign == Some(false) {
+        svg.text((RIGHT + 12.0, y + 5.0), Anchor::Start, TICK, "other sign");
+    }
+}
+
 /// From the outermost mark on one side to that on the other; zero and d are marks, too.
 fn axis(finding: &Finding, marks: &[f64]) -> LinearAxis {
     let interval = finding.interval.into_iter().flatten();
     let ends = interval.chain(band(finding).into_iter().flatten()).chain([0.0]);
-    let all: Vec<f64> = marks.iter().copied().chain(ends).collect();
+    let others = variants(finding)
+        .flat_map(|(variant, mean)| variant.interval.into_iter().flatten().chain([mean]));
+    let all: Vec<f64> = marks.iter().copied().chain(ends).chain(others).collect();
     let least = all.iter().copied().fold(f64::INFINITY, f64::min);
     let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let room = MARGIN * (most - least).max(1e-9);

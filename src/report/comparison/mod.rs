@@ -1,7 +1,9 @@
 //! The page of a comparison: verdicts, effects of all seeds, what was left out, which settings
 //! differ. One file that needs no network and no script.
 
+mod depth;
 mod forest;
+mod raster;
 mod sections;
 
 use std::path::{Path, PathBuf};

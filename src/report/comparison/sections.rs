@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::forest;
+use super::{depth, forest, raster};
 use crate::compare::{Finding, PartFound, Results, SeedValues, VariantFound};
 use crate::report::figure::svg::Escaped;
 
@@ -22,6 +22,7 @@ pub(super) fn html(results: &Results) -> String {
             &statements(&exploratory),
         );
     }
+    html += &figures(results);
     html += &section("left-out", "Left out", "", &left_out(results));
     html += &section("settings", "Settings that differ", "", &settings(results));
     html
@@ -44,15 +45,29 @@ fn section(id: &str, heading: &str, lede: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{lede}{body}</section>\n")
 }
 
+/// The figures of the runs themselves; nothing where none has findings.
+fn figures(results: &Results) -> String {
+    let boundaries = raster::figure(&results.arms).map(|(svg, caption)| {
+        section("boundaries", "Boundaries over seeds", "", &figure(&svg, &caption))
+    });
+    let depth = depth::figure(results).map(|(svg, caption)| {
+        section("movement", "Movement by depth", "", &figure(&svg, &caption))
+    });
+    boundaries.into_iter().chain(depth).collect()
+}
+
+fn figure(svg: &str, caption: &str) -> String {
+    let caption = Escaped(caption);
+    format!(
+        "<figure class=\"scroll\">\n<div class=\"drawing\">{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
+    )
+}
+
 /// The figure, the table, and what stands behind each line.
 fn statements(findings: &[&Finding]) -> String {
     let mut html = String::new();
     if let Some(svg) = forest::drawing(findings) {
-        let _ = writeln!(
-            html,
-            "<figure class=\"scroll\">\n<div class=\"drawing\">{svg}</div>\n<figcaption>{}</figcaption>\n</figure>",
-            Escaped(forest::CAPTION)
-        );
+        html += &figure(&svg, forest::CAPTION);
     }
     let rows: String = findings.iter().map(|finding| row(finding)).collect();
     html += &table(&["", "says", "arms", "verdict", "effect", "why"], &rows);

@@ -7,6 +7,9 @@ use super::text;
 use super::time::{TICK_LENGTH, Timeline, name_below};
 use super::viridis;
 
+/// Between a tick and its number.
+pub(super) const TICK_GAP: f64 = 1.5;
+
 /// A panel of curves over the epochs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CurvePanel {
@@ -79,7 +82,7 @@ pub(crate) fn value_ticks(
         }
         svg.line((area.left - TICK_LENGTH, y), (area.left, y), FRAME);
         if labels {
-            let place = (area.left - TICK_LENGTH - 1.5, y + 2.1);
+            let place = (area.left - TICK_LENGTH - TICK_GAP, y + 2.1);
             svg.text(place, Anchor::End, TICK, &tick_label(value));
         }
     }
@@ -144,6 +147,26 @@ pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) {
         svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
         svg.text((left + 12.0, y), Anchor::Start, TICK, &text::short(layers[index]));
     }
+}
+
+/// A layer's line and slanted name on an axis of depth.
+pub(crate) fn layer_tick(svg: &mut Svg, area: Area, x: f64, layer: &str) {
+    let bottom = area.bottom();
+    svg.line((x, area.top), (x, bottom), GRID);
+    svg.line((x, bottom), (x, bottom + TICK_LENGTH), FRAME);
+    svg.raw(format_args!(
+        "<g transform=\"translate({} {}) rotate(-45)\">",
+        Px(x + 2.0),
+        Px(bottom + 7.5)
+    ));
+    svg.text((0.0, 0.0), Anchor::End, TICK, &text::short(layer));
+    svg.raw("</g>");
+}
+
+/// The height that slanted names of layers take below an axis of depth.
+pub(crate) fn slant_of(layers: &[&str]) -> f64 {
+    let width = |layer: &&str| text::width(&text::short(layer), TICK.size, false);
+    layers.iter().map(width).fold(0.0, f64::max) * 0.75
 }
 
 /// The names of consecutive rows without repetition: layers, as tables in depth order have them.

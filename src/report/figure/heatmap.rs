@@ -154,6 +154,21 @@ pub(crate) fn colour_bar_of(
     height: f64,
     (low_end, high_end): (f64, f64),
 ) {
+    // Two decimals are enough beside a bar.
+    let label = |at: f64| {
+        let value = low_end + at * (high_end - low_end);
+        tick_label((value * 100.0).round() / 100.0)
+    };
+    labelled_colour_bar(svg, (left, top), height, &[0.0, 0.5, 1.0].map(label));
+}
+
+/// A colour bar with texts at its lower end, its middle and its upper end.
+pub(crate) fn labelled_colour_bar(
+    svg: &mut Svg,
+    (left, top): (f64, f64),
+    height: f64,
+    labels: &[String; 3],
+) {
     let width = 6.0;
     let steps = 64;
     svg.raw("<g shape-rendering=\"crispEdges\">");
@@ -170,12 +185,9 @@ pub(crate) fn colour_bar_of(
     }
     svg.raw("</g>");
     svg.frame(Area { left, top, width, height });
-    for value in [0.0, 0.5, 1.0] {
-        let y = top + height * (1.0 - value);
+    for (step, label) in labels.iter().enumerate() {
+        let y = top + height * (1.0 - step as f64 / 2.0);
         svg.line((left + width, y), (left + width + 2.0, y), FRAME);
-        let value = low_end + value * (high_end - low_end);
-        // Two decimals are enough beside a bar.
-        let text = tick_label((value * 100.0).round() / 100.0);
-        svg.text((left + width + 3.5, y + 2.1), Anchor::Start, TICK, &text);
+        svg.text((left + width + 3.5, y + 2.1), Anchor::Start, TICK, label);
     }
 }

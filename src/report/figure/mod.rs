@@ -5,6 +5,7 @@ pub(crate) mod axes;
 pub(crate) mod canvas;
 pub(crate) mod curves;
 pub(crate) mod heatmap;
+pub(crate) mod log_axis;
 pub(crate) mod matrix;
 pub(crate) mod plane;
 pub(crate) mod svg;

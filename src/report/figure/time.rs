@@ -12,6 +12,10 @@ const DIGIT: f64 = 3.4;
 /// The perfect-fit line over curves.
 const FIT: Stroke = Stroke { class: "fit", colour: "#16181d", width: 0.8, dash: "3 2" };
 
+/// Lines at the turns of the test error, where they have names.
+const DOTTED: Stroke =
+    Stroke { class: "frame", colour: "#8a8f98", width: 0.6, dash: "1 1.6" };
+
 /// The time of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Timeline {
@@ -45,6 +49,23 @@ impl Timeline {
         if let Some(epoch) = self.perfect_fit {
             let x = axis.at(epoch);
             svg.line((x, area.top), (x, area.bottom()), FIT);
+        }
+    }
+
+    /// Dotted lines at minimum, peak and second minimum (m, p, q) and the dashed line of
+    /// perfect fit, each with its name above the area.
+    pub(crate) fn named_lines(&self, svg: &mut Svg, area: Area) {
+        let axis = self.across(area);
+        for (epoch, name) in self.turns.into_iter().zip(["m", "p", "q"]) {
+            let Some(epoch) = epoch else { continue };
+            let x = axis.at(epoch);
+            svg.line((x, area.top), (x, area.bottom()), DOTTED);
+            svg.text((x, area.top - 2.5), Anchor::Middle, TICK, name);
+        }
+        if let Some(epoch) = self.perfect_fit {
+            let x = axis.at(epoch);
+            svg.line((x, area.top), (x, area.bottom()), FIT);
+            svg.text((x, area.top - 8.5), Anchor::Middle, TICK, "fit");
         }
     }
 

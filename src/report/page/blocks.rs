@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::report::figure::svg::Escaped;
-use crate::report::panels::{Block, Drawing, Figure, FigureLayout, Maps, Panel};
+use crate::report::panels::{Block, Drawing, Figure, FigureLayout, Folded, Maps, Panel};
 
 /// A piece of a panel.
 pub(super) fn html(panel: &Panel, block: &Block) -> String {
@@ -13,8 +13,15 @@ pub(super) fn html(panel: &Panel, block: &Block) -> String {
         }
         Block::Figure(figure) => figure_html(figure, panel.title),
         Block::Maps(maps) => maps_html(maps),
+        Block::Folded(folded) => folded_html(panel, folded),
         Block::Html(html) => html.clone(),
     }
+}
+
+fn folded_html(panel: &Panel, folded: &Folded) -> String {
+    let inner: String = folded.blocks.iter().map(|block| html(panel, block)).collect();
+    let summary = Escaped(&folded.summary);
+    format!("<details class=\"fold\">\n<summary>{summary}</summary>\n{inner}</details>\n")
 }
 
 /// A figure with its caption and its files; `name` is for screen readers.

@@ -3,9 +3,10 @@
 use super::blocks;
 use crate::report::panels::{Section, Shown};
 
-const ALL: [Section; 6] = [
+const ALL: [Section; 7] = [
     Section::Verdict,
     Section::Headline,
+    Section::Phases,
     Section::Layers,
     Section::Probes,
     Section::Regions,
@@ -21,6 +22,12 @@ fn opening(section: Section) -> &'static str {
         }
         Section::Headline => {
             r#"<section id="headline" aria-label="Headline figure">
+"#
+        }
+        Section::Phases => {
+            r#"<section id="phases">
+<h2>What the matrices say</h2>
+<p class="lede">A block in a map may be nothing but smooth drift. So each layer is first reduced to two curves: its <em>speed</em>, how fast it goes somewhere new, and its <em>roughness</em>, how much it shakes without going anywhere. A phase ends where the layer moves clearly faster than before and after (a burst) or where the shaking stops (a settling).</p>
 "#
         }
         Section::Layers => {

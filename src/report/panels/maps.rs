@@ -8,7 +8,6 @@ use crate::report::figure::text::capitalized;
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
-use crate::similarity::MatrixKind;
 
 const SHOWS: [RunFile; 4] =
     [RunFile::Axis, RunFile::Matrix, RunFile::Matrices, RunFile::Phases];
@@ -71,7 +70,8 @@ fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
 /// All layers of a measure.
 fn figure(run: &RunResults, set: &MatrixSet) -> Figure {
     let (title, caption) = words_of(run, set);
-    let file = format!("{}-{}", slug(&set.kind.to_string()), slug(&set.group));
+    let file =
+        format!("{}-{}", words::slug(&set.kind.to_string()), words::slug(&set.group));
     let (svg, size) = drawing(run, set, &format!("hatch-{file}"));
     Figure::new(file, svg.finish(size, &title, &caption), caption)
 }
@@ -119,17 +119,10 @@ fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) 
     (svg, (bar_left + BAR, TOP + rows as f64 * ROW_HEIGHT))
 }
 
-/// A name as part of a file name or identifier: letters, digits, dots and dashes stay.
-fn slug(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let text: String = name.chars().map(|c| if keep(c) { c } else { '_' }).collect();
-    text.trim_start_matches('.').to_owned()
-}
-
 /// Title and caption of the figure of all layers.
 fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
     let name = words::measure_name(set);
-    let examples = examples(set);
+    let examples = words::examples(&set.kind, &set.group);
     let title = format!("{name} of every layer with itself over the epochs, {examples}");
     let n = set.layers.first().map_or(0, EpochMatrix::n_epochs);
     let outside: usize = set.layers.iter().map(EpochMatrix::outside).sum();
@@ -150,18 +143,4 @@ fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
     }
     caption += &format!(" {}{}", words::marks(run, "triangles"), words::seed_words(run));
     (title, caption)
-}
-
-/// What a set was measured on.
-fn examples(set: &MatrixSet) -> String {
-    match (set.kind.is_of_decisions(), set.group.as_str()) {
-        (true, group) if set.kind == MatrixKind::Agreement => {
-            format!("on {group} images")
-        }
-        (true, group) => format!("on planes through {group} images"),
-        (false, "test") => "on test images".into(),
-        (false, "train-clean") => "on training images with clean labels".into(),
-        (false, "train-corrupted") => "on training images with corrupted labels".into(),
-        (false, other) => format!("on {other}"),
-    }
 }

@@ -1,15 +1,23 @@
 //! The panels of the page, one file each: its id and title, its figures and captions, what it
 //! says where there is nothing to show. Page and figure files go through [`ALL`]; another
-//! panel is a file here and a line there. The folder may therefore hold more than a dozen.
+//! panel is a file here and a line there.
+//!
+//! More than a dozen files: one for each panel.
 
+mod convergence;
 mod depth;
+mod descent;
 mod geometry;
 mod headline;
 mod maps;
+mod movement;
 mod panel;
 mod penalty;
+mod phase_bars;
 mod probes;
+mod reading;
 mod regions;
+mod ridges;
 mod settings;
 mod slices;
 mod strips;
@@ -18,17 +26,25 @@ mod verdict;
 use super::model::RunResults;
 
 pub(crate) use headline::leading_matrices;
-pub(crate) use panel::{Block, Drawing, Figure, FigureLayout, Maps, Panel, Section};
+pub(crate) use panel::{
+    Block, Drawing, Figure, FigureLayout, Folded, Maps, Panel, Section,
+};
 pub(crate) use penalty::{Penalties, QUANTITIES};
 pub(crate) use strips::{strip_figure, strip_png};
 
 /// All panels in the page's order.
-pub(crate) const ALL: [&Panel; 12] = [
+pub(crate) const ALL: [&Panel; 18] = [
     &verdict::PANEL,
     &headline::PANEL,
+    &reading::PANEL,
+    &phase_bars::PANEL,
+    &ridges::PANEL,
+    &movement::PANEL,
+    &descent::PANEL,
     &maps::REPRESENTATIONS,
     &maps::DECISIONS,
     &slices::PANEL,
+    &convergence::PANEL,
     &probes::PANEL,
     &depth::PANEL,
     &penalty::PANEL,

@@ -26,6 +26,8 @@ pub(crate) enum Section {
     Verdict,
     /// The figure that carries the claim.
     Headline,
+    /// What the matrices say: speed, roughness, phases.
+    Phases,
     /// Every layer with itself over the epochs.
     Layers,
     /// Linear probes.
@@ -45,6 +47,8 @@ pub(crate) enum Block {
     Figure(Figure),
     /// Figures of one kind, one of which is chosen at a time; the page's script draws them.
     Maps(Maps),
+    /// Pieces that a reader opens.
+    Folded(Folded),
     /// Anything else, as HTML in which every name is escaped.
     Html(String),
 }
@@ -55,14 +59,32 @@ impl Block {
         Self::Absent(reason.into())
     }
 
+    /// Pieces that a reader opens; nothing where there are none.
+    pub(crate) fn folded(summary: impl Into<String>, blocks: Vec<Self>) -> Option<Self> {
+        let summary = summary.into();
+        (!blocks.is_empty()).then_some(Self::Folded(Folded { summary, blocks }))
+    }
+
     /// The figures that become files.
     pub(crate) fn into_figures(self) -> Vec<Figure> {
         match self {
             Self::Figure(figure) => vec![figure],
             Self::Maps(maps) => maps.sets.into_iter().map(|set| set.figure).collect(),
+            Self::Folded(folded) => {
+                folded.blocks.into_iter().flat_map(Self::into_figures).collect()
+            }
             Self::Absent(_) | Self::Html(_) => vec![],
         }
     }
+}
+
+/// Pieces of a panel behind a line that opens them.
+#[derive(Debug, Clone)]
+pub(crate) struct Folded {
+    /// What the line says.
+    pub(crate) summary: String,
+    /// The pieces.
+    pub(crate) blocks: Vec<Block>,
 }
 
 /// A figure with its caption.

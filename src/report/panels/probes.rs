@@ -3,12 +3,9 @@
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, epoch_label};
 use crate::report::figure::curves::{
-    CurvePanel, Shade, distinct, layer_key, value_ticks,
+    CurvePanel, Shade, distinct, layer_key, layer_tick, slant_of, value_ticks,
 };
-use crate::report::figure::svg::{
-    Anchor, Area, FRAME, GRID, Px, Stroke, Svg, TICK, TITLE,
-};
-use crate::report::figure::text;
+use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
 use crate::report::model::{ProbeRow, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -119,9 +116,7 @@ fn drawing(run: &RunResults) -> String {
     let keys = place(quantities.len(), TIME_TOP).left - 4.0;
     layer_key(&mut svg, &layers, keys, place(0, TIME_TOP));
     epoch_key(&mut svg, run, (keys, DEPTH_TOP));
-    let width = |layer: &&str| text::width(&text::short(layer), 6.0, false);
-    let slant = layers.iter().map(width).fold(0.0, f64::max) * 0.75;
-    let size = (keys + 74.0, DEPTH_TOP + HEIGHT + slant + 14.0);
+    let size = (keys + 74.0, DEPTH_TOP + HEIGHT + slant_of(&layers) + 14.0);
     svg.finish(size, "Linear probes by layer", &caption(run))
 }
 
@@ -234,20 +229,6 @@ impl Column<'_> {
             svg.text(place, Anchor::Middle, TICK, "not recorded in this run");
         }
     }
-}
-
-/// A layer's line and slanted name on the axis of depth.
-fn layer_tick(svg: &mut Svg, area: Area, x: f64, layer: &str) {
-    let bottom = area.bottom();
-    svg.line((x, area.top), (x, bottom), GRID);
-    svg.line((x, bottom), (x, bottom + 2.5), FRAME);
-    svg.raw(format_args!(
-        "<g transform=\"translate({} {}) rotate(-45)\">",
-        Px(x + 2.0),
-        Px(bottom + 7.5)
-    ));
-    svg.text((0.0, 0.0), Anchor::End, TICK, &text::short(layer));
-    svg.raw("</g>");
 }
 
 /// The epochs of the lower row: initialization, the turns of the test error, the end.

@@ -4,6 +4,7 @@
 //! More than a dozen files: one per table.
 
 mod axis;
+mod convergence;
 mod curves;
 mod floor;
 mod geometry;
@@ -22,6 +23,7 @@ mod updates;
 use super::table_file::{Row, TableAbout};
 
 pub use axis::AxisRow;
+pub use convergence::ConvergenceRow;
 pub use curves::CurveRow;
 pub use floor::FloorRow;
 pub use geometry::GeometryRow;
@@ -38,7 +40,7 @@ pub use timing::TimingRow;
 pub use updates::UpdateRow;
 
 /// Every table, in the order of [`super::RunFile::ALL`].
-pub const TABLES: [TableAbout; 15] = [
+pub const TABLES: [TableAbout; 16] = [
     HistoryRow::TABLE,
     TimingRow::TABLE,
     UpdateRow::TABLE,
@@ -53,6 +55,7 @@ pub const TABLES: [TableAbout; 15] = [
     FloorRow::TABLE,
     BoundaryRow::TABLE,
     CurveRow::TABLE,
+    ConvergenceRow::TABLE,
     SampleRow::TABLE,
 ];
 
@@ -101,6 +104,7 @@ mod tests {
         check::<FloorRow>(root);
         check::<BoundaryRow>(root);
         check::<CurveRow>(root);
+        check::<ConvergenceRow>(root);
         check::<SampleRow>(root);
     }
 

@@ -209,7 +209,8 @@ fn a_complete_run_has_every_section_and_figure() {
         ]
     );
     let page = fs::read_to_string(&written[0]).unwrap();
-    for id in ["verdict", "headline", "layers", "probes", "regions", "settings"] {
+    for id in ["verdict", "headline", "phases", "layers", "probes", "regions", "settings"]
+    {
         assert!(page.contains(&format!("<section id=\"{id}\"")), "{id}");
     }
     assert!(!page.contains("class=\"absent\">There"), "nothing is missing");

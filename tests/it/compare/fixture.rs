@@ -64,6 +64,8 @@ pub(crate) struct Planted {
     pub(crate) settles: f64,
     /// Whether the learning rate changes.
     pub(crate) schedule: bool,
+    /// Epoch at which the first layer settles, as a boundary.
+    pub(crate) boundary: Option<f64>,
 }
 
 impl Default for Planted {
@@ -80,6 +82,7 @@ impl Default for Planted {
             fit: [18.0, 22.0],
             settles: 22.0,
             schedule: false,
+            boundary: None,
         }
     }
 }
@@ -172,6 +175,17 @@ impl Planted {
         self.epochs.iter().map(row).collect()
     }
 
+    fn boundaries(&self, depth: usize) -> Vec<Value> {
+        let settling = |epoch: f64| {
+            json!({
+                "kind": "settling", "epoch": epoch, "from": epoch, "to": epoch,
+                "log_time": epoch.ln_1p(), "size": -1.0, "p": 0.0025, "edge": false,
+                "detectors_within": 0,
+            })
+        };
+        self.boundary.filter(|_| depth == 0).map(settling).into_iter().collect()
+    }
+
     fn findings(&self) -> Value {
         let mut layers = vec![];
         for group in ["test", "train-corrupted"] {
@@ -181,6 +195,7 @@ impl Planted {
                 layers.push(json!({
                     "layer": layer.name, "depth": depth, "measure": "cka", "group": group,
                     "at_floor": false,
+                    "boundaries": self.boundaries(depth),
                     "distinctness": lambda(layer.distinctness),
                     "weights": {
                         "distinctness": lambda(layer.of_weights),

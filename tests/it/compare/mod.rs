@@ -2,6 +2,7 @@
 //! files, and a pilot of real runs.
 
 mod endpoints;
+mod figures;
 mod file;
 mod fixture;
 mod grouped;

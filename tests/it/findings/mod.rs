@@ -3,6 +3,7 @@
 mod golden;
 mod of_runs;
 mod outputs;
+mod page;
 mod paths;
 mod properties;
 mod simulations;

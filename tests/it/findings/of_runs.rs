@@ -20,7 +20,7 @@ use crate::support::shared::{made_once, shared};
 
 /// A directory with activations in `saved` and what the import of them gives in `run`: a layer
 /// that switches twice and one that drifts.
-fn planted() -> (tempfile::TempDir, [f64; 2]) {
+pub(super) fn planted() -> (tempfile::TempDir, [f64; 2]) {
     let epoch = epochs();
     let x = log_time(&epoch);
     let (switching, at) = switching(&x, &mut Random::new(11));
@@ -211,7 +211,7 @@ prediction_depth = false
 drs = { triplets = 3, resolution = 4, floor = 'none' }
 ";
 
-fn small() -> tempfile::TempDir {
+pub(super) fn small() -> tempfile::TempDir {
     shared(SMALL, "run e.toml --out run")
 }
 
