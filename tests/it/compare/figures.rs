@@ -17,7 +17,7 @@ fn page(root: &Path) -> String {
                 Layer::new("conv1", 0.05),
                 Layer::new("conv2", speed + 0.02 * seed as f64),
             ];
-            run.boundary = (arm == "noisy").then(|| 20.0 + 10.0 * seed as f64);
+            run.boundary = (arm == "noisy").then_some(20.0 + 10.0 * seed as f64);
             run.descent = (arm == "noisy").then_some([0.1, 0.05]);
             run.write(&root.join(format!("{arm}-{seed}")));
         }
