@@ -1,7 +1,5 @@
 //! The run directory: where its files are, how they are written whole, who holds it, and
 //! whether it holds the experiment at hand. `docs/FORMAT.md` describes its files.
-//!
-//! More than a dozen files: one for each form of file that is not a table.
 
 mod arrays;
 mod atomic;

@@ -221,6 +221,7 @@ fn a_run_has_the_files_of_the_format() {
             "state/step-000000006.safetensors",
             "state/step-000000012.safetensors",
             "state/step-000000018.safetensors",
+            "updates.csv",
         ]
     );
     let epochs: Vec<f64> = run.checkpoints().unwrap().iter().map(|c| c.epoch).collect();

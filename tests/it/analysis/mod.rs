@@ -1,4 +1,6 @@
 //! From a trained run to its matrices, regions, phases and page.
+//!
+//! More than a dozen files: one for each thing that an analysis gives.
 
 mod analysis_measures;
 mod curve_families;

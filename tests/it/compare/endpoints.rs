@@ -22,7 +22,7 @@ fn mean_distance(from: f64, to: f64) -> f64 {
     let width = |i: usize| {
         let left = if i > 0 { x[i] - x[i - 1] } else { 0.0 };
         let right = if i + 1 < n { x[i + 1] - x[i] } else { 0.0 };
-        (left + right) / 2.0
+        f64::midpoint(left, right)
     };
     let inside: Vec<usize> =
         (0..n).filter(|&i| EPOCHS[i] >= from && EPOCHS[i] <= to).collect();
