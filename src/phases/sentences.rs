@@ -8,7 +8,14 @@ impl fmt::Display for Phases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.perfect_fit.tell(f, self.axis)?;
         writeln!(f)?;
-        self.double_descent.tell(f, self.axis)
+        let fit = match self.perfect_fit.epoch {
+            Some(_) => [" at the perfect fit", " away from the perfect fit"],
+            None => [
+                " where the training error reaches 1 %",
+                " away from where the training error reaches 1 %",
+            ],
+        };
+        self.double_descent.tell(f, self.axis, fit)
     }
 }
 
@@ -36,13 +43,19 @@ impl PerfectFit {
 }
 
 impl DoubleDescent {
-    fn tell(&self, f: &mut fmt::Formatter<'_>, axis: Axis) -> fmt::Result {
+    /// `fit`: what is said of a peak near the fit of the training labels, and of one far from it.
+    fn tell(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        axis: Axis,
+        fit: [&str; 2],
+    ) -> fmt::Result {
         let Some(verdict) = self.verdict else {
             return write!(f, "no verdict: {}", self.reason);
         };
         let near_fit = match self.near_fit {
-            Some(true) => " at the perfect fit",
-            Some(false) => " away from the perfect fit",
+            Some(true) => fit[0],
+            Some(false) => fit[1],
             None => "",
         };
         writeln!(

@@ -91,6 +91,14 @@ fn sentences_tell_the_curve() {
         "test error falls to about 0.044 (epoch 4), rises to about 0.153 (epoch 26), falls to \
          about 0.089 (epoch 164): double descent at the perfect fit"
     );
+    // A log that never fits to 0.1 % has no perfect fit, but a training error of 1 %.
+    let path = oracles().join("logs/min_smooth.csv");
+    let text = String::from_utf8(phases_of(&[path.to_str().unwrap()]).stdout).unwrap();
+    assert!(text.starts_with("no perfect fit: "), "{text}");
+    assert!(
+        text.contains("double descent where the training error reaches 1 %\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! Nets, the engine and training: values, determinism, continuation, changes, forks, seeds.
+//!
+//! More than a dozen files: one for each way in which a training may go.
 
 mod changed_analysis;
 mod continuation;
