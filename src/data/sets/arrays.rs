@@ -1,18 +1,13 @@
 //! Images of your own in an `.npz` file.
 
-use super::set::{Form, Origin, Set};
+use super::set::{Form, Set};
 use crate::data::files::npz;
 use crate::data::files::stored::Stored;
 
-pub(in crate::data) const SET: Set = Set {
-    name: "arrays",
-    title: "arrays",
-    images: "images",
-    classes: &[],
-    counts: [0, 0],
-    shape: [0, 0, 0],
-    source: "yours",
-    origin: Origin::Yours(Form {
+pub(in crate::data) const SET: Set = Set::yours(
+    "arrays",
+    "arrays",
+    Form {
         place: "an .npz file",
         holds: "yours, [n, channels, height, width]",
         load: |path, _| {
@@ -20,5 +15,5 @@ pub(in crate::data) const SET: Set = Set {
             let stored = Stored::complete(train, test, vec![], SET.title);
             Ok(stored.with_notes_on_labels())
         },
-    }),
-};
+    },
+);

@@ -1,19 +1,14 @@
 //! Pictures of your own in Hugging Face's Parquet files.
 
 use super::known::parquet_files;
-use super::set::{Form, Origin, Set};
+use super::set::{Form, Set};
 use crate::data::files::parquet;
 use crate::error::Error;
 
-pub(in crate::data) const SET: Set = Set {
-    name: "parquet",
-    title: "Parquet images",
-    images: "images",
-    classes: &[],
-    counts: [0, 0],
-    shape: [0, 0, 0],
-    source: "yours",
-    origin: Origin::Yours(Form {
+pub(in crate::data) const SET: Set = Set::yours(
+    "parquet",
+    "Parquet images",
+    Form {
         place: "train-*.parquet, test-*.parquet",
         holds: "yours, JPEG or PNG",
         load: |path, _| {
@@ -26,5 +21,5 @@ pub(in crate::data) const SET: Set = Set {
             let stored = parquet::load_pair(&train, &test, SET.title)?;
             Ok(stored.of_one_shape(path)?.with_notes_on_labels())
         },
-    }),
-};
+    },
+);

@@ -29,6 +29,26 @@ pub(crate) struct Set {
     pub(in crate::data) origin: Origin,
 }
 
+impl Set {
+    /// Images of your own in some form of files.
+    pub(in crate::data) const fn yours(
+        name: &'static str,
+        title: &'static str,
+        form: Form,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            images: "images",
+            classes: &[],
+            counts: [0, 0],
+            shape: [0, 0, 0],
+            source: "yours",
+            origin: Origin::Yours(form),
+        }
+    }
+}
+
 /// Where the images of a data set come from.
 #[derive(Debug)]
 pub(in crate::data) enum Origin {
