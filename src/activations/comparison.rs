@@ -141,7 +141,7 @@ impl Comparison {
     /// One row per cell: `row,column,value,se,reason`, before them the layer if there is one.
     ///
     /// # Panics
-    /// If memory cannot be had.
+    /// If memory cannot be allocated.
     pub fn to_csv(&self, with_header: bool) -> String {
         let mut writer = csv::Writer::from_writer(vec![]);
         let layer = self.layer.as_deref();

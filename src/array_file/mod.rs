@@ -7,6 +7,7 @@
 mod element;
 mod npy;
 mod npy_columns;
+mod npy_header;
 mod npz;
 mod tensors;
 

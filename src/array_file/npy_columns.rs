@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::element::Element;
-use super::npy::{Descr, header_of};
+use super::npy_header::{Descr, header_of};
 use crate::error::Result;
 
 /// Rows that one thread reads with one open file.

@@ -312,7 +312,7 @@ pub(super) fn run_json_of(root: &Path) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    Err(Error::usage(root.display().to_string(), "is no run directory")
+    Err(Error::usage(root.display().to_string(), "is not a run directory")
         .expected("a directory with a run.json")
         .fix("make one with `stratagram run` or `stratagram train`"))
 }

@@ -15,7 +15,7 @@ pub use file::{Download, download};
 /// addresses or those of the same names below `from`; returns their paths, and what each took.
 ///
 /// # Errors
-/// If the set cannot be fetched, there is no data directory, or a file cannot be had
+/// If the set cannot be fetched, no directory for it is known, or a download fails
 /// ([`download`]).
 pub fn fetch(
     name: &str,
@@ -25,7 +25,7 @@ pub fn fetch(
     let set = fetchable(name)?;
     let folder = fetch_directory().map(|directory| directory.join(set.folder));
     let folder = folder.ok_or_else(|| {
-        Error::usage("`--data`", "is missing, and there is no home directory")
+        Error::usage("`--data`", "is not given, and no home directory is set")
             .expected("a directory for data sets")
     })?;
     let of_file = |file: &RemoteFile| {

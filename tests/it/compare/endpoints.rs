@@ -238,7 +238,7 @@ fn p7_has_two_sides_and_p8_ranks_layers_by_movement() {
     assert_eq!(p7.verdict.unwrap().name(), "consistent with");
 }
 
-/// Layers whose speeds have bumps at other times: worked out as shares of drift is in
+/// Layers whose speeds have bumps at other times: computed as shares of drift is in
 /// `findings`; here that the same layers in step are 0 and unequal numbers are refused.
 #[test]
 fn p6_compares_relative_asynchrony_of_as_many_layers() {

@@ -115,7 +115,7 @@ fn wrong_arguments_are_refused() {
     let [text, _] = succeed(root, "compare sgd-0 sgd-1 sweep.csv --out out");
     assert!(text.contains("left out: sweep.csv: is not a run directory"), "{text}");
     let text = error("compare sgd-0 nothing --out out");
-    assert!(text.contains("nothing is no run directory"), "{text}");
+    assert!(text.contains("nothing is not a run directory"), "{text}");
     let text = error("compare sgd-0 adam-0 --out out");
     assert!(
         text.contains("has two runs of seed 0") && text.contains("optimizer.kind"),

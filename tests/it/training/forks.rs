@@ -299,7 +299,7 @@ fn what_cannot_be_forked_is_refused_before_a_directory_is_made() {
     let directory = parent("train", "");
     let root = directory.path();
     let cases = [
-        ("--from nowhere@5", "nowhere is no run directory"),
+        ("--from nowhere@5", "nowhere is not a run directory"),
         ("--from p/run", "expected RUN@EPOCH"),
         ("--from p/run@", "expected RUN@EPOCH"),
         ("--from p/run@-1", "expected RUN@EPOCH"),
