@@ -77,7 +77,7 @@ struct Stale {
     everything: bool,
     /// Signatures and matrices of these.
     measures: Vec<Measure>,
-    /// `representations.csv`.
+    /// `representations.csv`, `collapse.csv`.
     representations: bool,
     /// What is made of decisions, and their pictures.
     decisions: bool,
@@ -148,7 +148,7 @@ fn remove(
         known.write(run, &Stamp::of(new))?;
     }
     if stale.representations {
-        run.remove_files(&[RunFile::Representations], always)?;
+        run.remove_files(&[RunFile::Representations, RunFile::Collapse], always)?;
     }
     let of_measures = [RunFile::Signatures, RunFile::Matrix];
     run.remove_files(&of_measures, |found| stale.is_of(found.name("measure")))?;

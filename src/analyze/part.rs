@@ -7,7 +7,7 @@ use crate::probe::Probe;
 use crate::run_dir::Place;
 use crate::similarity::geometry::Quantity;
 use crate::similarity::regions::Similarity;
-use crate::similarity::{Measure, Undefined};
+use crate::similarity::{Collapse, Measure, Undefined};
 
 /// What a checkpoint has to be reduced to: all of it the first time, and later what a change
 /// of the analysis adds.
@@ -83,6 +83,8 @@ pub(crate) type LayerProbe = std::result::Result<Probe, Undefined>;
 pub(crate) struct Numbers {
     /// Of each layer.
     pub(crate) representations: Vec<OfGroup<Represented>>,
+    /// Of each layer, by each kind of labels that the group has.
+    pub(crate) collapses: Vec<OfGroup<Collapsed>>,
     /// Of each layer, the pixels' last.
     pub(crate) probes: Vec<ProbesOfLayer>,
     /// The prediction depth of each image; of none where a layer has no features.
@@ -129,6 +131,16 @@ pub(crate) struct Represented {
     pub(crate) effective_rank: f64,
     pub(crate) participation_ratio: f64,
     pub(crate) stable_rank: f64,
+}
+
+/// Neural collapse of a representation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Collapsed {
+    /// The labels that make the classes.
+    pub(crate) labels: ProbeLabels,
+    /// Examples of the smallest class.
+    pub(crate) fewest: usize,
+    pub(crate) collapse: Collapse,
 }
 
 /// The probes of a layer: the one that is stored, those at the other λ, that of the other

@@ -23,6 +23,9 @@ pub(crate) fn code(reason: Undefined) -> [i64; CODE] {
         Undefined::OneClass => (12, 0, 0),
         Undefined::NoPoints => (13, 0, 0),
         Undefined::DivergedProbe => (14, 0, 0),
+        Undefined::AbsentClass { class } => (15, class, 0),
+        Undefined::CoincidingMeans => (16, 0, 0),
+        Undefined::NoAnswers => (17, 0, 0),
     };
     [number, n as i64, k as i64]
 }
@@ -46,6 +49,9 @@ pub(crate) fn reason(code: &[i64]) -> Option<Undefined> {
         12 => Undefined::OneClass,
         13 => Undefined::NoPoints,
         14 => Undefined::DivergedProbe,
+        15 => Undefined::AbsentClass { class: n },
+        16 => Undefined::CoincidingMeans,
+        17 => Undefined::NoAnswers,
         _ => return None,
     })
 }
@@ -75,7 +81,7 @@ mod tests {
             assert_eq!(reason(&back), Some(undefined));
             found += 1;
         }
-        assert_eq!(found, 14);
+        assert_eq!(found, 17);
         let few = Undefined::TooFewNeighbours { n: 4, k: 10 };
         assert_eq!(decoded(&coded(few)), Some(few));
         assert_eq!(reason(&[9, -1, 0]), None);

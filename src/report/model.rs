@@ -7,7 +7,7 @@ use crate::findings::RunFindings;
 use crate::findings::halves::DoubleDescent;
 use crate::net::NetConfig;
 use crate::run_dir::Regions;
-use crate::run_dir::tables::{ConvergenceRow, CurveRow};
+use crate::run_dir::tables::{CollapseRow, ConvergenceRow, CurveRow};
 use crate::similarity::MatrixKind;
 
 /// The results of one run. Whatever the directory lacks is empty here, and the page says so.
@@ -42,6 +42,8 @@ pub struct RunResults {
     pub depths: Vec<DepthRow>,
     /// `geometry.csv`, sorted by layer (in depth order) and step.
     pub geometry: Vec<GeometryRow>,
+    /// `collapse.csv`, sorted by layer (in depth order) and step.
+    pub collapse: Vec<CollapseRow>,
     /// `regions/`, in depth order.
     pub regions: Vec<Regions>,
     /// `findings.json`.

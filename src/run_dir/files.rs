@@ -62,6 +62,8 @@ pub enum RunFile {
     PredictionDepth,
     /// Label alignment and dimensions.
     Representations,
+    /// Neural collapse.
+    Collapse,
     /// The shape of decision regions.
     Geometry,
     /// Layers against deeper ones.
@@ -134,7 +136,7 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
@@ -160,6 +162,7 @@ impl RunFile {
         Self::Probes,
         Self::PredictionDepth,
         Self::Representations,
+        Self::Collapse,
         Self::Geometry,
         Self::Layers,
         Self::Floor,
@@ -212,6 +215,7 @@ impl RunFile {
                 ("prediction_depth.csv", Analysis, &[Shown, Exported])
             }
             Self::Representations => ("representations.csv", Analysis, &[Exported]),
+            Self::Collapse => ("collapse.csv", Analysis, &[Shown, Exported]),
             Self::Geometry => ("geometry.csv", Analysis, &[Shown, Exported]),
             Self::Layers => ("layers.csv", Analysis, &[Exported]),
             Self::Floor => ("floor.csv", Analysis, &[Exported]),

@@ -8,6 +8,7 @@
 //! the decision regions of linear classifiers on them; [`Measure`] lists the others. This
 //! module reads and writes no files.
 
+mod collapse;
 mod dimension;
 mod dominant;
 mod epoch_matrix;
@@ -22,6 +23,7 @@ pub mod regions;
 mod routes;
 mod undefined;
 
+pub use collapse::{Collapse, Labelled};
 pub use dimension::Dimensions;
 pub use dominant::Dominance;
 pub use epoch_matrix::EpochMatrix;

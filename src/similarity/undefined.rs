@@ -53,6 +53,15 @@ pub enum Undefined {
     NoPoints,
     /// The probe has a weight that overflows: its solver has diverged.
     DivergedProbe,
+    /// A class has no example, so it has no mean.
+    AbsentClass {
+        /// The class.
+        class: usize,
+    },
+    /// The mean of a class is that of all classes' means: it has no direction from there.
+    CoincidingMeans,
+    /// What the net answers is not known, or not finite.
+    NoAnswers,
 }
 
 impl fmt::Display for Undefined {
@@ -63,6 +72,9 @@ impl fmt::Display for Undefined {
             }
             Self::TooFewNeighbours { n, k } => {
                 return write!(f, "{n} examples; more than {k} neighbours are needed");
+            }
+            Self::AbsentClass { class } => {
+                return write!(f, "class {class} has no example: it has no mean");
             }
             Self::DeadLayer => "dead layer: no feature varies over examples",
             Self::NonFinite => "a feature is NaN or infinite",
@@ -81,6 +93,10 @@ impl fmt::Display for Undefined {
             Self::OneClass => "one class everywhere: agreement is certain by chance",
             Self::NoPoints => "no point lies in this part of the planes",
             Self::DivergedProbe => "the probe diverged: a weight overflows",
+            Self::CoincidingMeans => {
+                "the mean of a class is the mean of all classes: it has no direction"
+            }
+            Self::NoAnswers => "what the net answers is not known or not finite",
             Self::NoDecomposition => "a singular value decomposition did not converge",
         })
     }

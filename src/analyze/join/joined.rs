@@ -32,7 +32,7 @@ pub(crate) fn finish(run: &RunDir, checkpoints: &[Checkpoint]) -> Result<()> {
 /// Of how many of the first checkpoints each kind of result is joined.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    /// `representations.csv`.
+    /// `representations.csv`, `collapse.csv`.
     pub(crate) representations: usize,
     /// `probes.csv`, `prediction_depth.csv`.
     pub(crate) probes: usize,
@@ -70,7 +70,7 @@ impl Joined {
             .iter()
             .flat_map(|measure| plan.places_of(*measure))
             .all(|place| is_joined(run, place));
-        let has_representations = has(RunFile::Representations);
+        let has_representations = has(RunFile::Representations) && has(RunFile::Collapse);
         let has_probes = has(RunFile::Probes) && has(RunFile::PredictionDepth);
         let has_decisions = tables.into_iter().all(has) && has_decisions(plan);
         // Why rows of them are undefined, only the known matrices say.

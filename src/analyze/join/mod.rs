@@ -1,6 +1,9 @@
 //! Parts → signatures, matrices and tables. A file per kind of result; each adds the new
 //! checkpoints to what was joined earlier.
+//!
+//! More than a dozen files: one per kind of result.
 
+mod collapse;
 mod depth;
 pub(crate) mod joined;
 pub(crate) mod known;
@@ -40,6 +43,7 @@ pub(crate) fn join(
     plan.run.write_rows(&floor)?;
     regions::add_noise(&mut join, &floor);
     write(&join, joined.representations < n, representations::table)?;
+    write(&join, joined.representations < n, collapse::table)?;
     write(&join, joined.probes < n, probes::table)?;
     write(&join, joined.probes < n, depth::table)?;
     join.matrices.write()?;

@@ -21,16 +21,20 @@ pub(crate) fn rows(of: &ProbesOfLayer, at: &Checkpoint) -> Vec<ProbeRow> {
     of.rows.iter().map(|probe| row(&of.layer, at, probe)).collect()
 }
 
-fn row(layer: &str, at: &Checkpoint, probe: &Probed) -> ProbeRow {
-    let labels = match probe.labels {
+/// What labels are called in tables.
+pub(super) fn labels_name(labels: ProbeLabels) -> &'static str {
+    match labels {
         ProbeLabels::Noisy => "noisy",
         ProbeLabels::Clean => "clean",
-    };
+    }
+}
+
+fn row(layer: &str, at: &Checkpoint, probe: &Probed) -> ProbeRow {
     ProbeRow {
         layer: layer.to_owned(),
         step: at.step,
         epoch: Number(at.epoch),
-        labels: labels.to_owned(),
+        labels: labels_name(probe.labels).to_owned(),
         l2: Maybe(probe.l2),
         n_features: Maybe(probe.n_features),
         n_floored: Maybe(probe.n_floored),

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::experiment::{
     BatchNormChoice, Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures,
 };
-use crate::net::Net;
+use crate::net::{Net, Op};
 use crate::observer::Observer;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
@@ -154,6 +154,17 @@ impl<'a> Plan<'a> {
             probe_file::read(&NamedArrays(arrays.0.iter().filter_map(of).collect()))
         });
         [own].into_iter().chain(others).collect()
+    }
+
+    /// The node that the net's last, linear layer reads as it is.
+    pub(crate) fn classified(&self) -> Option<usize> {
+        let nodes = &self.net.nodes;
+        let head = nodes.last().filter(|head| matches!(head.op, Op::Linear { .. }))?;
+        let mut at = *head.inputs.first()?;
+        while nodes[at].op == Op::Flatten {
+            at = *nodes[at].inputs.first()?;
+        }
+        Some(at)
     }
 
     /// The names of the layers, in depth order.

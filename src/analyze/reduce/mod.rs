@@ -1,6 +1,7 @@
 //! One checkpoint → its [`Part`], from one streamed forward pass over each set of inputs.
 
 mod classes;
+mod collapse;
 mod depth;
 mod features;
 mod fit;
@@ -12,8 +13,11 @@ mod representations;
 use super::part::{Part, Wanted};
 use super::plan::Plan;
 use super::store::Stamp;
+use crate::array_file::read_safetensors;
 use crate::error::Result;
 use crate::run_dir::Checkpoint;
+
+use collapse::Classifier;
 
 pub(crate) use classes::largest;
 pub(crate) use features::{design_bytes, probe_features, sizes};
@@ -29,9 +33,11 @@ pub(crate) fn reduce<'a>(
     (wanted, stamp): (&Wanted, &Stamp),
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
 ) -> Result<Part<'a>> {
-    let mut net = plan.representer(checkpoint)?;
+    let weights = read_safetensors(&checkpoint.path)?;
+    let classifier = Classifier::of(plan, &weights);
+    let mut net = plan.representer_of(&weights, plan.experiment.evaluation.batchnorm)?;
     let mut part = Part::default();
-    representations::add(plan, wanted, &mut net, &mut part);
+    representations::add(plan, (wanted, &classifier), &mut net, &mut part);
     if wanted.probes {
         let fitted = probes::fit_all(plan, &mut net, (checkpoint, previous), stamp)?;
         // Baselines come first and do not vote.

@@ -1,8 +1,11 @@
-//! Representations → signatures, alignment with the labels, dimensions.
+//! Representations → signatures, alignment with the labels, dimensions, neural collapse.
 
 use rayon::prelude::*;
 
-use crate::analyze::part::{Norms, OfGroup, Part, Represented, Signature, Wanted};
+use super::collapse::{Classifier, OfGroup};
+use crate::analyze::part::{
+    self, Collapsed, Norms, Part, Represented, Signature, Wanted,
+};
 use crate::analyze::plan::{Plan, memory};
 use crate::experiment::Group;
 use crate::represent::{Layer, Representer};
@@ -11,11 +14,11 @@ use crate::similarity::{
     Dimensions, Estimator, Measure, Settings, Undefined, alignment, cka,
 };
 
-/// Adds the wanted signatures of every group and layer, and the rows of
-/// `representations.csv` if they are wanted.
+/// Adds the wanted signatures of every group and layer, and the rows of `representations.csv`
+/// and `collapse.csv` if they are wanted.
 pub(super) fn add<'a>(
     plan: &'a Plan,
-    wanted: &Wanted,
+    (wanted, classifier): (&Wanted, &Classifier),
     net: &mut Representer,
     part: &mut Part<'a>,
 ) {
@@ -28,29 +31,34 @@ pub(super) fn add<'a>(
         let images = plan.data.batch(group.set(plan.data), examples);
         let labels = label_signatures(plan, *group, examples, config.cka.estimator);
         let sizes: Vec<u64> = plan.layers.iter().map(size(examples.len())).collect();
-        let mut rows = vec![];
+        let (mut rows, mut collapses) = (vec![], vec![]);
         for range in memory::batches(&sizes, 0, memory::bytes(config)) {
             let layers = &plan.layers[range];
-            let nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
-            let reduced: Vec<Reduced> = layers
+            let mut nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
+            nodes.push(plan.net.nodes.len() - 1);
+            let mut outputs = net.represent(&images, &nodes);
+            let logits = outputs.pop().expect("the net's output is asked for");
+            let of = OfGroup::of(plan, classifier, (*group, examples), &logits);
+            let reduced: Vec<(Reduced, Vec<Collapsed>)> = layers
                 .par_iter()
-                .zip(net.represent(&images, &nodes))
+                .zip(outputs)
                 .map(|(layer, output)| {
                     let x = plan.features_of(layer, output);
-                    Reduced::of(plan, wanted, (&x, examples.len()), &labels)
+                    let collapsed =
+                        if wanted.representations { of.rows(layer, &x) } else { vec![] };
+                    (Reduced::of(plan, wanted, (&x, examples.len()), &labels), collapsed)
                 })
                 .collect();
-            for (layer, reduced) in layers.iter().zip(reduced) {
+            for (layer, (reduced, collapsed)) in layers.iter().zip(reduced) {
                 rows.push(reduced.row);
-                let (group, layer) = (group.name(), &*layer.name);
-                let norms = reduced.norms.clone();
-                part.norms.extend(norms.map(|numbers| Norms { group, layer, numbers }));
-                part.signatures.extend(reduced.signatures_of(group, layer));
+                collapses.extend(collapsed);
+                reduced.add_to(part, group.name(), &layer.name);
             }
         }
         if wanted.representations {
-            let group = group.name().to_owned();
-            part.numbers.representations.push(OfGroup { group, rows });
+            let name = || group.name().to_owned();
+            part.numbers.representations.push(part::OfGroup { group: name(), rows });
+            part.numbers.collapses.push(part::OfGroup { group: name(), rows: collapses });
         }
     }
 }
@@ -104,17 +112,15 @@ impl Reduced {
         Self { signatures, row, norms }
     }
 
-    fn signatures_of<'a>(
-        self,
-        group: &'static str,
-        layer: &'a str,
-    ) -> impl Iterator<Item = Signature<'a>> {
-        let signature = move |(measure, values, undefined): (Measure, _, _)| {
+    /// Adds what is stored of a place.
+    fn add_to<'a>(self, part: &mut Part<'a>, group: &'static str, layer: &'a str) {
+        part.norms.extend(self.norms.map(|numbers| Norms { group, layer, numbers }));
+        let signature = |(measure, values, undefined): (Measure, _, _)| {
             let measure = measure.name();
             let place = Place { measure, group, layer };
             Signature { place, values, undefined }
         };
-        self.signatures.into_iter().map(signature)
+        part.signatures.extend(self.signatures.into_iter().map(signature));
     }
 }
 

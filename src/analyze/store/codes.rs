@@ -1,7 +1,9 @@
 //! What is stored, as rows of numbers of fixed width.
 
-use crate::analyze::part::{Estimate, Probed, Represented};
+use crate::analyze::part::{Collapsed, Estimate, Probed, Represented};
+use crate::analyze::reasons::{code, reason};
 use crate::experiment::ProbeLabels;
+use crate::similarity::Collapse;
 
 /// A row of numbers.
 pub(crate) trait Flat: Sized {
@@ -66,6 +68,44 @@ impl Flat for Represented {
     }
 }
 
+impl Flat for Collapsed {
+    const WIDTH: usize = 11;
+
+    fn push_to(&self, numbers: &mut Vec<f64>) {
+        let Collapse { within, norms, angles, simplex, duality, mismatch, undefined } =
+            self.collapse;
+        numbers.extend([number_of(self.labels), self.fewest as f64]);
+        numbers.extend([within, norms, angles, simplex, duality, mismatch]);
+        numbers.extend(undefined.map_or([0; 3], code).map(|own| own as f64));
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        let undefined: Vec<i64> = numbers[8..].iter().map(|own| *own as i64).collect();
+        Self {
+            labels: labels_of(numbers[0]),
+            fewest: numbers[1] as usize,
+            collapse: Collapse {
+                within: numbers[2],
+                norms: numbers[3],
+                angles: numbers[4],
+                simplex: numbers[5],
+                duality: numbers[6],
+                mismatch: numbers[7],
+                undefined: reason(&undefined),
+            },
+        }
+    }
+}
+
+/// Labels as a number: 0 noisy, 1 clean.
+fn number_of(labels: ProbeLabels) -> f64 {
+    f64::from(u8::from(labels == ProbeLabels::Clean))
+}
+
+fn labels_of(number: f64) -> ProbeLabels {
+    if number == 0.0 { ProbeLabels::Noisy } else { ProbeLabels::Clean }
+}
+
 /// The numbers of `probe/<layer>` in the rows of a recording, too: labels (0 noisy, 1 clean),
 /// then the columns of `probes.csv` from `l2` on.
 impl Flat for Probed {
@@ -73,7 +113,7 @@ impl Flat for Probed {
 
     fn push_to(&self, numbers: &mut Vec<f64>) {
         numbers.extend([
-            f64::from(u8::from(self.labels == ProbeLabels::Clean)),
+            number_of(self.labels),
             self.l2,
             self.n_features,
             self.n_floored,
@@ -91,9 +131,8 @@ impl Flat for Probed {
     }
 
     fn from_numbers(numbers: &[f64]) -> Self {
-        let is_noisy = numbers[0] == 0.0;
         Self {
-            labels: if is_noisy { ProbeLabels::Noisy } else { ProbeLabels::Clean },
+            labels: labels_of(numbers[0]),
             l2: numbers[1],
             n_features: numbers[2],
             n_floored: numbers[3],
@@ -121,6 +160,7 @@ pub(crate) fn flatten<T: Flat>(rows: &[T]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::similarity::Undefined;
 
     #[test]
     fn rows_are_their_numbers() {
@@ -130,6 +170,11 @@ mod tests {
         assert_eq!(flatten(&[row])[1..], numbers[1..]);
         let row = Represented::from_numbers(&numbers);
         assert_eq!(flatten(&[row, row])[5..], numbers[..5]);
+        let row = Collapsed::from_numbers(&[&numbers[..8], &[15.0, 7.0, 0.0]].concat());
+        assert_eq!((row.labels, row.fewest), (ProbeLabels::Noisy, 0));
+        assert_eq!(row.collapse.undefined, Some(Undefined::AbsentClass { class: 7 }));
+        assert_eq!(flatten(&[row])[..8], numbers[..8]);
+        assert_eq!(flatten(&[row])[8..], [15.0, 7.0, 0.0]);
         let row: [Estimate; 2] = Flat::from_numbers(&numbers[..4]);
         assert_eq!(row[1].se, 1.5);
         assert_eq!(flatten(&[row]), numbers[..4]);

@@ -79,6 +79,7 @@ pub(crate) fn write(path: &Path, stamp: &Stamp, part: Part<'_>) -> Result<()> {
     }
     let numbers = &part.numbers;
     push_groups(&mut arrays, "representation", &numbers.representations);
+    push_groups(&mut arrays, "collapse", &numbers.collapses);
     numbers.probes.iter().for_each(|probes| push_probes(&mut arrays, probes));
     push_groups(&mut arrays, "depth", &numbers.depths);
     push_groups(&mut arrays, "shape", &numbers.shapes);
@@ -104,7 +105,10 @@ pub(crate) fn holds(path: &Path, stamp: &Stamp, plan: &Plan, wanted: &Wanted) ->
     let names = names.into_inner();
     let has = |name: String| names.contains(&name);
     let has_place = |place: Place<'_>| has(place.to_string());
-    let of_group = |group: &str| has(format!("{NUMBERS}representation/{group}"));
+    let of_group = |group: &str| {
+        ["representation", "collapse"].map(|kind| has(format!("{NUMBERS}{kind}/{group}")))
+            == [true; 2]
+    };
     let of_layer = |layer: &str| has(format!("{NUMBERS}probe/{layer}"));
     let output = Place { measure: AGREEMENT, group: "test", layer: OUTPUT };
     wanted.measures.iter().flat_map(|m| plan.places_of(*m)).all(has_place)
@@ -153,6 +157,7 @@ pub(crate) fn numbers(path: &Path) -> Result<Numbers> {
     let arrays = read_npz_members(path, |name| name.starts_with(NUMBERS))?;
     Ok(Numbers {
         representations: groups(path, &arrays, "representation")?,
+        collapses: groups(path, &arrays, "collapse")?,
         probes: probes(path, &arrays)?,
         depths: groups(path, &arrays, "depth")?,
         shapes: groups(path, &arrays, "shape")?,

@@ -4,6 +4,7 @@
 //!
 //! More than a dozen files: one for each panel.
 
+mod collapse;
 mod convergence;
 mod depth;
 mod descent;
@@ -33,7 +34,7 @@ pub(crate) use penalty::{Penalties, QUANTITIES};
 pub(crate) use strips::{strip_figure, strip_png};
 
 /// All panels in the page's order.
-pub(crate) const ALL: [&Panel; 18] = [
+pub(crate) const ALL: [&Panel; 19] = [
     &verdict::PANEL,
     &headline::PANEL,
     &reading::PANEL,
@@ -45,6 +46,7 @@ pub(crate) const ALL: [&Panel; 18] = [
     &maps::DECISIONS,
     &slices::PANEL,
     &convergence::PANEL,
+    &collapse::PANEL,
     &probes::PANEL,
     &depth::PANEL,
     &penalty::PANEL,

@@ -4,6 +4,7 @@
 //! More than a dozen files: one per table.
 
 mod axis;
+mod collapse;
 mod convergence;
 mod curves;
 mod floor;
@@ -23,6 +24,7 @@ mod updates;
 use super::table_file::{Row, TableAbout};
 
 pub use axis::AxisRow;
+pub use collapse::CollapseRow;
 pub use convergence::ConvergenceRow;
 pub use curves::CurveRow;
 pub use floor::FloorRow;
@@ -40,7 +42,7 @@ pub use timing::TimingRow;
 pub use updates::UpdateRow;
 
 /// Every table, in the order of [`super::RunFile::ALL`].
-pub const TABLES: [TableAbout; 16] = [
+pub const TABLES: [TableAbout; 17] = [
     HistoryRow::TABLE,
     TimingRow::TABLE,
     UpdateRow::TABLE,
@@ -50,6 +52,7 @@ pub const TABLES: [TableAbout; 16] = [
     ProbeRow::TABLE,
     DepthRow::TABLE,
     RepresentationRow::TABLE,
+    CollapseRow::TABLE,
     GeometryRow::TABLE,
     LayerRow::TABLE,
     FloorRow::TABLE,
@@ -99,6 +102,7 @@ mod tests {
         check::<ProbeRow>(root);
         check::<DepthRow>(root);
         check::<RepresentationRow>(root);
+        check::<CollapseRow>(root);
         check::<GeometryRow>(root);
         check::<LayerRow>(root);
         check::<FloorRow>(root);

@@ -62,7 +62,7 @@ pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
     ("net", "node_parameters", 70, "one arm for each operation"),
     ("probe", "line_search", 41, "one algorithm with its stopping rules"),
     ("probe", "minimize", 51, "one algorithm with its stopping rules"),
-    ("run_dir", "about", 50, "one arm for each file of a run"),
+    ("run_dir", "about", 51, "one arm for each file of a run"),
     ("setting", "accept", 54, "one arm for each kind of value"),
     ("train", "train_from", 67, "what happens in a step of training, in its order"),
 ];

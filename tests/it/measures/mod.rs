@@ -1,5 +1,6 @@
 //! Measures of similarity: plain arrays in, values by definition out.
 
+mod collapse;
 mod declared;
 mod errors;
 mod invariances;

@@ -1,0 +1,192 @@
+//! Neural collapse: whether the representations of each class come together in one point, and the
+//! points in the corners of a simplex, of examples with a right and with a wrong label.
+
+use super::panel::{Block, Figure, Panel, Section};
+use crate::report::figure::axes::{LinearAxis, ceiling};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key};
+use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TICK, TITLE};
+use crate::report::model::RunResults;
+use crate::report::words;
+use crate::run_dir::RunFile;
+use crate::run_dir::tables::CollapseRow;
+
+/// The panel.
+pub(super) const PANEL: Panel = Panel {
+    id: "collapse",
+    title: "Neural collapse by layer",
+    section: Section::Layers,
+    shows: &[RunFile::Collapse, RunFile::Phases],
+    blocks: |run| {
+        let sets = sets(run);
+        if sets.is_empty() {
+            return vec![];
+        }
+        let caption = caption(run, &sets);
+        let figure = Figure::new(PANEL.id, drawing(run, &sets, &caption), caption);
+        let summary = "Neural collapse: classes that become points (NC1–NC4)";
+        Block::folded(summary, vec![Block::Figure(figure)]).into_iter().collect()
+    },
+};
+
+/// The rows of a group by one kind of labels.
+struct Set<'a> {
+    title: &'static str,
+    rows: Vec<&'a CollapseRow>,
+}
+
+/// A group, its labels, and what its row of the figure is called.
+const SETS: [(&str, &str, &str); 4] = [
+    ("train-clean", "clean", "training, right labels"),
+    ("train-corrupted", "noisy", "training, wrong labels as given"),
+    ("train-corrupted", "clean", "the same by their true labels"),
+    ("test", "clean", "test"),
+];
+
+fn sets(run: &RunResults) -> Vec<Set<'_>> {
+    let set = |&(group, labels, title): &(&str, &str, &'static str)| {
+        let is_of = |row: &&CollapseRow| row.group == group && row.labels == labels;
+        Set { title, rows: run.collapse.iter().filter(is_of).collect() }
+    };
+    let is_shown = |set: &Set<'_>| set.rows.iter().any(|row| row.nc1.0.is_finite());
+    SETS.iter().map(set).filter(is_shown).collect()
+}
+
+/// What a column of the figure shows.
+struct Column {
+    title: &'static str,
+    detail: &'static str,
+    value: fn(&CollapseRow) -> f64,
+}
+
+const COLUMNS: [Column; 5] = [
+    Column {
+        title: "NC1",
+        detail: "log₁₀ of within / between",
+        value: |row| row.nc1.0.log10(),
+    },
+    Column {
+        title: "NC2: norms",
+        detail: "spread of class means",
+        value: |row| row.nc2_norms.0,
+    },
+    Column {
+        title: "NC2: angles",
+        detail: "distance from a simplex",
+        value: |row| row.nc2_simplex.0,
+    },
+    Column { title: "NC3", detail: "classifier and means", value: |row| row.nc3.0 },
+    Column { title: "NC4", detail: "nearest mean ≠ answer", value: |row| row.nc4.0 },
+];
+
+const LEFT: f64 = 26.0;
+const TOP: f64 = 34.0;
+const WIDTH: f64 = 86.0;
+const HEIGHT: f64 = 66.0;
+const GAP: f64 = 22.0;
+const ROW_GAP: f64 = 26.0;
+
+fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
+    let layers = distinct(run.collapse.iter().map(|row| row.layer.as_str()));
+    let mut svg = Svg::default();
+    let place = |column: usize, row: usize| Area {
+        left: LEFT + column as f64 * (WIDTH + GAP),
+        top: TOP + row as f64 * (HEIGHT + ROW_GAP),
+        width: WIDTH,
+        height: HEIGHT,
+    };
+    for (index, column) in COLUMNS.iter().enumerate() {
+        let area = place(index, 0);
+        svg.text((area.left, 8.0), Anchor::Start, TITLE, column.title);
+        svg.text((area.left, 17.0), Anchor::Start, TICK, column.detail);
+        let range = range(column, sets);
+        for (row, set) in sets.iter().enumerate() {
+            let area = place(index, row);
+            if index == 0 {
+                svg.text((area.left, area.top - 4.0), Anchor::Start, LABEL, set.title);
+            }
+            let values = LinearAxis::up(area, range.0, range.1);
+            let panel = CurvePanel { timeline: run.timeline(), area, values };
+            panel.open(&mut svg, 4);
+            for (at, layer) in layers.iter().enumerate() {
+                let rows = set.rows.iter().filter(|row| row.layer == *layer);
+                let points = rows.map(|row| (row.epoch.0, (column.value)(row)));
+                let stroke = Shade::of(at, layers.len());
+                panel.curve(&mut svg, points, stroke.stroke(1.1));
+            }
+            panel.close(&mut svg);
+        }
+    }
+    let key = place(COLUMNS.len(), 0).left - 8.0;
+    layer_key(&mut svg, &layers, key, place(0, 0));
+    let bottom = place(0, sets.len() - 1).bottom() + 22.0;
+    svg.finish((key + 66.0, bottom), PANEL.title, caption)
+}
+
+/// The range of a column's axis, the same in all rows: powers of ten whole, others from 0.
+fn range(column: &Column, sets: &[Set<'_>]) -> (f64, f64) {
+    let values = sets.iter().flat_map(|set| &set.rows).map(|row| (column.value)(row));
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    let least = values.iter().copied().fold(0.0, f64::min);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    if least < 0.0 {
+        (least.floor(), most.ceil())
+    } else {
+        (0.0, if most > 1.0 { most * 1.05 } else { ceiling(most) })
+    }
+}
+
+fn caption(run: &RunResults, sets: &[Set<'_>]) -> String {
+    let fewest = sets.iter().flat_map(|set| &set.rows).map(|row| row.fewest).min();
+    format!(
+        "Neural collapse (Papyan, Han and Donoho 2020) of every layer at each checkpoint, on the \
+         examples of the matrices, at least {} of each class; which labels make the classes stands \
+         above each row. NC1: variability within classes over that between, tr(Σ_W Σ_B⁺)/C. NC2: \
+         standard deviation over mean of the norms of the centered class means, and their cosines’ \
+         mean distance from −1/(C − 1). NC3: squared distance between the classifier and the class \
+         means, both of norm 1, at the layer that it reads. NC4: the share of examples whose nearest \
+         class mean is not the net’s answer. All are 0 in a collapsed net. Few examples of a class \
+         raise NC1 and NC2; compare layers and epochs, and groups of equal sizes. {}",
+        fewest.unwrap_or(0),
+        words::seed_words(run)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::{Maybe, Number, Quoted};
+
+    fn row(group: &str, labels: &str, nc1: f64) -> CollapseRow {
+        CollapseRow {
+            layer: "fc".into(),
+            step: 8,
+            epoch: Number(1.0),
+            group: group.into(),
+            labels: labels.into(),
+            fewest: 20,
+            nc1: Maybe(nc1),
+            nc2_norms: Maybe(0.1),
+            nc2_angles: Maybe(0.2),
+            nc2_simplex: Maybe(0.3),
+            nc3: Maybe(f64::NAN),
+            nc4: Maybe(0.0),
+            reason: Quoted(String::new()),
+        }
+    }
+
+    #[test]
+    fn a_row_for_each_group_and_labels_that_have_values() {
+        let mut run = RunResults::default();
+        assert!((PANEL.blocks)(&run).is_empty());
+        run.collapse = vec![
+            row("test", "clean", 0.01),
+            row("train-corrupted", "noisy", 30.0),
+            row("train-clean", "clean", f64::NAN),
+        ];
+        let sets = sets(&run);
+        let titles: Vec<&str> = sets.iter().map(|set| set.title).collect();
+        assert_eq!(titles, ["training, wrong labels as given", "test"]);
+        assert_eq!(range(&COLUMNS[0], &sets), (-2.0, 2.0));
+        assert_eq!(range(&COLUMNS[3], &sets).0, 0.0);
+    }
+}
