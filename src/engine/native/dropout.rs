@@ -152,6 +152,12 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_channels_are_those_of_the_pytorch_engine() {
+        // As in tests/python/test_worker.py.
+        assert_eq!(Dropout::new(0.5, 7, 3).channel(2), [3_685_739_808, 1_031_348_163]);
+    }
+
+    #[test]
     fn keys_and_nodes_drop_independently() {
         let base = Dropout::new(0.5, 1, 1);
         for other in [Dropout::new(0.5, 2, 1), Dropout::new(0.5, 1, 2)] {

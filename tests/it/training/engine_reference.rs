@@ -289,6 +289,23 @@ fn check_initial(net: &str, entry: &Initial, position: usize, draws: &[NamedArra
     assert!((kurtosis - 1.8).abs() < 0.1, "{place}: kurtosis {kurtosis}");
 }
 
+/// What the worker of the PyTorch engine is tested with (`tests/python/test_worker*.py`).
+#[test]
+fn the_stored_node_lists_are_those_of_the_nets() {
+    let line = |fixture: Fixture| {
+        let nodes = serde_json::to_string(&fixture.net.nodes).unwrap();
+        format!("\"{}\": {nodes}", fixture.case.name)
+    };
+    let lists: Vec<String> = fixtures().map(line).collect();
+    let expected = format!("{{\n{}\n}}\n", lists.join(",\n"));
+    let path = directory().join("nodes.json");
+    if std::env::var_os("STRATAGRAM_WRITE").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(stored == expected, "{}: write it with STRATAGRAM_WRITE=1", path.display());
+}
+
 #[test]
 fn a_difference_is_reported_with_its_place() {
     let mut report = Report::new("planted");
