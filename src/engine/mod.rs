@@ -26,7 +26,7 @@ use native::{Isa, Network};
 
 use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::Result;
-use crate::net::{Net, Role, Shape};
+use crate::net::{Net, Parameter, Role, Shape};
 
 pub use settings::{BatchNormStatistics, ChannelStatistics, Regularization, Update};
 
@@ -173,6 +173,22 @@ impl Engine {
             (parameter.name.clone(), Array { shape: parameter.shape.clone(), values })
         });
         NamedArrays(named.collect())
+    }
+
+    /// Of each parameter that is trained, in the net's order: itself, its values, and the gradient
+    /// of the last [`Engine::gradients`] call unless it is frozen.
+    pub(crate) fn trained(
+        &self,
+    ) -> impl Iterator<Item = (&Parameter, &[f32], Option<&[f32]>)> {
+        let network = &self.network;
+        let parameters = network.parameters().iter().zip(network.values());
+        let gradients = network.gradients().iter().zip(&network.frozen);
+        parameters
+            .zip(gradients)
+            .filter(|((parameter, _), _)| parameter.role.is_trained())
+            .map(|((parameter, values), (gradient, frozen))| {
+                (parameter, &values[..], (!frozen).then_some(&gradient[..]))
+            })
     }
 
     /// Scales the last gradients so that their total L2 norm is at most `max_norm`, and gives
