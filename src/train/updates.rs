@@ -26,7 +26,7 @@ impl Before {
     /// unless it says otherwise, for SGD too). Frozen parameters have no
     /// gradient and do not move.
     ///
-    /// Cost: a pass over the parameters, about a tenth of a step; made once per row of the
+    /// Cost: a pass over the parameters, about a twentieth of a step; made once per row of the
     /// history.
     pub(super) fn rows(
         &self,
