@@ -39,7 +39,6 @@ pub(super) const FULL_FOLDERS: &[&str] = &[];
 pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
     ("data", "data_page", 46, "the parts of a page in the order of its bytes"),
     ("data", "hybrid", 47, "two kinds of blocks of one encoding"),
-    ("data", "read_file", 43, "the parts of a file in their order"),
     ("engine", "backward", 64, "one operation of the kernel after another"),
     ("engine", "compute", 43, "one arm for each operation"),
     ("engine", "evaluate", 41, "prepares, cuts into chunks and runs one pass"),

@@ -43,7 +43,15 @@ fn oracle(name: &str) -> PathBuf {
 /// tests/oracles/parquet/make.py: what pyarrow and Pillow read from the same files.
 #[test]
 fn parquet_files_hold_what_pyarrow_and_pillow_read() {
-    let sets = [("png", 0), ("gzip", 0), ("float", 0), ("jpeg", 8), ("plain", 8)];
+    let sets = [
+        ("png", 0),
+        ("gzip", 0),
+        ("float", 0),
+        ("cifar100", 0),
+        ("jpeg", 8),
+        ("plain", 8),
+        ("tiny-imagenet", 8),
+    ];
     for (name, largest) in sets {
         let data = load("parquet", &oracle(name), &[]).unwrap();
         let expected = read_npz(&oracle(name).join("expected.npz")).unwrap();
@@ -66,6 +74,13 @@ fn parquet_files_hold_what_pyarrow_and_pillow_read() {
         }
         assert_eq!(data.class_names[3], "class 3");
         assert_eq!(data.name.contains("JPEG"), largest > 0, "{}", data.name);
+        let said = "5 gray pictures got three equal channels";
+        assert_eq!(
+            data.notes.concat() == said,
+            name == "tiny-imagenet",
+            "{:?}",
+            data.notes
+        );
     }
 }
 
@@ -82,6 +97,12 @@ fn parquet_files_lie_as_the_hub_lays_them() {
             "default/train/0.parquet",
             "default/train/1.parquet",
             "default/validation/0.parquet",
+        ],
+        // zh-plus/tiny-imagenet.
+        [
+            "data/train-00000-of-00002-13.parquet",
+            "data/train-00001-of-00002-13.parquet",
+            "data/valid-00000-of-00001-70.parquet",
         ],
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -31,13 +31,15 @@ def encoded(pixels, form):
     return buffer.getvalue()
 
 
-def write(name, column, label, form, channels, n, first, label_type=pa.int64(), **options):
-    files = [encoded(picture(i, channels), form) for i in range(first, first + n)]
+def write(name, column, label, form, channels, n, first, label_type=pa.int64(), gray=(), coarse=False,
+          **options):
+    files = [encoded(picture(i, 1 if i in gray else channels), form) for i in range(first, first + n)]
     labels = [(3 * i) % 10 for i in range(first, first + n)]
     table = pa.table({
         column: pa.array([{"bytes": b, "path": f"{i}.x"} for i, b in enumerate(files)],
                          pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         label: pa.array(labels, label_type),
+        **({"coarse_label": pa.array([i % 2 for i in labels])} if coarse else {}),
     })
     names = [f"class {i}" for i in range(10)]
     features = {"info": {"features": {label: {"names": names, "_type": "ClassLabel"}}}}
@@ -45,7 +47,9 @@ def write(name, column, label, form, channels, n, first, label_type=pa.int64(), 
     path = HERE / name
     path.parent.mkdir(exist_ok=True)
     pq.write_table(table, path, **options)
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(b))).reshape(16, 16, channels) for b in files])
+    mode = "RGB" if channels == 3 else "L"
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert(mode)).reshape(16, 16, channels)
+                       for b in files])
     return pixels.transpose(0, 3, 1, 2), np.array(labels)
 
 
@@ -60,6 +64,10 @@ SETS = {
     "plain": ("image", "label", "JPEG", 1, dict(compression="none")),
     # labels that pandas made floats
     "float": ("image", "label", "PNG", 1, dict(compression="snappy", label_type=pa.float64())),
+    # the columns of uoft-cs/cifar100 on the Hub
+    "cifar100": ("img", "fine_label", "PNG", 3, dict(compression="snappy", coarse=True)),
+    # the columns of zh-plus/tiny-imagenet on the Hub; some of its pictures are gray
+    "tiny-imagenet": ("image", "label", "JPEG", 3, dict(compression="snappy", gray=(0, 4, 5, 18, 41))),
 }
 
 # What is not read.

@@ -11,6 +11,7 @@ mod thrift;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -37,6 +38,8 @@ struct Images {
     set: ImageSet,
     class_names: Vec<String>,
     is_jpeg: bool,
+    /// Gray pictures among colored ones.
+    n_gray: usize,
 }
 
 /// Training and test images in Hugging Face's files; where they are JPEG, the name says so:
@@ -49,7 +52,13 @@ pub(in crate::data) fn load_pair(
     let (train, test) = (load(train)?, load(test)?);
     let is_jpeg = train.is_jpeg || test.is_jpeg;
     let name = if is_jpeg { format!("{title} (JPEG)") } else { title.to_owned() };
-    Ok(Stored::complete(train.set, test.set, train.class_names, name))
+    let n_gray = train.n_gray + test.n_gray;
+    let mut stored = Stored::complete(train.set, test.set, train.class_names, name);
+    if n_gray > 0 {
+        let note = format!("{n_gray} gray pictures got three equal channels");
+        stored.notes.push(note);
+    }
+    Ok(stored)
 }
 
 /// The images of `files`, in that order, in the order of their rows.
@@ -72,6 +81,7 @@ fn load(files: &[PathBuf]) -> Result<Images> {
         values.extend_from_slice(more);
         all.set.labels.extend(read.set.labels);
         all.is_jpeg |= read.is_jpeg;
+        all.n_gray += read.n_gray;
     }
     images.ok_or_else(|| Error::usage("`data.path`", "names no Parquet file"))
 }
@@ -137,10 +147,7 @@ fn read_file(path: &Path) -> Result<Images> {
         return Err(Error::data(path, found).expected(format!("{n_rows}, its rows")));
     }
     let class_names = class_names(&metadata, &labels.name);
-    let pixels = Pixels::U8 { values: pictures.pixels, scale: 1.0 / 255.0 };
-    let shape = pictures.shape.expect("there is a row");
-    let set = ImageSet { shape, pixels, labels: classes };
-    Ok(Images { set, class_names, is_jpeg: pictures.is_jpeg })
+    Ok(pictures.images(classes, class_names))
 }
 
 impl Reader {
@@ -269,6 +276,7 @@ struct Pictures {
     shape: Option<Shape>,
     count: usize,
     is_jpeg: bool,
+    n_gray: usize,
     n_rows: usize,
     limit: u64,
 }
@@ -276,7 +284,15 @@ struct Pictures {
 impl Pictures {
     fn new(n_rows: usize, file_length: u64) -> Self {
         let limit = file_length.saturating_mul(MAX_RATIO).saturating_add(FREE_SIZE);
-        Self { pixels: vec![], shape: None, count: 0, is_jpeg: false, n_rows, limit }
+        Self {
+            pixels: vec![],
+            shape: None,
+            count: 0,
+            is_jpeg: false,
+            n_gray: 0,
+            n_rows,
+            limit,
+        }
     }
 
     fn append(&mut self, values: Values) -> std::result::Result<(), String> {
@@ -285,35 +301,61 @@ impl Pictures {
         };
         let Some(first) = files.first() else { return Ok(()) };
         if self.shape.is_none() {
-            let shape = Picture::decode(first)?.shape;
-            let size = shape.size() as u64 * self.n_rows as u64;
-            if size > self.limit {
-                return Err(format!("pictures that unpack to {size} bytes in all"));
+            self.set_shape(Picture::decode(first)?.shape)?;
+        }
+        let sides = self.shape.map(|shape| [shape.height, shape.width]);
+        let decode = |(i, file): (usize, &Arc<[u8]>)| {
+            let row = self.count + i;
+            let picture = Picture::decode(file)
+                .map_err(|why| format!("the picture of row {row} is {why}"))?;
+            let own = [picture.shape.height, picture.shape.width];
+            match sides {
+                Some(sides) if sides != own => Err(format!(
+                    "the picture of row {row} has the sides {own:?} instead of {sides:?}"
+                )),
+                _ => Ok(picture),
             }
-            self.shape = Some(shape);
-        }
-        let shape = self.shape;
-        let pictures: std::result::Result<Vec<Picture>, String> = files
-            .par_iter()
-            .enumerate()
-            .map(|(i, file)| {
-                let row = self.count + i;
-                let picture = Picture::decode(file)
-                    .map_err(|why| format!("the picture of row {row} is {why}"))?;
-                match shape {
-                    Some(shape) if shape != picture.shape => Err(format!(
-                        "the picture of row {row} has shape {:?} instead of {shape:?}",
-                        picture.shape
-                    )),
-                    _ => Ok(picture),
-                }
-            })
-            .collect();
+        };
+        let pictures: std::result::Result<Vec<Picture>, String> =
+            files.par_iter().enumerate().map(decode).collect();
         for picture in pictures? {
-            self.is_jpeg |= picture.is_jpeg;
-            self.pixels.extend_from_slice(&picture.pixels);
+            self.push(picture)?;
         }
-        self.count += files.len();
+        Ok(())
+    }
+
+    /// Adds a picture; gray ones get three equal channels where there are colored ones.
+    fn push(&mut self, picture: Picture) -> std::result::Result<(), String> {
+        let shape = self.shape.unwrap_or(picture.shape);
+        self.is_jpeg |= picture.is_jpeg;
+        self.n_gray += usize::from(picture.shape.channels == 1);
+        let picture = if shape.channels == 3 { picture.into_color() } else { picture };
+        if picture.shape.channels > shape.channels {
+            self.set_shape(picture.shape)?;
+            let gray = std::mem::take(&mut self.pixels);
+            let size = shape.size();
+            self.pixels = gray.chunks(size).flat_map(|pixels| pixels.repeat(3)).collect();
+        }
+        self.pixels.extend_from_slice(&picture.pixels);
+        self.count += 1;
+        Ok(())
+    }
+
+    fn images(self, labels: Vec<u8>, class_names: Vec<String>) -> Images {
+        let shape = self.shape.expect("there is a row");
+        let pixels = Pixels::U8 { values: self.pixels, scale: 1.0 / 255.0 };
+        let set = ImageSet { shape, pixels, labels };
+        let n_gray = if shape.channels == 3 { self.n_gray } else { 0 };
+        Images { set, class_names, is_jpeg: self.is_jpeg, n_gray }
+    }
+
+    /// Takes the shape of all pictures, if they do not unpack to too much.
+    fn set_shape(&mut self, shape: Shape) -> std::result::Result<(), String> {
+        let size = shape.size() as u64 * self.n_rows as u64;
+        if size > self.limit {
+            return Err(format!("pictures that unpack to {size} bytes in all"));
+        }
+        self.shape = Some(shape);
         Ok(())
     }
 }
