@@ -1,5 +1,7 @@
 //! The f64 reference of token sequences, `[image][channel][token]`.
 
+use std::ops::Range;
+
 use super::native::Dropout;
 use super::reference::Reference;
 use crate::net::{Op, Shape, TokenPool};
@@ -45,6 +47,15 @@ impl Head<'_> {
             row.into_iter().map(|p| p / sum).collect()
         };
         (0..self.tokens).map(row).collect()
+    }
+}
+
+/// The tokens that are averaged; the first is the class token.
+fn read_by(pool: TokenPool, count: usize) -> Range<usize> {
+    match pool {
+        TokenPool::Cls => 0..1,
+        TokenPool::Mean => 0..count,
+        TokenPool::Patches => 1..count,
     }
 }
 
@@ -132,13 +143,9 @@ impl Reference<'_> {
             Op::Gelu => y = x.iter().map(|&x| x * phi(x)).collect(),
             Op::Dropout { .. } => y = self.dropout(node, x),
             Op::TokenPool { pool } => {
+                let read = read_by(pool, from.height);
                 for (y, tokens) in y.iter_mut().zip(x.chunks(from.height)) {
-                    *y = match pool {
-                        TokenPool::Cls => tokens[0],
-                        TokenPool::Mean => {
-                            tokens.iter().sum::<f64>() / from.height as f64
-                        }
-                    };
+                    *y = tokens[read.clone()].iter().sum::<f64>() / read.len() as f64;
                 }
             }
             Op::Attention { heads } => {
@@ -203,11 +210,9 @@ impl Reference<'_> {
             }
             Op::Dropout { .. } => dx = self.dropout(node, dy),
             Op::TokenPool { pool } => {
+                let read = read_by(pool, from.height);
                 for (dx, dy) in dx.chunks_mut(from.height).zip(dy) {
-                    match pool {
-                        TokenPool::Cls => dx[0] = *dy,
-                        TokenPool::Mean => dx.fill(dy / from.height as f64),
-                    }
+                    dx[read.clone()].fill(dy / read.len() as f64);
                 }
             }
             Op::Attention { heads } => {

@@ -161,6 +161,7 @@ fn transformers_match_the_reference() {
         for (config, channels, sides, n) in [
             (SMALL, 1, [8, 8], 5),
             (VitConfig { pool: TokenPool::Mean, ..SMALL }, 3, [16, 8], 33),
+            (VitConfig { pool: TokenPool::Patches, ..SMALL }, 1, [8, 16], 21),
             (
                 VitConfig { patch: 2, dim: 5, heads: 1, head_dim: 3, ..SMALL },
                 3,

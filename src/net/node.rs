@@ -111,6 +111,19 @@ pub enum TokenPool {
     Cls,
     /// The mean of all tokens, the class token too.
     Mean,
+    /// The mean of all tokens but the class token, as timm's `global_pool="avg"`.
+    Patches,
+}
+
+impl TokenPool {
+    /// Those of an image's `count` tokens that it reads; the class token is the first.
+    pub(crate) fn tokens(self, count: usize) -> std::ops::Range<usize> {
+        match self {
+            Self::Cls => 0..1,
+            Self::Mean => 0..count,
+            Self::Patches => 1..count,
+        }
+    }
 }
 
 /// One named step of a net.

@@ -53,7 +53,7 @@ impl Architecture for VitConfig {
         key("net.heads", Integer(1, 1024), Toml("8")),
         key("net.head_dim", Integer(1, 4096), Absent),
         key("net.mlp_dim", Integer(1, 262_144), Absent),
-        key("net.pool", Choice(&["cls", "mean"]), Toml("'cls'")),
+        key("net.pool", Choice(&["cls", "mean", "patches"]), Toml("'cls'")),
         key("net.dropout", BELOW_ONE, Toml("0.1")),
         key("net.norm_eps", POSITIVE, Toml("1e-5")),
         key("net.qkv_bias", Bool, Toml("false")),
@@ -106,12 +106,18 @@ impl Architecture for VitConfig {
                 "timm's and torchvision's ViTs have a bias of queries, keys and values: add \
                  net.qkv_bias=true (and net.norm_eps=1e-6, which is theirs, too)",
             )
-        } else if any("`cls_token` is missing") || any("`fc_norm.weight`") {
+        } else if any("query.bias") || any("q_proj.bias") {
             Some(
-                "our ViT has a class token and reads it, or the mean with it, before its last \
-                 norm: a net that reads the patches alone is another one. Import its \
+                "transformers' ViT has a bias of queries, keys and values: add \
+                 net.qkv_bias=true (and net.norm_eps=1e-12, which is its own, too)",
+            )
+        } else if any("`cls_token` is missing") {
+            Some(
+                "our ViT has a class token: a net without one is another. Import its \
                  activations with --activations",
             )
+        } else if any("`fc_norm.weight`") {
+            Some("it averages the patches without the class token: add net.pool=patches")
         } else {
             None
         }

@@ -123,6 +123,7 @@ CASES = [
     case("resnet18", 2, [1, 1, 40], 7, seed=62),
     vit([1, 8, 8], 8, seed=35, trajectories=True),
     vit([1, 8, 8], 8, seed=35, trajectories=True, pool="mean"),
+    vit([1, 8, 8], 8, seed=35, pool="patches"),
     vit([3, 16, 16], 5, seed=15),
     vit([3, 16, 8], 17, seed=25, wide=True, dim=28, depth=3, heads=5, head_dim=6, mlp_dim=40,
         pool="mean", norm_eps=1e-6),

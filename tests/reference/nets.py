@@ -260,7 +260,8 @@ class Vit(nn.Module):
         x = nodes["embed"] = x + self.pos_embed
         for number, block in enumerate(self.blocks):
             x = block(x, f"blocks.{number}", nodes)
-        x = nodes["pool"] = x.mean(1) if self.pool == "mean" else x[:, 0]
+        tokens = {"cls": x[:, :1], "mean": x, "patches": x[:, 1:]}[self.pool]
+        x = nodes["pool"] = tokens.mean(1)
         x = nodes["norm"] = self.norm(x)
         x = nodes["head"] = self.head(x)
         return x, nodes

@@ -4,7 +4,7 @@
 //! `ReLU`, that follow it; a BatchNorm with its `ReLU`; a token's linear layer with the
 //! LayerNorm or GELU before it and the sum that follows.
 
-use crate::net::{Net, Op};
+use crate::net::{Net, Op, TokenPool};
 
 /// What a step computes. Nodes are positions in the net.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +56,7 @@ pub(super) enum Kind {
         p: f64,
     },
     TokenPool {
-        mean: bool,
+        pool: TokenPool,
     },
 }
 
@@ -252,9 +252,7 @@ impl<'a> Lowering<'a> {
             Op::Dropout { p } => {
                 Kind::Dropout { node, p: if evaluation { 0.0 } else { p } }
             }
-            Op::TokenPool { pool } => {
-                Kind::TokenPool { mean: pool == crate::net::TokenPool::Mean }
-            }
+            Op::TokenPool { pool } => Kind::TokenPool { pool },
         };
         Step { kind, input, output }
     }

@@ -99,8 +99,8 @@ impl Network {
             Kind::Dropout { node, p } => {
                 self.dropout(node, p).apply(self.tokens(node, batch), x, out);
             }
-            Kind::TokenPool { mean } => {
-                self.tokens(step.input, batch).pool(mean, x, out);
+            Kind::TokenPool { pool } => {
+                self.tokens(step.input, batch).pool(pool, x, out);
             }
             _ => unreachable!("is no step of tokens"),
         }
@@ -137,9 +137,9 @@ impl Network {
                 self.dropout(node, p).apply_in_place(self.tokens(node, batch), flow.dy);
                 flow.hand_over();
             }
-            Kind::TokenPool { mean } => {
+            Kind::TokenPool { pool } => {
                 if let Some((dx, add)) = flow.dx {
-                    self.tokens(step.input, batch).pool_backward(mean, flow.dy, dx, add);
+                    self.tokens(step.input, batch).pool_backward(pool, flow.dy, dx, add);
                 }
             }
             _ => unreachable!("is no step of tokens"),

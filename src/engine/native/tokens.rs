@@ -6,6 +6,7 @@
 //! panels of a head are what attention multiplies. Tokens that fill up the last panel hold
 //! finite values and have gradient zero.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use pulp::{Simd, WithSimd};
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 
 use super::isa::{Isa, sum_lanes, vectors, vectors_mut};
 use super::tensor::{Batch, Buffer};
+use crate::net::TokenPool;
 
 /// Tokens side by side in a panel: with 8 output channels their sums fill 24 of 32 registers.
 pub(super) const PANEL: usize = 3;
@@ -131,28 +133,30 @@ impl Tokens {
         });
     }
 
-    /// The first token, or the mean of all, as a vector.
-    pub(super) fn pool(&self, mean: bool, x: &[f32], y: &mut [f32]) {
+    /// The mean of the tokens that `pool` reads, as a vector.
+    pub(super) fn pool(&self, pool: TokenPool, x: &[f32], y: &mut [f32]) {
         let channels = x.len() / self.size(1);
+        let tokens = &pool.tokens(self.count);
         let rows = y.par_chunks_mut(self.batch.row(1)).enumerate();
         rows.with_min_len(self.min_tasks(self.count)).for_each(|(channel, y)| {
-            self.isa.run(Pool { of: *self, mean, channels, channel, x, y });
+            self.isa.run(Pool { of: *self, tokens, channels, channel, x, y });
         });
     }
 
-    /// Gives `dy` to the first token, or evenly to all.
+    /// Gives `dy` evenly to the tokens that `pool` reads.
     pub(super) fn pool_backward(
         &self,
-        mean: bool,
+        pool: TokenPool,
         dy: &[f32],
         dx: &mut [f32],
         accumulate: bool,
     ) {
         let channels = dx.len() / self.size(1);
+        let tokens = &pool.tokens(self.count);
         let panels = dx.par_chunks_mut(self.panel(channels)).enumerate();
         panels.with_min_len(self.min_tasks(self.panel(channels))).for_each(
             |(index, dx)| {
-                self.isa.run(Spread { of: *self, mean, index, dy, dx, accumulate });
+                self.isa.run(Spread { of: *self, tokens, index, dy, dx, accumulate });
             },
         );
     }
@@ -228,7 +232,7 @@ impl<F: Fn(usize) -> usize> WithSimd for SumOf<'_, F> {
 
 struct Pool<'a> {
     of: Tokens,
-    mean: bool,
+    tokens: &'a Range<usize>,
     channels: usize,
     channel: usize,
     x: &'a [f32],
@@ -241,13 +245,12 @@ impl WithSimd for Pool<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let x = vectors::<S>(self.x);
-        let count = if self.mean { self.of.count } else { 1 };
-        let scale = simd.splat_f32s((1.0 / count as f64) as f32);
+        let scale = simd.splat_f32s((1.0 / self.tokens.len() as f64) as f32);
         let y = vectors_mut::<S>(self.y);
         for (block, y) in y.iter_mut().enumerate() {
             *y = simd.splat_f32s(0.0);
             if block < self.of.batch.blocks {
-                for token in 0..count {
+                for token in self.tokens.clone() {
                     let at = self.of.at(self.channels, block, token, self.channel);
                     *y = simd.add_f32s(*y, x[at]);
                 }
@@ -259,7 +262,7 @@ impl WithSimd for Pool<'_> {
 
 struct Spread<'a> {
     of: Tokens,
-    mean: bool,
+    tokens: &'a Range<usize>,
     index: usize,
     dy: &'a [f32],
     dx: &'a mut [f32],
@@ -271,8 +274,7 @@ impl WithSimd for Spread<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let tokens = if self.mean { self.of.count } else { 1 };
-        let scale = simd.splat_f32s((1.0 / tokens as f64) as f32);
+        let scale = simd.splat_f32s((1.0 / self.tokens.len() as f64) as f32);
         let block = self.index / self.of.panels();
         let first = self.index % self.of.panels() * PANEL;
         let dy = vectors::<S>(self.dy);
@@ -282,7 +284,7 @@ impl WithSimd for Spread<'_> {
             let share = simd.mul_f32s(dy[channel * stride + block], scale);
             for (token, dx) in (first..).zip(dx) {
                 let zero = simd.splat_f32s(0.0);
-                let share = if token < tokens { share } else { zero };
+                let share = if self.tokens.contains(&token) { share } else { zero };
                 *dx = if self.accumulate { simd.add_f32s(*dx, share) } else { share };
             }
         }
