@@ -46,21 +46,26 @@ class Planes:
 
     @classmethod
     def through(cls, images: Any, labels: Any = None, *, triplets: int = 60, resolution: int = 20,
-                margin: float = 0.1, seed: int = 1, group: str = "test") -> Planes:
+                margin: float = 0.1, seed: int = 1, group: str = "test",
+                distinct: bool = True) -> Planes:
         """Planes through triplets of ``images`` ``[n, …]``, as the network is given them.
 
-        ``images`` may be a loader or a data set, whose labels then need not be given.
+        ``images`` may be a loader or a data set, whose labels then need not be given. The three images
+        are of three classes, or with ``distinct=False`` any three (tasks of two classes).
         """
         images, labels = labelled(images, labels)
         images = host(images)
         if len(images) != len(labels):
             raise ValueError(f"{len(images)} images and {len(labels)} labels")
-        if len(np.unique(labels)) < 3:
-            raise ValueError(f"triplets are of three classes; the images have "
-                             f"{len(np.unique(labels))}")
+        if distinct and len(np.unique(labels)) < 3:
+            raise ValueError(f"triplets are of three classes; the images have {len(np.unique(labels))}: "
+                             "distinct=False takes any three images")
+        if len(images) < 3:
+            raise ValueError(f"planes go through three images; there are {len(images)}")
         if resolution < 2:
             raise ValueError(f"resolution is {resolution}; expected at least 2")
-        planes = [_plane(images, labels, random.Random(seed + r)) for r in range(triplets)]
+        kinds = labels if distinct else range(len(labels))
+        planes = [_plane(images, kinds, random.Random(seed + r)) for r in range(triplets)]
         axes = [_axes(plane, resolution, margin) for plane in planes]
         shape = images.shape[1:]
         sets = _Grids([(p[1], p[2], p[3], *axis) for p, axis in zip(planes, axes)], shape)
@@ -119,12 +124,13 @@ class _Grids:
         return points.astype(np.float32).reshape(-1, *self.shape)
 
 
-def _plane(images, labels, generator):
+def _plane(images, kinds, generator):
+    """Three images of three kinds, and the plane that they span."""
     for _ in range(ATTEMPTS):
         chosen = []
         while len(chosen) < 3:
-            index = generator.randint(0, len(labels) - 1)
-            if all(labels[other] != labels[index] for other in chosen):
+            index = generator.randint(0, len(kinds) - 1)
+            if all(kinds[other] != kinds[index] for other in chosen):
                 chosen.append(index)
         x1, x2, x3 = (np.asarray(images[i], np.float32).reshape(-1).astype(np.float64)
                       for i in chosen)

@@ -356,6 +356,14 @@ class PlanesOfTriplets(unittest.TestCase):
         planes = stratagram.Planes.through(images, labels, triplets=1, resolution=2)
         self.assertEqual(planes.triplets.tolist(), [[2201, 9325, 1033]])
 
+    def test_two_classes_have_planes_where_triplets_need_not_differ(self):
+        images, labels = np.random.default_rng(0).normal(size=(9, 4)), np.arange(9) % 2
+        with self.assertRaisesRegex(ValueError, "the images have 2: distinct=False"):
+            stratagram.Planes.through(images, labels, triplets=4)
+        planes = stratagram.Planes.through(images, labels, triplets=4, distinct=False)
+        self.assertEqual([len(set(triplet)) for triplet in planes.triplets.tolist()], [3] * 4)
+        self.assertLessEqual(set(planes.labels.ravel().tolist()), {0, 1})
+
 
 def first_three(seed):
     generator, chosen = random.Random(seed), []

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -58,6 +59,20 @@ class Stop(transformers.TrainerCallback):
     def on_step_begin(self, args, state, control, **_):
         if state.global_step == 12:
             raise KeyboardInterrupt
+
+
+def train_in_parallel(rank, root, port, watched):
+    """One of two processes of a training, as torchrun starts them; rank 0 keeps the last weights."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
+                      MASTER_PORT=str(port))
+    test = HuggingFaceTest()
+    test.root = Path(root)
+    trained = test.train(*[test.callback()] * watched, name=f"trainer-{watched}", ddp_backend="gloo",
+                         per_device_train_batch_size=2, num_train_epochs=2)
+    assert torch.distributed.get_world_size() == 2
+    if rank == 0:
+        torch.save(trained.state_dict(), test.root / f"weights-{watched}.pt")
+    torch.distributed.destroy_process_group()
 
 
 class HuggingFaceTest(unittest.TestCase):
@@ -154,6 +169,29 @@ class HuggingFaceTest(unittest.TestCase):
                    bf16=True, num_train_epochs=1, save_strategy="no")
         signatures = stratagram.open(self.root / "run").signatures("bert.encoder.layer.0")
         self.assertTrue(np.isfinite(signatures).all())
+
+    def test_two_processes_write_one_recording_and_train_the_same_bits(self):
+        for watched in (0, 1):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            torch.multiprocessing.spawn(train_in_parallel, (self.root, port, watched), 2)
+        plain, seen = (torch.load(self.root / f"weights-{watched}.pt") for watched in (0, 1))
+        for key, value in plain.items():
+            self.assertTrue(torch.equal(value, seen[key]), key)
+        rows = self.history()
+        self.assertEqual([(row["epoch"], row["step"]) for row in rows],
+                         [("0", "0"), ("1", "5"), ("2", "10")])
+        net = model()
+        net.load_state_dict(seen)
+        batch = padded(Texts(12, 1).items)
+        with torch.no_grad():
+            hidden = net.eval()(**batch, output_hidden_states=True).hidden_states[-1][:, 0]
+            batch = padded(Texts(10, 2).items)
+            wrong = net(**batch).logits.argmax(1) != batch["labels"]
+        found = stratagram.open(self.root / "run").signatures("bert.encoder.layer.1")[-1]
+        np.testing.assert_allclose(found, stratagram.signature(hidden.numpy()), atol=1e-5)
+        self.assertAlmostEqual(float(rows[-1]["test_error"]), wrong.float().mean().item(), places=6)
 
     def test_mistakes_are_named(self):
         with self.assertRaisesRegex(ValueError, "every is 0; expected 'epoch' or a number"):
