@@ -29,6 +29,8 @@ mod verify;
 pub use batches::epoch_batches;
 pub(crate) use choose::TRAIN_OF_POOL;
 #[cfg(feature = "fetch")]
+pub(crate) use download::{Address, Response, Wanted, obtain};
+#[cfg(feature = "fetch")]
 pub use download::{Download, download, fetch};
 pub use groups::{Groups, analysis_examples};
 pub use image_set::{ImageSet, Pixels};

@@ -1,27 +1,39 @@
-//! A folder of another program's checkpoints → a run.
+//! Another program's checkpoints, in a folder or on the Hub → a run.
 
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Beside;
-use super::folder;
+use super::folder::{self, Candidate};
+#[cfg(feature = "fetch")]
+use super::hub::{Expected, Hub};
 use super::names::NameMap;
-use super::survey::{Fitting, Source, read_fitting, survey};
-use super::time::{self, Time};
+use super::survey::{Fitting, Source, in_folder, read_fitting, survey};
+use super::time::{self, Named, Time};
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, steps_per_epoch};
-use crate::net::Net;
+use crate::net::{Net, NetConfig};
 use crate::observer::Observer;
 use crate::planes::image_planes;
 use crate::represent;
 use crate::run_dir::{ImportedFile, RunDir};
 use crate::train::record_imported;
 
+/// Where checkpoints are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A folder of checkpoints, or one file.
+    Path(PathBuf),
+    /// Revisions of a repository of the Hugging Face Hub.
+    #[cfg(feature = "fetch")]
+    Hub(Hub),
+}
+
 /// Which checkpoints, and of what.
 #[derive(Debug, Clone)]
 pub struct CheckpointOptions {
-    /// A folder of checkpoints, or one file.
-    pub path: PathBuf,
+    /// Where they are.
+    pub place: Place,
     /// Settings of the run, such as `data.kind=cifar10` and `net.width=64`.
     pub settings: Vec<String>,
     /// A table of names, lines of `"theirs.*" = "ours.*"`.
@@ -64,19 +76,23 @@ pub enum Import {
 }
 
 impl Checkpoints {
-    /// Finds the checkpoints and checks all of them; writes nothing.
+    /// Finds the checkpoints and checks all of them; writes nothing but the Hub's cache.
     ///
     /// # Errors
     /// If the settings are no experiment, or its layers or planes cannot be chosen; if there
     /// are no checkpoints, one does not fit the net or does not say when it was saved, or two
-    /// are of one step.
-    pub fn find(options: CheckpointOptions) -> Result<Self> {
+    /// are of one step; if the Hub refuses.
+    pub fn find(options: CheckpointOptions, observer: &dyn Observer) -> Result<Self> {
         check_epoch(options.epoch)?;
         let experiment = options.experiment(&[])?;
         let data = Data::load(&experiment)?;
         let net = experiment.net.build(data.train.shape, data.n_classes);
         let names = options.names.as_deref().map(NameMap::read).transpose()?;
-        let found = survey(&options.source(names.as_ref()), (&net, &experiment.net))?;
+        let source = options.source(names.as_ref());
+        let own = (&net, &experiment.net);
+        let candidates =
+            options.place.candidates(options.epoch, &source, own, observer)?;
+        let found = survey(candidates, &source, own)?;
         let per_epoch = steps_per_epoch(data.noisy.len(), experiment.train.batch_size);
         let mut found = in_order(found, per_epoch)?;
         compare_epochs(&mut found, per_epoch, experiment.train.batch_size);
@@ -118,6 +134,31 @@ impl Checkpoints {
     }
 }
 
+impl Place {
+    /// The checkpoints with the times that their names say.
+    #[cfg_attr(not(feature = "fetch"), allow(unused_variables))]
+    fn candidates(
+        &self,
+        epoch: Option<f64>,
+        source: &Source<'_>,
+        net: (&Net, &NetConfig),
+        observer: &dyn Observer,
+    ) -> Result<Vec<(Candidate, Option<Named>)>> {
+        match self {
+            Self::Path(path) => in_folder(path, epoch),
+            #[cfg(feature = "fetch")]
+            Self::Hub(hub) => {
+                let fits = |path: &Path| read_fitting(path, source, net).map(|_| ());
+                let expected = Expected {
+                    n_parameters: net.0.parameter_count() as u64,
+                    fits: &fits,
+                };
+                hub.checkpoints(epoch, &expected, observer)
+            }
+        }
+    }
+}
+
 impl CheckpointOptions {
     /// The experiment that the settings describe, with `more` of them.
     fn experiment(&self, more: &[String]) -> Result<Experiment> {
@@ -131,7 +172,7 @@ impl CheckpointOptions {
     }
 
     fn source<'a>(&'a self, names: Option<&'a NameMap>) -> Source<'a> {
-        Source { path: &self.path, key: self.key.as_deref(), names, epoch: self.epoch }
+        Source { key: self.key.as_deref(), names }
     }
 }
 
@@ -142,8 +183,9 @@ impl Timed {
     }
 
     fn imported_file(&self) -> ImportedFile {
-        let Fitting { path, sha256, .. } = &self.fitting;
-        let (file, sha256) = (folder::shown(path), sha256.clone());
+        let Fitting { path, address, sha256, .. } = &self.fitting;
+        let file = address.clone().unwrap_or_else(|| folder::shown(path));
+        let sha256 = sha256.clone();
         ImportedFile { file, step: self.step, sha256 }
     }
 }
@@ -259,7 +301,8 @@ mod tests {
 
     fn fitting(path: &str, time: Time) -> Fitting {
         let beside = Beside::default();
-        Fitting { path: path.into(), time, beside, sha256: String::new(), notes: vec![] }
+        let (address, sha256) = (None, String::new());
+        Fitting { path: path.into(), address, time, beside, sha256, notes: vec![] }
     }
 
     #[test]

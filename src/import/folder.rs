@@ -29,7 +29,7 @@ const BESIDE: [&str; 8] = [
 ];
 
 /// The weights in the folder of one checkpoint, the likeliest first.
-const WEIGHTS: [&str; 5] = [
+pub(super) const WEIGHTS: [&str; 5] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -38,7 +38,7 @@ const WEIGHTS: [&str; 5] = [
 ];
 
 /// The end of the name of an index of weights in several files.
-const INDEX: &str = ".index.json";
+pub(super) const INDEX: &str = ".index.json";
 
 /// The largest index or state that is read.
 const MAX_JSON: u64 = 64 << 20;
@@ -50,6 +50,14 @@ pub(super) struct Candidate {
     pub(super) path: PathBuf,
     /// The file or folder whose name says its time.
     pub(super) named: PathBuf,
+    /// Where it came from, if that is not a path: `OWNER/NAME@step1000/model.safetensors`.
+    pub(super) address: Option<String>,
+}
+
+impl Candidate {
+    fn of(path: PathBuf, named: PathBuf) -> Self {
+        Self { path, named, address: None }
+    }
 }
 
 /// What of `trainer_state.json` is of use.
@@ -70,15 +78,15 @@ struct Index {
 /// folder is.
 pub(super) fn candidates(path: &Path) -> Result<Vec<Candidate>> {
     if !path.is_dir() {
-        return Ok(vec![Candidate { path: path.to_owned(), named: path.to_owned() }]);
+        return Ok(vec![Candidate::of(path.to_owned(), path.to_owned())]);
     }
     let mut found = vec![];
     for entry in entries(path)? {
         if entry.is_dir() {
             let own = weights_in(&entry).filter(|_| !is_hidden(&entry));
-            found.extend(own.map(|weights| Candidate { path: weights, named: entry }));
+            found.extend(own.map(|weights| Candidate::of(weights, entry)));
         } else if is_checkpoint(&entry) {
-            found.push(Candidate { path: entry.clone(), named: entry });
+            found.push(Candidate::of(entry.clone(), entry));
         }
     }
     // Beside the folders of checkpoints the trainer's own weights are the last or the best.
@@ -86,8 +94,7 @@ pub(super) fn candidates(path: &Path) -> Result<Vec<Candidate>> {
         found.retain(|one| one.path != one.named || !is_of_trainer(&one.path));
     } else if path.join("trainer_state.json").is_file() || !has_times(&found) {
         let whole = weights_in(path);
-        let whole =
-            whole.map(|weights| vec![Candidate { path: weights, named: path.into() }]);
+        let whole = whole.map(|weights| vec![Candidate::of(weights, path.into())]);
         found = whole.unwrap_or(found);
     }
     if found.is_empty() {

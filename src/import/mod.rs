@@ -9,6 +9,9 @@ mod activations;
 mod checkpoint;
 mod checkpoints;
 mod folder;
+#[cfg(feature = "fetch")]
+mod hub;
+mod joined;
 mod names;
 mod one_file;
 mod pickle;
@@ -19,8 +22,10 @@ mod tree;
 
 pub use activations::{ActivationOptions, ImportedActivations, import_activations};
 pub use checkpoint::{Beside, Checkpoint};
-pub use checkpoints::{CheckpointOptions, Checkpoints, Import, Timed};
+pub use checkpoints::{CheckpointOptions, Checkpoints, Import, Place, Timed};
+#[cfg(feature = "fetch")]
+pub use hub::Hub;
 pub use names::NameMap;
 pub use one_file::read_checkpoint;
-pub use survey::{Fitting, Source, read_fitting, survey};
+pub use survey::{Fitting, Source, read_fitting};
 pub use time::Time;

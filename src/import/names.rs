@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::joined;
 use crate::array_file::{Array, NamedArrays, Values, printable, show};
 use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig, Parameter, Role};
@@ -72,12 +73,11 @@ impl NameMap {
 
     /// Those that may be meant for a net: none, then each code's.
     fn of(net: &NetConfig) -> Vec<Self> {
-        let kind = net.name();
         let all: toml::Table = TABLES.parse().expect("names.toml is TOML");
         let mut maps = vec![Self { name: String::new(), rules: vec![] }];
-        for (code, table) in
-            all.get(kind).and_then(toml::Value::as_table).into_iter().flatten()
-        {
+        let own = all.iter().filter(|(nets, _)| is_of(nets, net));
+        let codes = own.filter_map(|(_, codes)| codes.as_table());
+        for (code, table) in codes.flatten() {
             let table = table.as_table().expect("a table of names");
             maps.push(Self::from_table(code, table).expect("names.toml has patterns"));
         }
@@ -101,6 +101,17 @@ impl NameMap {
         });
         hit.unwrap_or_else(|| name.to_owned())
     }
+}
+
+/// Whether `nets` names the net: `vit`, or those with a setting, `vit pool=patches`.
+fn is_of(nets: &str, net: &NetConfig) -> bool {
+    let settings = toml::Table::try_from(net).expect("a net has a table");
+    let mut words = nets.split(' ');
+    let has = |word: &str| {
+        let (key, value) = word.split_once('=').expect("KEY=VALUE");
+        settings.get(key).and_then(toml::Value::as_str) == Some(value)
+    };
+    words.next() == Some(net.name()) && words.all(has)
 }
 
 /// Whether `name` matches `pattern`; the texts of its `*`, each of one character or more and as
@@ -154,6 +165,7 @@ pub(super) fn fit(
             return Err(Error::data(path, found).expected("one; see --names"));
         }
     }
+    joined::join(&mut named);
     let weights = place(named, &parameters, &mut notes)
         .map_err(|found| refuse(path, &found, config))?;
     Ok(Fitted { weights, notes })
@@ -166,7 +178,7 @@ fn hits<'n>(
     parameters: &[Parameter],
 ) -> usize {
     let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
-    names.filter(|name| known.contains(&*map.apply(name))).count()
+    names.filter(|name| known.contains(joined::whole(&map.apply(name)))).count()
 }
 
 /// Leaves out what a user's map says.
@@ -389,8 +401,9 @@ mod tests {
     #[test]
     fn every_table_is_of_a_net_and_well_formed() {
         let all: toml::Table = TABLES.parse().unwrap();
-        for (kind, codes) in &all {
-            assert!(crate::net::NAMES.contains(&&**kind), "{kind}");
+        for (nets, codes) in &all {
+            let kind = nets.split(' ').next().unwrap();
+            assert!(crate::net::NAMES.contains(&kind), "{kind}");
             for (code, table) in codes.as_table().unwrap() {
                 assert!(NameMap::from_table(code, table.as_table().unwrap()).is_ok());
             }

@@ -16,14 +16,10 @@ use crate::net::{Net, NetConfig};
 /// How to read a run's checkpoints.
 #[derive(Debug)]
 pub struct Source<'a> {
-    /// A folder, or one file.
-    pub path: &'a Path,
     /// The dictionary of tensors, where a checkpoint has several.
     pub key: Option<&'a str>,
     /// Names onto ours; without it the codes we know are tried.
     pub names: Option<&'a NameMap>,
-    /// The epoch of a single file.
-    pub epoch: Option<f64>,
 }
 
 /// A checkpoint that fits the net.
@@ -31,6 +27,8 @@ pub struct Source<'a> {
 pub struct Fitting {
     /// Its file, or the index of its files.
     pub path: PathBuf,
+    /// Where it came from, if that is not a path.
+    pub address: Option<String>,
     /// When it was saved.
     pub time: Time,
     /// What it says of that itself.
@@ -55,31 +53,35 @@ pub fn read_fitting(
     Ok((fitted.weights, fitted.notes))
 }
 
-/// Finds the checkpoints of a run and checks all of them against the net; writes nothing.
+/// The checkpoints in a folder, or the one file, with the times that their names say; `epoch` is
+/// that of a single one.
+///
+/// # Errors
+/// If there are none, or a name can be read in two ways.
+pub(super) fn in_folder(
+    path: &Path,
+    epoch: Option<f64>,
+) -> Result<Vec<(Candidate, Option<Named>)>> {
+    let candidates = folder::candidates(path)?;
+    let names: Vec<PathBuf> = candidates.iter().map(|one| one.named.clone()).collect();
+    let times = time::of_names(&names, epoch)?;
+    Ok(candidates.into_iter().zip(times).collect())
+}
+
+/// Checks the checkpoints of a run against the net; writes nothing.
 ///
 /// A file that is the best or the last by its name and says no time is left out where others
 /// say theirs.
 ///
 /// # Errors
-/// If there are none, one cannot be read or does not fit, or one does not say when it was saved.
-pub fn survey(source: &Source<'_>, net: (&Net, &NetConfig)) -> Result<Vec<Fitting>> {
-    let candidates = folder::candidates(source.path)?;
-    let names: Vec<PathBuf> = candidates.iter().map(|one| one.named.clone()).collect();
-    let from_names = match source.epoch {
-        Some(epoch) if names.len() == 1 => {
-            vec![Some(Named { time: Time::Epoch(epoch), is_said: true })]
-        }
-        Some(_) => {
-            return Err(Error::usage(
-                "`--epoch`",
-                format!("is for {} files", names.len()),
-            )
-            .expected("one file"));
-        }
-        None => time::from_names(&names)?,
-    };
+/// If one cannot be read or does not fit, or does not say when it was saved.
+pub(super) fn survey(
+    candidates: Vec<(Candidate, Option<Named>)>,
+    source: &Source<'_>,
+    net: (&Net, &NetConfig),
+) -> Result<Vec<Fitting>> {
     let (mut out, mut left_out) = (vec![], vec![]);
-    for (candidate, named) in candidates.into_iter().zip(from_names) {
+    for (candidate, named) in candidates {
         let checkpoint = folder::read(&candidate.path, source.key)?;
         match time::of(&candidate.named, named, &checkpoint.beside) {
             Some(time) => out.push(fitting(candidate, checkpoint, time, source, net)?),
@@ -109,7 +111,7 @@ fn fitting(
     source: &Source<'_>,
     (net, config): (&Net, &NetConfig),
 ) -> Result<Fitting> {
-    let path = candidate.path;
+    let Candidate { path, address, .. } = candidate;
     let mut sum = Sha256::new();
     for file in folder::files(&path)? {
         let bytes = fs::read(&file).map_err(|e| Error::io(&file, "cannot be read", e))?;
@@ -124,5 +126,5 @@ fn fitting(
     let fitted = names::fit(weights, net, config, source.names, &path)?;
     notes.extend(fitted.notes);
     let sha256 = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Fitting { path, time, beside, sha256, notes })
+    Ok(Fitting { path, address, time, beside, sha256, notes })
 }

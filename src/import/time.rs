@@ -108,6 +108,27 @@ fn numbers(stem: &str) -> Vec<Number> {
     found
 }
 
+/// When each of `files` was saved, from the names alone, or of a single one the `epoch` that the
+/// user gives.
+///
+/// # Errors
+/// If an epoch is given for several, or as [`from_names`].
+pub(super) fn of_names(
+    files: &[PathBuf],
+    epoch: Option<f64>,
+) -> Result<Vec<Option<Named>>> {
+    match epoch {
+        None => from_names(files),
+        Some(epoch) if files.len() == 1 => {
+            Ok(vec![Some(Named { time: Time::Epoch(epoch), is_said: true })])
+        }
+        Some(_) => {
+            let found = format!("is for {} checkpoints", files.len());
+            Err(Error::usage("`--epoch`", found).expected("one checkpoint"))
+        }
+    }
+}
+
 /// When each of `files` was saved, from the names alone; nothing where a name has no number.
 ///
 /// A step goes before an epoch; of several numbers without a word the one that differs between

@@ -14,8 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy
+import safetensors.torch
 import timm
 import torch
+import transformers
 import torchvision
 from stratagram import signature
 from torch import nn
@@ -48,9 +50,32 @@ def vit_of_timm(**options):
     return model
 
 
+class Logits(nn.Module):
+    """transformers' model as a module from images to logits, under its own names."""
+
+    def __init__(self, in_files):
+        super().__init__()
+        config = transformers.ViTConfig(
+            image_size=SIDE, patch_size=4, hidden_size=48, num_hidden_layers=2,
+            num_attention_heads=3, intermediate_size=96, num_labels=CLASSES)
+        self.own = transformers.ViTForImageClassification(config)
+        self.in_files = in_files
+
+    def forward(self, images):
+        return self.own(images).logits
+
+    def state_dict(self):
+        if not self.in_files:
+            return self.own.state_dict()
+        with tempfile.TemporaryDirectory() as folder:
+            self.own.save_pretrained(folder)
+            return safetensors.torch.load_file(Path(folder) / "model.safetensors")
+
+
 VIT = "net.patch=4 net.dim=48 net.depth=2 net.heads=3 net.mlp_dim=96 net.dropout=0"
 RESNET = "net.width=64"
 THEIRS = f"{VIT} net.qkv_bias=true net.norm_eps=1e-6"
+OF_TRANSFORMERS = f"{VIT} net.qkv_bias=true net.norm_eps=1e-12"
 resnet = torchvision.models.resnet18
 # What is imported, as which net with which settings, and where it differs, what the message says.
 CASES = {
@@ -73,7 +98,12 @@ CASES = {
          "bottleneck"),
     "timm ViT with its bias, undeclared": (vit_of_timm, "vit", VIT, "add net.qkv_bias=true"),
     "timm ViT, mean of the patches":
-        (lambda: vit_of_timm(global_pool="avg"), "vit", THEIRS, "class token"),
+        (lambda: vit_of_timm(global_pool="avg"), "vit", f"{THEIRS} net.pool=patches", None),
+    "timm ViT, mean of the patches, undeclared":
+        (lambda: vit_of_timm(global_pool="avg"), "vit", THEIRS, "add net.pool=patches"),
+    "transformers ViT, as it is saved": (lambda: Logits(True), "vit", OF_TRANSFORMERS, None),
+    "transformers ViT, its state_dict()": (lambda: Logits(False), "vit", OF_TRANSFORMERS, None),
+    "transformers ViT without its bias": (lambda: Logits(True), "vit", VIT, "net.norm_eps=1e-12"),
     "timm ViT without a class token":
         (lambda: vit_of_timm(global_pool="avg", class_token=False), "vit", THEIRS,
          "class token"),
@@ -92,7 +122,7 @@ def settle(model):
             nn.init.normal_(module.running_mean, std=0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     for name, parameter in model.named_parameters():
-        if name.endswith(("qkv.bias", "in_proj_bias")):
+        if name.endswith(("qkv.bias", "in_proj_bias", "_proj.bias")):
             nn.init.normal_(parameter)
     return model.eval()
 

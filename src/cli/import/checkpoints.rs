@@ -1,4 +1,4 @@
-//! `stratagram import DIR --net KIND`.
+//! `stratagram import DIR --net KIND` and `stratagram import --hf REPO --net KIND`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::cli::output::print_result;
 use crate::cli::progress::Terminal;
 use crate::cli::threads::Threads;
 use crate::error::Result;
-use crate::import::{self, CheckpointOptions, Import};
+use crate::import::{self, CheckpointOptions, Import, Place};
 use crate::observer::Observer;
 
 /// How checkpoints become a run.
@@ -37,16 +37,26 @@ pub(super) struct Checkpoints {
     threads: Threads,
 }
 
-pub(super) fn run(path: &Path, out: &Path, arguments: &Checkpoints) -> Result<()> {
+pub(super) fn run(
+    place: Place,
+    first: Option<&str>,
+    out: &Path,
+    arguments: &Checkpoints,
+) -> Result<()> {
     arguments.threads.apply()?;
     let net = arguments.net.iter().map(|kind| format!("net.kind={kind}"));
-    let checkpoints = import::Checkpoints::find(CheckpointOptions {
-        path: path.to_owned(),
-        settings: net.chain(arguments.words.iter().cloned()).collect(),
+    let words =
+        first.into_iter().map(str::to_owned).chain(arguments.words.iter().cloned());
+    let options = CheckpointOptions {
+        place,
+        settings: net.chain(words).collect(),
         names: arguments.names.clone(),
         key: arguments.key.clone(),
         epoch: arguments.epoch,
-    })?;
+    };
+    let terminal = Terminal::new("stratagram import");
+    let checkpoints = import::Checkpoints::find(options, &terminal)?;
+    drop(terminal);
     print_result(&describe(&checkpoints))?;
     if arguments.dry_run {
         return Ok(());
@@ -68,7 +78,9 @@ fn describe(checkpoints: &import::Checkpoints) -> String {
     let mut notes: Vec<&str> = vec![];
     for one in &checkpoints.found {
         let (epoch, step) = (one.epoch(checkpoints.per_epoch), one.step);
-        text += &format!("{epoch:>10} {step:>9}  {}\n", one.fitting.path.display());
+        let own = one.fitting.path.display().to_string();
+        let place = one.fitting.address.as_ref().unwrap_or(&own);
+        text += &format!("{epoch:>10} {step:>9}  {place}\n");
         for note in &one.fitting.notes {
             if !notes.contains(&note.as_str()) {
                 notes.push(note);

@@ -4,17 +4,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::http::Address;
 use crate::data::RemoteFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 
 /// Connections in a row that bring nothing before a download is given up.
 const FRUITLESS: usize = 3;
-const CONNECT: Duration = Duration::from_secs(30);
 const BLOCK: usize = 1 << 16;
 
 /// What was necessary.
@@ -26,55 +25,94 @@ pub enum Download {
     Got,
 }
 
-/// Gets `file` from `url` to `path`. What an earlier attempt got stays in `path`.part and is
-/// not asked for again.
+/// A file of the network, and what is known of it before it is here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// In messages.
+    pub(crate) name: &'a str,
+    pub(crate) address: Address<'a>,
+    pub(crate) bytes: u64,
+    /// In hexadecimal; nothing where the server does not say it.
+    pub(crate) sha256: Option<&'a str>,
+}
+
+/// Gets `file` from `url` to `path` ([`obtain`]).
 ///
 /// # Errors
-/// If the server cannot be reached, says something else than the file, or the file's length
-/// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
-/// stop; if the operating system refuses.
+/// As [`obtain`].
 pub fn download(
     file: &RemoteFile,
     url: &str,
     path: &Path,
     observer: &dyn Observer,
 ) -> Result<Download> {
+    let RemoteFile { name, bytes, sha256, .. } = *file;
+    let address = Address { url, token: None };
+    obtain(Wanted { name, address, bytes, sha256: Some(sha256) }, path, observer)
+}
+
+/// Gets `file` to `path`. What an earlier attempt got stays in `path`.part and is not asked for
+/// again.
+///
+/// # Errors
+/// If the server cannot be reached, says something else than the file, or the file's length
+/// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
+/// stop; if the operating system refuses.
+pub(crate) fn obtain(
+    file: Wanted<'_>,
+    path: &Path,
+    observer: &dyn Observer,
+) -> Result<Download> {
     if path.exists() {
-        if sha256(path)? == file.sha256 {
-            return Ok(Download::There);
-        }
-        return Err(Error::data(path, "is there, but not as published")
-            .expected(format!("SHA-256 {}", file.sha256))
-            .fix("remove it to download it again"));
+        return match file.differs(path)? {
+            None => Ok(Download::There),
+            Some((_, expected)) => {
+                Err(Error::data(path, "is there, but not as published")
+                    .expected(expected)
+                    .fix("remove it to download it again"))
+            }
+        };
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(folder, "cannot be made", error))?;
     let part = part_of(path);
-    fill(file, url, &part, observer)?;
-    let found = sha256(&part)?;
-    if found != file.sha256 {
+    fill(file, &part, observer)?;
+    if let Some((found, expected)) = file.differs(&part)? {
         let _ = fs::remove_file(&part);
-        return Err(Error::new(ErrorKind::Data, url, format!("has SHA-256 {found}"))
-            .expected(file.sha256)
-            .fix("the file there is another one; it was removed here"));
+        return Err(Error::new(
+            ErrorKind::Data,
+            file.address.url,
+            format!("has {found}"),
+        )
+        .expected(expected)
+        .fix("the file there is another one; it was removed here"));
     }
     fs::rename(&part, path)
         .map_err(|error| Error::io(path, "cannot be written", error))?;
     Ok(Download::Got)
 }
 
+impl Wanted<'_> {
+    /// What of the file at `path` is otherwise, and how it is published.
+    fn differs(&self, path: &Path) -> Result<Option<(String, String)>> {
+        let (found, expected) = match self.sha256 {
+            Some(expected) => (sha256(path)?, expected.to_owned()),
+            None => (length(path).to_string(), self.bytes.to_string()),
+        };
+        let what = if self.sha256.is_some() { "SHA-256" } else { "a length of" };
+        let differs = found != expected;
+        Ok(differs.then(|| (format!("{what} {found}"), format!("{what} {expected}"))))
+    }
+}
+
 /// Connects again and again until `part` has the file's length.
-fn fill(
-    file: &RemoteFile,
-    url: &str,
-    part: &Path,
-    observer: &dyn Observer,
-) -> Result<()> {
+fn fill(file: Wanted<'_>, part: &Path, observer: &dyn Observer) -> Result<()> {
+    let url = file.address.url;
     let mut fruitless = 0;
     let mut had = length(part);
     while had < file.bytes {
-        let outcome = transfer(file, url, part, observer);
+        let outcome = transfer(file, part, observer);
         let has = length(part);
         fruitless = if has > had { 0 } else { fruitless + 1 };
         had = has;
@@ -108,12 +146,8 @@ fn length(path: &Path) -> u64 {
 }
 
 /// One connection: appends to `part` what the server sends, at most to the file's length.
-fn transfer(
-    file: &RemoteFile,
-    url: &str,
-    part: &Path,
-    observer: &dyn Observer,
-) -> Result<()> {
+fn transfer(file: Wanted<'_>, part: &Path, observer: &dyn Observer) -> Result<()> {
+    let url = file.address.url;
     let failed = |found: String| {
         let error = std::io::Error::other(found);
         Error::io(Path::new(url), "cannot be fetched", error).fix(format!(
@@ -122,7 +156,7 @@ fn transfer(
         ))
     };
     let had = length(part);
-    let response = ask(url, had).map_err(|error| failed(error.to_string()))?;
+    let response = file.address.get(had).map_err(|error| failed(error.to_string()))?;
     let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
     let goes_on = range.is_some_and(|range| range.starts_with(&format!("bytes {had}-")));
     let start = match response.status().as_u16() {
@@ -143,31 +177,8 @@ fn transfer(
     let mut body = response.into_body().into_reader().take(file.bytes - start + 1);
     copy(&mut body, &mut output, file, start, observer).map_err(|error| match error {
         Failure::Read(error) => failed(error.to_string()),
-        other => other.of(file, url, part),
+        other => other.of(file, part),
     })
-}
-
-/// Asks for the bytes of `url` from `from` on.
-fn ask(
-    url: &str,
-    from: u64,
-) -> std::result::Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
-    let tls = ureq::tls::TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(cryptography)
-        .build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .tls_config(tls)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(CONNECT))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let mut request = agent.get(url);
-    if from > 0 {
-        request = request.header("Range", format!("bytes={from}-"));
-    }
-    request.call()
 }
 
 /// Opens the part to write from `start` on.
@@ -186,7 +197,8 @@ enum Failure {
 }
 
 impl Failure {
-    fn of(self, file: &RemoteFile, url: &str, part: &Path) -> Error {
+    fn of(self, file: Wanted<'_>, part: &Path) -> Error {
+        let url = file.address.url;
         match self {
             Self::Read(error) => Error::io(Path::new(url), "cannot be fetched", error),
             Self::Write(error) => Error::io(part, "cannot be written", error),
@@ -208,7 +220,7 @@ impl Failure {
 fn copy(
     body: &mut impl Read,
     output: &mut File,
-    file: &RemoteFile,
+    file: Wanted<'_>,
     start: u64,
     observer: &dyn Observer,
 ) -> std::result::Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `stratagram data fetch`: the files of a data set, from the network.
 
 mod file;
+mod http;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ use super::sets::{DataSet, data_sets};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 pub use file::{Download, download};
+pub(crate) use file::{Wanted, obtain};
+pub(crate) use http::{Address, Response};
 
 /// Gets the files of the data set `name` to its folder of the data directory, from their authors'
 /// addresses or those of the same names below `from`; returns their paths, and what each took.

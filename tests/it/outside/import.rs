@@ -1,6 +1,7 @@
 //! Checkpoints of other programs as runs: names, times, both formats of torch.save, and a
 //! published ResNet-20 with its accuracy.
 
+mod hub;
 mod trainers;
 
 use std::fs;

@@ -1,0 +1,59 @@
+//! Requests over HTTP and HTTPS: time-outs, cryptography in Rust alone, and a token that only the
+//! first server sees.
+
+use std::time::Duration;
+
+use ureq::Error;
+
+/// A server that says nothing for this long is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// An answer, whose body is still to be read.
+pub(crate) type Response = ureq::http::Response<ureq::Body>;
+
+/// Where something is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address<'a> {
+    pub(crate) url: &'a str,
+    /// Who asks; servers that the first one redirects to do not see it.
+    pub(crate) token: Option<&'a str>,
+}
+
+impl Address<'_> {
+    /// Asks for the bytes from `from` on, following redirections.
+    pub(crate) fn get(&self, from: u64) -> Result<Response, Error> {
+        let mut request = agent(10).get(self.url);
+        if from > 0 {
+            request = request.header("Range", format!("bytes={from}-"));
+        }
+        if let Some(token) = self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        request.call()
+    }
+
+    /// Asks for the headers alone, which may be those of a redirection.
+    pub(crate) fn head(&self) -> Result<Response, Error> {
+        let mut request = agent(0).head(self.url);
+        if let Some(token) = self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        request.call()
+    }
+}
+
+fn agent(redirections: u32) -> ureq::Agent {
+    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
+    let tls = ureq::tls::TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(cryptography)
+        .build();
+    ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_connect(Some(SILENCE))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        .max_redirects(redirections)
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
