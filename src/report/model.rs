@@ -226,6 +226,29 @@ impl RunResults {
         }
     }
 
+    /// The test error at an epoch, on the line between the rows around it as it is drawn over
+    /// ln(1 + epoch); NaN where there are none.
+    pub(crate) fn test_error_at(&self, epoch: f64) -> f64 {
+        let known = self.history.iter().filter(|row| row.test_error.is_finite());
+        let (mut before, mut after) = (None, None);
+        for row in known {
+            if row.epoch <= epoch + 1e-9 {
+                before = Some(row);
+            } else if after.is_none() {
+                after = Some(row);
+            }
+        }
+        match (before, after) {
+            (Some(a), Some(b)) => {
+                let [from, to, at] =
+                    [a.epoch, b.epoch, epoch.max(a.epoch)].map(f64::ln_1p);
+                let share = (at - from) / (to - from);
+                a.test_error + share * (b.test_error - a.test_error)
+            }
+            (one, other) => one.or(other).map_or(f64::NAN, |row| row.test_error),
+        }
+    }
+
     /// The history row of an epoch, or the last one before it.
     pub fn row_at(&self, epoch: f64) -> Option<&HistoryRow> {
         self.history.iter().rev().find(|row| row.epoch <= epoch + 1e-9)

@@ -7,14 +7,18 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::figure::axes::epoch_label;
 use super::model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
     RunResults,
 };
 use crate::error::{Error, Result};
 use crate::net::NetConfig;
+use crate::phases::Phases as FoundPhases;
 use crate::run_dir::tables::{self, AxisRow, CellRow};
-use crate::run_dir::{MatrixFile, Regions, RunFile, read_findings, read_rows};
+use crate::run_dir::{
+    MatrixFile, Regions, RunFile, read_curves, read_findings, read_rows,
+};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{Estimator, MatrixKind};
 
@@ -38,7 +42,7 @@ impl RunResults {
             experiment,
             manifest,
             history,
-            phases: phases(&read_json(&RunFile::Phases.path(root))?),
+            phases: phases(&read_phases(root)?),
             steps,
             epochs,
             ..Self::default()
@@ -146,7 +150,7 @@ impl Depth {
 }
 
 /// A name as (number, text) parts, so that `block2` comes before `block10`.
-fn natural(name: &str) -> Vec<(u64, String)> {
+pub(super) fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts = vec![];
     let mut rest = name;
     while !rest.is_empty() {
@@ -172,14 +176,14 @@ fn text_of(path: &Path) -> Result<Option<String>> {
 
 fn read_experiment(path: &Path) -> Result<toml::Table> {
     let text = text_of(path)?.unwrap_or_default();
-    text.parse().map_err(|error| Error::data(path, format!("is no TOML: {error}")))
+    text.parse().map_err(|error| Error::data(path, format!("is not valid TOML: {error}")))
 }
 
 fn read_json(path: &Path) -> Result<Value> {
     match text_of(path)? {
         None => Ok(Value::Null),
         Some(text) => serde_json::from_str(&text)
-            .map_err(|error| Error::data(path, format!("is no JSON: {error}"))),
+            .map_err(|error| Error::data(path, format!("is not valid JSON: {error}"))),
     }
 }
 
@@ -206,6 +210,21 @@ fn read_axis(root: &Path) -> Result<(Vec<u64>, Vec<f64>)> {
         );
     }
     Ok((steps, epochs))
+}
+
+/// `phases.json`; before an analysis wrote it, what it will hold, as `show` says it, too. Null
+/// where the history has no errors.
+fn read_phases(root: &Path) -> Result<Value> {
+    let written = read_json(&RunFile::Phases.path(root))?;
+    let history = RunFile::History.path(root);
+    if !written.is_null() || !history.is_file() {
+        return Ok(written);
+    }
+    let curves = read_curves(&history).ok();
+    let phases = curves.map(|curves| FoundPhases::of(&curves));
+    Ok(phases.map_or(Value::Null, |phases| {
+        serde_json::to_value(phases).expect("phases are plain numbers")
+    }))
 }
 
 /// The fields of `phases.json` that the figures use. Unknown fields are left alone: the file
@@ -255,7 +274,7 @@ fn phases(json: &Value) -> Phases {
 /// A peak that the detector passed over, in words.
 fn passed_over(peak: &Value) -> Option<String> {
     let (epoch, reason) = (peak["epoch"].as_f64()?, peak["reason"].as_str()?);
-    Some(format!("a peak at epoch {epoch}: {reason}"))
+    Some(format!("a peak at epoch {}: {reason}", epoch_label(epoch)))
 }
 
 fn read_probes(root: &Path) -> Result<Vec<ProbeRow>> {

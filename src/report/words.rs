@@ -1,9 +1,12 @@
 //! What several panels say of a run: what it is, what is measured, what the marks mean. Every
 //! number comes from the run's files.
 
+use std::path::Path;
+
 use super::figure::axes::epoch_label;
 use super::figure::text::{capitalized, thousands, trimmed};
 use super::model::{MatrixSet, RunResults};
+use super::read::natural;
 use crate::similarity::{Estimator, MatrixKind};
 use crate::{data, net};
 
@@ -43,7 +46,14 @@ fn noise(run: &RunResults) -> String {
     });
     match rate {
         Some(rate) if rate > 0.0 => {
-            format!("with {} % label noise", trimmed(100.0 * rate, 1))
+            let noise = format!("with {} % label noise", trimmed(100.0 * rate, 1));
+            match run.manifest["fork"]["epoch"].as_f64() {
+                // A fork that learns true labels keeps the noise to tell images apart by.
+                Some(epoch) if text(run, "train", "labels") == "clean" => {
+                    format!("{noise}, on true labels after epoch {}", epoch_label(epoch))
+                }
+                _ => noise,
+            }
         }
         _ => "without label noise".into(),
     }
@@ -54,14 +64,23 @@ fn epochs(last: f64) -> String {
     format!("{} {unit}", epoch_label(last))
 }
 
-/// One line below the title: run, seed, version.
+/// One line below the title: run, parent, seed, version.
 pub(crate) fn origin(run: &RunResults) -> String {
     let mut parts = vec![run.name.clone()];
+    parts.extend(parent(run));
     if let Some(seed) = seed(run) {
         parts.push(format!("seed {seed}"));
     }
     parts.push(format!("stratagram {}", version(run)));
     parts.join(" · ")
+}
+
+/// Where a fork began.
+fn parent(run: &RunResults) -> Option<String> {
+    let fork = &run.manifest["fork"];
+    let parent = Path::new(fork["run"].as_str()?);
+    let name = parent.file_name()?.to_string_lossy();
+    Some(format!("fork of {name} at epoch {}", epoch_label(fork["epoch"].as_f64()?)))
 }
 
 /// The program that made the run.
@@ -148,7 +167,20 @@ fn text(run: &RunResults, table: &str, key: &str) -> String {
 fn number(run: &RunResults, table: &str, key: &str) -> Option<i64> {
     run.experiment.get(table)?.get(key)?.as_integer()
 }
-/// In which order layers are shown: a recorder's list is that of the names it was given.
+
+/// In which order layers are shown: a recorder's list is that of the names it was given, and
+/// saved activations may have none but that of their names.
 pub(crate) fn order_of_layers(run: &RunResults) -> &'static str {
-    if run.is_recorded() { "in the order of the recording" } else { "in depth order" }
+    if !run.is_recorded() {
+        return "in depth order";
+    }
+    let layers = run.manifest["recording"]["layers"].as_array();
+    let names: Vec<&str> =
+        layers.into_iter().flatten().filter_map(|l| l.as_str()).collect();
+    let is_sorted = names.is_sorted_by_key(|name| natural(name));
+    if run.manifest["model"] == "Activations" && names.len() > 2 && is_sorted {
+        "in the order of their names, which need not be that of depth"
+    } else {
+        "in the order of the recording"
+    }
 }

@@ -4,7 +4,7 @@ use crate::compare::{ArmFound, Results};
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::curves::{layer_tick, slant_of, value_ticks};
 use crate::report::figure::svg::{Anchor, Area, Stroke, Svg, TICK, TITLE};
-use crate::report::figure::text::short;
+use crate::report::figure::text::{short, shortened};
 
 /// L in the results: whether deep layers move more beyond a common factor.
 const BEYOND: &str = "depth-contrast-beyond-proportion";
@@ -64,7 +64,8 @@ pub(super) fn figure(results: &Results) -> Option<(String, String)> {
         let depth = if n > 1 { layer as f64 / (n - 1) as f64 } else { 0.5 };
         area.left + area.width * (0.04 + 0.92 * depth)
     };
-    for (layer, name) in names.iter().enumerate().filter(|_| same) {
+    let short = shortened(&names);
+    for (layer, name) in short.iter().enumerate().filter(|_| same) {
         layer_tick(&mut svg, area, x(layer, names.len()), name);
     }
     for (line, look) in lines.iter().zip(LOOKS) {
@@ -75,7 +76,7 @@ pub(super) fn figure(results: &Results) -> Option<(String, String)> {
     key(&mut svg, &lines, (area.right() + 10.0, area.top + 8.0));
     inset(&mut svg, results, area);
     svg.frame(area);
-    let below = if same { slant_of(&names) + 14.0 } else { 10.0 };
+    let below = if same { slant_of(&short) + 14.0 } else { 10.0 };
     let caption = caption(&lines, same);
     let size = (area.right() + 120.0, area.bottom() + below);
     Some((svg.finish(size, "Movement by depth over seeds", &caption), caption))

@@ -201,3 +201,23 @@ pub(crate) fn png((width, height): (usize, usize), rgb: &[u8]) -> Vec<u8> {
     writer.finish().expect("writing to memory cannot fail");
     file
 }
+
+/// A picture in at most 256 colors as a PNG file; `points` are their numbers in `palette` (RGB).
+pub(crate) fn palette_png(
+    (width, height): (usize, usize),
+    palette: &[u8],
+    points: &[u8],
+) -> Vec<u8> {
+    let mut file = vec![];
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette);
+    encoder.set_compression(png::Compression::High);
+    // Filters are for photographs: areas of one color are smallest without.
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().expect("a header for memory cannot fail");
+    writer.write_image_data(points).expect("the picture has width × height points");
+    writer.finish().expect("writing to memory cannot fail");
+    file
+}

@@ -2,7 +2,7 @@
 //! and the key of layers beside it.
 
 use super::axes::{EpochAxis, LinearAxis, tick_label};
-use super::svg::{Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK};
+use super::svg::{Anchor, Area, Escaped, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK};
 use super::text;
 use super::time::{TICK_LENGTH, Timeline, name_below};
 use super::viridis;
@@ -137,19 +137,44 @@ impl Shade {
     }
 }
 
-/// Names of layers beside their colours, the deepest on top; `area` is that of the first panel.
-pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) {
-    svg.text((left, area.top - 5.0), Anchor::Start, LABEL, "layer");
-    let step = (area.height / layers.len() as f64).min(9.0);
-    for (row, index) in (0..layers.len()).rev().enumerate() {
-        let y = area.top + 4.0 + row as f64 * step;
-        let shade = Shade::of(index, layers.len());
-        svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
-        svg.text((left + 12.0, y), Anchor::Start, TICK, &text::short(layers[index]));
-    }
+/// What belongs to a layer, by which the page shows one layer alone.
+pub(crate) fn of_layer(svg: &mut Svg, layer: &str, draw: impl FnOnce(&mut Svg)) {
+    svg.raw(format_args!("<g data-of=\"{}\">", Escaped(layer)));
+    draw(svg);
+    svg.raw("</g>");
 }
 
-/// A layer's line and slanted name on an axis of depth.
+/// Height of a line of a key: text of one is not drawn over that of another.
+const KEY_ROW: f64 = 7.4;
+/// Width of a key's sample with its gap, and after a name.
+const KEY_SAMPLE: f64 = 12.0;
+const KEY_GAP: f64 = 7.0;
+
+/// Names of layers beside their colours, the deepest on top, in as many columns as it takes;
+/// `area` is that of the first panel. Returns where the key ends at the right.
+pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) -> f64 {
+    svg.text((left, area.top - 5.0), Anchor::Start, LABEL, "layer");
+    let rows = ((area.height / KEY_ROW) as usize).max(1);
+    let step = (area.height / layers.len() as f64).clamp(KEY_ROW, 9.0);
+    let names = text::shortened(layers);
+    let indices: Vec<usize> = (0..layers.len()).rev().collect();
+    let mut left = left;
+    for column in indices.chunks(rows) {
+        for (row, &index) in column.iter().enumerate() {
+            let y = area.top + 4.0 + row as f64 * step;
+            let shade = Shade::of(index, layers.len());
+            svg.raw(format_args!("<g data-key=\"{}\">", Escaped(layers[index])));
+            svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
+            svg.text((left + KEY_SAMPLE, y), Anchor::Start, TICK, &names[index]);
+            svg.raw("</g>");
+        }
+        let width = |index: &usize| text::width(&names[*index], TICK.size, false);
+        left += KEY_SAMPLE + KEY_GAP + column.iter().map(width).fold(0.0, f64::max);
+    }
+    left
+}
+
+/// A layer's line and slanted name, shortened, on an axis of depth.
 pub(crate) fn layer_tick(svg: &mut Svg, area: Area, x: f64, layer: &str) {
     let bottom = area.bottom();
     svg.line((x, area.top), (x, bottom), GRID);
@@ -159,14 +184,14 @@ pub(crate) fn layer_tick(svg: &mut Svg, area: Area, x: f64, layer: &str) {
         Px(x + 2.0),
         Px(bottom + 7.5)
     ));
-    svg.text((0.0, 0.0), Anchor::End, TICK, &text::short(layer));
+    svg.text((0.0, 0.0), Anchor::End, TICK, layer);
     svg.raw("</g>");
 }
 
-/// The height that slanted names of layers take below an axis of depth.
-pub(crate) fn slant_of(layers: &[&str]) -> f64 {
-    let width = |layer: &&str| text::width(&text::short(layer), TICK.size, false);
-    layers.iter().map(width).fold(0.0, f64::max) * 0.75
+/// The height that slanted names of layers, shortened, take below an axis of depth.
+pub(crate) fn slant_of(names: &[String]) -> f64 {
+    let width = |name: &String| text::width(name, TICK.size, false);
+    names.iter().map(width).fold(0.0, f64::max) * 0.75
 }
 
 /// The names of consecutive rows without repetition: layers, as tables in depth order have them.

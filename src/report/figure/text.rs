@@ -45,13 +45,47 @@ pub(crate) fn capitalized(text: &str) -> String {
     }
 }
 
-/// A name that fits beside a key or a tick.
+/// Characters that fit beside a key or a tick.
+const MOST: usize = 16;
+
+/// A name that fits beside a key or a tick: its end, which tells names of one net apart.
 pub(crate) fn short(name: &str) -> String {
-    const MOST: usize = 16;
-    if name.chars().count() <= MOST {
+    let length = name.chars().count();
+    if length <= MOST {
         return name.to_owned();
     }
-    name.chars().take(MOST - 1).chain(['…']).collect()
+    let fits = |at: &usize| name[*at..].chars().count() < MOST;
+    let parts = name.match_indices(['.', '/']).map(|(at, _)| at + 1).find(fits);
+    let end = parts.filter(|at| *at < name.len()).map_or_else(
+        || name.chars().skip(length + 1 - MOST).collect(),
+        |at| name[at..].to_owned(),
+    );
+    format!("…{end}")
+}
+
+/// Names that fit beside keys and ticks and differ where the names do.
+pub(crate) fn shortened(names: &[&str]) -> Vec<String> {
+    let short: Vec<String> = names.iter().map(|name| short(name)).collect();
+    let is_alone =
+        |text: &String| short.iter().filter(|other| *other == text).count() == 1;
+    let both_ends = |name: &str| {
+        let characters: Vec<char> = name.chars().collect();
+        let [head, tail] =
+            [&characters[..MOST / 2 - 1], &characters[characters.len() - MOST / 2..]];
+        head.iter().chain(&['…']).chain(tail).collect::<String>()
+    };
+    let of = |(name, text): (&&str, &String)| match is_alone(text) || *name == text {
+        true => text.clone(),
+        false => both_ends(name),
+    };
+    let told_apart: Vec<String> = names.iter().zip(&short).map(of).collect();
+    // What still is the same stays whole.
+    let count = |text: &String| told_apart.iter().filter(|other| *other == text).count();
+    let whole = |(name, text): (&&str, &String)| match count(text) {
+        1 => text.clone(),
+        _ => (*name).to_owned(),
+    };
+    names.iter().zip(&told_apart).map(whole).collect()
 }
 
 /// About how wide a text is in Helvetica, in the unit of `size`: layouts that follow a name
@@ -66,4 +100,23 @@ pub(crate) fn width(text: &str, size: f64, bold: bool) -> f64 {
     };
     let factor = if bold { 1.06 } else { 1.0 };
     text.chars().map(of).sum::<f64>() * size * factor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_the_end_that_tells_them_apart() {
+        let names = ["conv1", "encoder.layer1.0.conv1", "encoder.layer1.0.conv2"];
+        assert_eq!(shortened(&names), ["conv1", "…layer1.0.conv1", "…layer1.0.conv2"]);
+        let names = ["first.very_long_block.conv", "second.very_long_block.conv"];
+        let short = shortened(&names);
+        assert_ne!(short[0], short[1]);
+        assert!(short.iter().all(|name| name.chars().count() <= MOST), "{short:?}");
+        let twins = ["a.b.c.d.e.f.middle1.g.h.i.j.k", "a.b.c.d.e.f.middle2.g.h.i.j.k"];
+        assert_eq!(shortened(&twins), twins, "ends alone do not tell them apart");
+        assert_eq!(shortened(&["fc", "fc"]), ["fc", "fc"]);
+        assert_eq!(shortened(&["ééééééééééééééééééé"]), ["…ééééééééééééééé"]);
+    }
 }

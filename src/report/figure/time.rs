@@ -56,11 +56,19 @@ impl Timeline {
     /// perfect fit, each with its name above the area.
     pub(crate) fn named_lines(&self, svg: &mut Svg, area: Area) {
         let axis = self.across(area);
+        let mut names: Vec<(f64, String)> = vec![];
         for (epoch, name) in self.turns.into_iter().zip(["m", "p", "q"]) {
             let Some(epoch) = epoch else { continue };
             let x = axis.at(epoch);
             svg.line((x, area.top), (x, area.bottom()), DOTTED);
-            svg.text((x, area.top - 2.5), Anchor::Middle, TICK, name);
+            match names.last_mut() {
+                // Side by side rather than over each other.
+                Some((last, names)) if x - *last < 5.0 => *names += name,
+                _ => names.push((x, name.to_owned())),
+            }
+        }
+        for (x, name) in names {
+            svg.text((x, area.top - 2.5), Anchor::Middle, TICK, &name);
         }
         if let Some(epoch) = self.perfect_fit {
             let x = axis.at(epoch);

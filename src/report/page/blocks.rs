@@ -26,7 +26,7 @@ fn folded_html(panel: &Panel, folded: &Folded) -> String {
 
 /// A figure with its caption and its files; `name` is for screen readers.
 fn figure_html(figure: &Figure, name: &str) -> String {
-    let inline = |drawing: &Drawing| inline(&drawing.svg, name);
+    let inline = |drawing: &Drawing| inline(drawing, name);
     let (class, drawing) = match (figure.layout, &figure.drawings[..]) {
         (FigureLayout::Headline, [narrow, wide]) => (
             "headline",
@@ -52,9 +52,12 @@ fn file_html(drawing: &Drawing) -> String {
 }
 
 /// A drawing inside the page: without the title, which would pop up as a tooltip, but with
-/// a name for screen readers.
-fn inline(svg: &str, name: &str) -> String {
-    let label = format!("role=\"img\" aria-label=\"{}\"", Escaped(name));
+/// a name for screen readers and that of its file. One with keys is a group: an image would
+/// hide them.
+fn inline(Drawing { file, svg }: &Drawing, name: &str) -> String {
+    let role = if svg.contains("<g data-key=") { "group" } else { "img" };
+    let (name, file) = (Escaped(name), Escaped(file));
+    let label = format!("role=\"{role}\" aria-label=\"{name}\" data-file=\"{file}\"");
     let svg = svg.replacen("role=\"img\"", &label, 1);
     match (svg.find("<title>"), svg.find("</desc>")) {
         (Some(from), Some(to)) => format!("{}{}", &svg[..from], &svg[to + 7..]),
@@ -62,26 +65,13 @@ fn inline(svg: &str, name: &str) -> String {
     }
 }
 
-/// Maps of one kind: a choice of sets, the grid that the script fills, and the captions, of
-/// which one is visible.
+/// Maps of one kind: the grid that the script fills with what the reader chooses, and the
+/// captions, of which one is visible.
 fn maps_html(maps: &Maps) -> String {
     let Maps { id, heading, sets } = maps;
     let mut html =
         format!("<div class=\"maps\" data-maps=\"{id}\">\n<h3>{heading}</h3>\n");
-    if sets.len() > 1 {
-        let _ = writeln!(html, "<fieldset class=\"choice\"><legend>examples</legend>");
-        for (order, set) in sets.iter().enumerate() {
-            let checked = if order == 0 { " checked" } else { "" };
-            let _ = writeln!(
-                html,
-                "<label><input type=\"radio\" name=\"set-{id}\" value=\"{}\"{checked}><span>{}</span></label>",
-                set.index,
-                Escaped(&set.name)
-            );
-        }
-        html += "</fieldset>\n";
-    }
-    let _ = writeln!(html, "<div class=\"grid\" data-first=\"{}\"></div>", sets[0].index);
+    html += "<div class=\"grid\"></div>\n";
     for (order, set) in sets.iter().enumerate() {
         let hidden = if order == 0 { "" } else { " hidden" };
         let files: String = set.figure.drawings.iter().map(file_html).collect();

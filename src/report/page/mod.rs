@@ -4,6 +4,7 @@
 
 mod blocks;
 mod payload;
+mod pictures;
 mod sections;
 
 use base64::Engine as _;
@@ -15,8 +16,45 @@ use super::panels::Shown;
 use super::words;
 
 const PAGE: &str = include_str!("page.html");
-pub(super) const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+pub(super) const STYLE: &str = concat!(
+    include_str!("style/theme.css"),
+    include_str!("style/text.css"),
+    include_str!("style/figures.css"),
+    include_str!("style/maps.css"),
+    include_str!("style/bar.css"),
+    include_str!("style/narrow.css"),
+);
+/// The parts in the order in which they need each other. Those in `shared/` know no run: other
+/// pages can use them.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("script/shared/dom.js"),
+    include_str!("script/shared/axis.js"),
+    include_str!("script/shared/color.js"),
+    include_str!("script/shared/glob.js"),
+    include_str!("script/shared/scaling.js"),
+    include_str!("script/shared/pen.js"),
+    include_str!("script/shared/heatmap.js"),
+    include_str!("script/shared/saving.js"),
+    include_str!("script/run/data.js"),
+    include_str!("script/run/state.js"),
+    include_str!("script/run/tip.js"),
+    include_str!("script/run/bar.js"),
+    include_str!("script/run/drawings.js"),
+    include_str!("script/maps/stage.js"),
+    include_str!("script/maps/section.js"),
+    include_str!("script/maps/choices.js"),
+    include_str!("script/maps/files.js"),
+    include_str!("script/maps/enlarged.js"),
+    include_str!("script/maps/slices.js"),
+    include_str!("script/maps/paths.js"),
+    include_str!("script/maps/regions.js"),
+    include_str!("script/run/files.js"),
+    include_str!("script/run/contents.js"),
+    include_str!("script/run/theme.js"),
+    include_str!("script/run/start.js"),
+    "})();\n"
+);
 /// What wrote a page, in its head.
 pub(crate) const GENERATOR: &str = concat!(
     "<meta name=\"generator\" content=\"stratagram ",
@@ -30,7 +68,7 @@ pub(crate) fn page(run: &RunResults, shown: &[Shown]) -> String {
         title: words::title(run),
         origin: words::origin(run),
         sections: sections::html(shown),
-        data: payload::payload(run),
+        data: payload::payload(run, shown),
     };
     parts.fill_in()
 }
@@ -56,6 +94,7 @@ impl Parts {
             "style" => STYLE.to_owned(),
             "script" => SCRIPT.to_owned(),
             "data" => self.data.clone(),
+            "contents" => sections::contents(),
             "sections" => self.sections.clone(),
             other => unreachable!("page.html asks for `{other}`"),
         })

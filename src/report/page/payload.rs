@@ -7,17 +7,19 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::report::figure::axes::cell_edges;
+use super::pictures;
+use crate::findings::LayerFindings;
+use crate::report::figure::text::shortened;
 use crate::report::figure::viridis;
 use crate::report::model::{EpochMatrix, HistoryRow, MatrixSet, RunResults, Statistics};
-use crate::report::panels::leading_matrices;
+use crate::report::panels::{Block, Figure, Shown, leading_matrices};
 use crate::report::words;
 
 /// Units of one in the page's numbers.
 const UNITS: f64 = 10_000.0;
 
 /// The JSON text, escaped so that no name in it can end the element that holds it.
-pub(super) fn payload(run: &RunResults) -> String {
+pub(super) fn payload(run: &RunResults, shown: &[Shown]) -> String {
     // A run without matrices still has an epoch cursor: that of its history.
     let epochs: Vec<f64> = if run.epochs.is_empty() {
         run.history.iter().map(|row| row.epoch).collect()
@@ -31,10 +33,8 @@ pub(super) fn payload(run: &RunResults) -> String {
     let [cka, drs] = leading_matrices(run);
     let value = json!({
         "units": UNITS,
-        "colours": viridis::digits(),
-        "end": run.last_epoch().max(1.0).ln_1p(),
+        "colors": viridis::digits(),
         "epochs": epochs,
-        "edges": cell_edges(&epochs),
         "fit": phases.perfect_fit,
         "turns": [phases.min, phases.peak, phases.second_min],
         "recomputed": run.statistics() == Statistics::Recomputed,
@@ -46,10 +46,23 @@ pub(super) fn payload(run: &RunResults) -> String {
             "clean": column(|row| row.train_error_clean),
             "corrupted": column(|row| row.train_error_corrupted),
         },
-        "sets": run.matrices.iter().map(set).collect::<Vec<Value>>(),
+        "sets": run.matrices.iter().map(|matrices| set(run, matrices)).collect::<Vec<Value>>(),
         "headline": { "cka": position(run, cka), "drs": position(run, drs) },
+        "regions": pictures::pictures(run),
+        "tables": tables(shown),
     });
     escape(&value.to_string())
+}
+
+/// The numbers of figures, by the names of their files.
+fn tables(shown: &[Shown]) -> Value {
+    let blocks = shown.iter().flat_map(|shown| &shown.blocks);
+    let figures = blocks.flat_map(Block::figures);
+    let table = |figure: &Figure| {
+        let file = figure.drawings.first()?.file.clone();
+        Some((file, figure.numbers.clone()?.into()))
+    };
+    Value::Object(figures.filter_map(table).collect())
 }
 
 fn position(run: &RunResults, set: Option<&MatrixSet>) -> Option<usize> {
@@ -59,13 +72,47 @@ fn position(run: &RunResults, set: Option<&MatrixSet>) -> Option<usize> {
         .position(|other| (&other.kind, &other.group) == (&set.kind, &set.group))
 }
 
-fn set(set: &MatrixSet) -> Value {
+fn set(run: &RunResults, set: &MatrixSet) -> Value {
+    let names: Vec<&str> =
+        set.layers.iter().map(|matrix| matrix.layer.as_str()).collect();
+    let short = shortened(&names);
+    let layers = set.layers.iter().zip(short).map(|(matrix, short)| {
+        let mut value = layer(matrix);
+        value["short"] = short.into();
+        let found = found(run, set, &matrix.layer);
+        value["phases"] = found.map_or_else(Vec::new, phases).into();
+        value["boundaries"] = found.map_or_else(Vec::new, boundaries).into();
+        value
+    });
     json!({
         "regions": set.kind.is_of_decisions(),
         "measure": words::measure_name(set),
         "group": set.group,
-        "layers": set.layers.iter().map(layer).collect::<Vec<Value>>(),
+        "layers": layers.collect::<Vec<Value>>(),
     })
+}
+
+/// What is found in a layer by a measure on a group.
+fn found<'a>(
+    run: &'a RunResults,
+    set: &MatrixSet,
+    layer: &str,
+) -> Option<&'a LayerFindings> {
+    let measure = set.kind.to_string();
+    run.findings.iter().flat_map(|found| &found.layers).find(|found| {
+        found.layer == layer && found.measure == measure && found.group == set.group
+    })
+}
+
+/// First and last epoch of each phase.
+fn phases(found: &LayerFindings) -> Vec<Value> {
+    found.phases.iter().flatten().map(|phase| json!([phase.from, phase.to])).collect()
+}
+
+/// Epochs of the boundaries that separate phases.
+fn boundaries(found: &LayerFindings) -> Vec<Value> {
+    let all = found.boundaries.iter().flatten().filter(|boundary| !boundary.edge);
+    all.map(|boundary| json!(boundary.epoch)).collect()
 }
 
 fn layer(matrix: &EpochMatrix) -> Value {

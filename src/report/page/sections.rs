@@ -59,12 +59,33 @@ fn opening(section: Section) -> &'static str {
 pub(super) fn html(shown: &[Shown]) -> String {
     let section = |section: Section| {
         let panels = shown.iter().filter(|shown| shown.panel.section == section);
-        let html: String = panels
-            .flat_map(|Shown { panel, blocks }| {
-                blocks.iter().map(|block| blocks::html(panel, block))
-            })
-            .collect();
+        let html: String = panels.map(part).collect();
         format!("{}{html}\n</section>", opening(section))
     };
     ALL.map(section).join("\n")
+}
+
+/// A panel, which the list of contents and links name by its id.
+fn part(Shown { panel, blocks }: &Shown) -> String {
+    let html: String = blocks.iter().map(|block| blocks::html(panel, block)).collect();
+    if html.is_empty() {
+        return html;
+    }
+    format!("<div id=\"panel-{}\">\n{html}</div>\n", panel.id)
+}
+
+/// The list of contents: sections, by the names that they go by.
+pub(super) fn contents() -> String {
+    let entries = [
+        ("headline", "Errors and maps"),
+        ("phases", "What the matrices say"),
+        ("layers", "Every layer"),
+        ("slices", "Similarity to one epoch"),
+        ("paths", "Paths"),
+        ("probes", "Probes"),
+        ("regions", "Decision regions"),
+        ("settings", "Settings"),
+    ];
+    let entry = |(id, name)| format!("<li><a href=\"#{id}\">{name}</a></li>\n");
+    entries.map(entry).concat()
 }

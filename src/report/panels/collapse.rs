@@ -1,9 +1,10 @@
 //! Neural collapse: whether the representations of each class come together in one point, and the
 //! points in the corners of a simplex, of examples with a right and with a wrong label.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
-use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key, of_layer};
 use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TICK, TITLE};
 use crate::report::model::RunResults;
 use crate::report::words;
@@ -22,7 +23,8 @@ pub(super) const PANEL: Panel = Panel {
             return vec![];
         }
         let caption = caption(run, &sets);
-        let figure = Figure::new(PANEL.id, drawing(run, &sets, &caption), caption);
+        let figure = Figure::new(PANEL.id, drawing(run, &sets, &caption), caption)
+            .with_numbers(numbers(&sets));
         let summary = "Neural collapse: classes that become points (NC1–NC4)";
         Block::folded(summary, vec![Block::Figure(figure)]).into_iter().collect()
     },
@@ -111,15 +113,40 @@ fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
                 let rows = set.rows.iter().filter(|row| row.layer == *layer);
                 let points = rows.map(|row| (row.epoch.0, (column.value)(row)));
                 let stroke = Shade::of(at, layers.len());
-                panel.curve(&mut svg, points, stroke.stroke(1.1));
+                of_layer(&mut svg, layer, |svg| {
+                    panel.curve(svg, points, stroke.stroke(1.1));
+                });
             }
             panel.close(&mut svg);
         }
     }
     let key = place(COLUMNS.len(), 0).left - 8.0;
-    layer_key(&mut svg, &layers, key, place(0, 0));
+    let right = layer_key(&mut svg, &layers, key, place(0, 0));
     let bottom = place(0, sets.len() - 1).bottom() + 22.0;
-    svg.finish((key + 66.0, bottom), PANEL.title, caption)
+    svg.finish((right.max(key + 66.0), bottom), PANEL.title, caption)
+}
+
+fn numbers(sets: &[Set<'_>]) -> String {
+    let row = |row: &&CollapseRow| {
+        let CollapseRow { nc1, nc2_norms, nc2_simplex, nc3, nc4, .. } = row;
+        let values = [nc1.0, nc2_norms.0, nc2_simplex.0, nc3.0, nc4.0].map(number);
+        let [nc1, norms, simplex, nc3, nc4] = values;
+        let [layer, group, labels] =
+            [&row.layer, &row.group, &row.labels].map(String::clone);
+        [layer, number(row.epoch.0), group, labels, nc1, norms, simplex, nc3, nc4]
+    };
+    let columns = [
+        "layer",
+        "epoch",
+        "group",
+        "labels",
+        "nc1",
+        "nc2_norms",
+        "nc2_simplex",
+        "nc3",
+        "nc4",
+    ];
+    csv(columns, sets.iter().flat_map(|set| &set.rows).map(row))
 }
 
 /// The range of a column's axis, the same in all rows: powers of ten whole, others from 0.

@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::convergence::stabilization;
 use crate::report::figure::axes::{LinearAxis, epoch_label};
-use crate::report::figure::curves::{CurvePanel, Shade, layer_key};
+use crate::report::figure::curves::{CurvePanel, Shade, layer_key, of_layer};
 use crate::report::figure::svg::{Anchor, Area, Escaped, Svg, TICK, TITLE};
 use crate::report::found::FoundKind;
 use crate::report::model::RunResults;
@@ -27,7 +28,8 @@ pub(super) const PANEL: Panel = Panel {
             return vec![];
         }
         let caption = caption(run, &kind, &layers);
-        let figure = Figure::new(PANEL.id, drawing(run, &layers, &caption), caption);
+        let figure = Figure::new(PANEL.id, drawing(run, &layers, &caption), caption)
+            .with_numbers(numbers(&layers));
         let blocks = vec![Block::Figure(figure), Block::Html(table(&layers))];
         let summary =
             "Convergence: similarity to the previous, the last and all later checkpoints";
@@ -114,20 +116,34 @@ fn drawing(run: &RunResults, layers: &[Layer<'_>], caption: &str) -> String {
         panel.open(&mut svg, 5);
         for (index, layer) in layers.iter().enumerate() {
             let points = layer.rows.iter().map(|row| (row.epoch.0, value(row)));
-            panel.curve(&mut svg, points, Shade::of(index, layers.len()).stroke(1.1));
+            let shade = Shade::of(index, layers.len());
+            of_layer(&mut svg, layer.name, |svg| {
+                panel.curve(svg, points, shade.stroke(1.1));
+            });
         }
         panel.close(&mut svg);
     }
     let names: Vec<&str> = layers.iter().map(|layer| layer.name).collect();
     let key = place(COLUMNS.len()).left - 4.0;
-    layer_key(&mut svg, &names, key, place(0));
-    svg.finish((key + 74.0, TOP + HEIGHT + 22.0), PANEL.title, caption)
+    let right = layer_key(&mut svg, &names, key, place(0));
+    svg.finish((right.max(key + 74.0), TOP + HEIGHT + 22.0), PANEL.title, caption)
+}
+
+fn numbers(layers: &[Layer<'_>]) -> String {
+    let rows = layers.iter().flat_map(|layer| {
+        layer.rows.iter().map(|row| {
+            let values = COLUMNS.map(|column| number((column.value)(row)));
+            let [previous, last, future] = values;
+            [layer.name.to_owned(), number(row.epoch.0), previous, last, future]
+        })
+    });
+    csv(["layer", "epoch", "to_previous", "to_final", "mean_future"], rows)
 }
 
 /// Stabilization epochs.
 fn table(layers: &[Layer<'_>]) -> String {
     let mut html = String::from(
-        "<div class=\"table\"><table class=\"penalties\"><thead><tr><th>stable from epoch</th>",
+        "<div class=\"table\"><table class=\"penalties\" data-file=\"stabilization\"><thead><tr><th>stable from epoch</th>",
     );
     for (tau, k) in STABLE {
         let _ = write!(html, "<th>similarity ≥ {tau} for {k} steps</th>");

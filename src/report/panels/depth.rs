@@ -1,6 +1,7 @@
 //! Prediction depth: from which layer on the neighbours of a training image say what the net
 //! says, for images with a right and with a wrong label.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::curves::CurvePanel;
@@ -16,7 +17,8 @@ pub(super) const PANEL: Panel = Panel {
     section: Section::Probes,
     shows: &[RunFile::PredictionDepth, RunFile::Phases],
     blocks: |run| {
-        let figure = |svg| Figure::new(PANEL.id, svg, caption(run));
+        let figure =
+            |svg| Figure::new(PANEL.id, svg, caption(run)).with_numbers(numbers(run));
         drawing(run).into_iter().map(|svg| Block::Figure(figure(svg))).collect()
     },
 };
@@ -67,6 +69,14 @@ fn drawing(run: &RunResults) -> Option<String> {
     panel.close(&mut svg);
     let size = (area.right() + 74.0, area.bottom() + 24.0);
     Some(svg.finish(size, PANEL.title, &caption(run)))
+}
+
+fn numbers(run: &RunResults) -> String {
+    let row = |row: &DepthRow| {
+        let [epoch, n, mean, se] = [row.epoch, row.n, row.mean, row.se].map(number);
+        [row.group.clone(), epoch, n, mean, se]
+    };
+    csv(["group", "epoch", "n", "mean_depth", "se"], run.depths.iter().map(row))
 }
 
 fn caption(run: &RunResults) -> String {

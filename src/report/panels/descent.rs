@@ -1,6 +1,7 @@
 //! Double descent with test images as the unit: how much the error rises and falls, and
 //! whether a probe of the last layer does the same.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::halves::{DoubleDescent, MeanOverImages, Readout};
 use crate::report::figure::axes::LinearAxis;
@@ -30,7 +31,8 @@ pub(super) const PANEL: Panel = Panel {
             )];
         }
         let caption = caption(run, found);
-        vec![Block::Figure(Figure::new(PANEL.id, drawing(&rows, &caption), caption))]
+        let figure = Figure::new(PANEL.id, drawing(&rows, &caption), caption);
+        vec![Block::Figure(figure.with_numbers(numbers(&rows)))]
     },
 };
 
@@ -142,6 +144,14 @@ fn draw_row(svg: &mut Svg, row: &Row, (area, axis): (Area, LinearAxis), y: f64) 
         (area.right() + 8.0, if row.words.is_empty() { y + 2.2 } else { y - 1.2 });
     svg.text(place, Anchor::Start, TICK, &text);
     svg.text((place.0, y + 6.2), Anchor::Start, TICK, &row.words);
+}
+
+fn numbers(rows: &[Row]) -> String {
+    let row = |row: &Row| {
+        let [low, high] = row.interval.map(number);
+        [row.name.clone(), number(row.mean), low, high]
+    };
+    csv(["what", "difference", "low", "high"], rows.iter().map(row))
 }
 
 fn caption(run: &RunResults, found: &DoubleDescent) -> String {

@@ -1,8 +1,9 @@
 //! The shape of decision regions over the epochs: a small panel per quantity, a curve per layer.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
-use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key, of_layer};
 use crate::report::figure::svg::{Anchor, Area, Svg, TICK, TITLE};
 use crate::report::model::{GeometryRow, RunResults};
 use crate::report::words;
@@ -15,7 +16,8 @@ pub(super) const PANEL: Panel = Panel {
     section: Section::Regions,
     shows: &[RunFile::Geometry, RunFile::Phases],
     blocks: |run| {
-        let figure = |svg| Figure::new(PANEL.id, svg, caption(run));
+        let figure =
+            |svg| Figure::new(PANEL.id, svg, caption(run)).with_numbers(numbers(run));
         drawing(run).into_iter().map(|svg| Block::Figure(figure(svg))).collect()
     },
 };
@@ -96,9 +98,19 @@ fn drawing(run: &RunResults) -> Option<String> {
         curves.draw(&mut svg, &panel, &layers);
     }
     let key = place(all.len()).left - 6.0;
-    layer_key(&mut svg, &layers, key, place(0));
-    let size = (key + 66.0, TOP + HEIGHT + 22.0);
+    let right = layer_key(&mut svg, &layers, key, place(0));
+    let size = (right.max(key + 66.0), TOP + HEIGHT + 22.0);
     Some(svg.finish(size, PANEL.title, &caption(run)))
+}
+
+fn numbers(run: &RunResults) -> String {
+    let row = |row: &GeometryRow| {
+        let [epoch, value, se] = [row.epoch, row.value, row.se].map(number);
+        [row.layer.clone(), epoch, row.group.clone(), row.quantity.clone(), value, se]
+    };
+    let columns = ["layer", "epoch", "group", "quantity", "value", "se"];
+    let rows = curves(run).into_iter().flat_map(|curves| curves.rows);
+    csv(columns, rows.map(row))
 }
 
 fn caption(run: &RunResults) -> String {
@@ -145,8 +157,11 @@ impl Curves<'_> {
             };
             let known: Vec<_> =
                 rows().filter(|row| row.se.is_finite()).map(interval).collect();
-            panel.band(svg, &known, &shade.colour);
-            panel.curve(svg, rows().map(|row| (row.epoch, row.value)), shade.stroke(1.1));
+            let points = rows().map(|row| (row.epoch, row.value));
+            of_layer(svg, layer, |svg| {
+                panel.band(svg, &known, &shade.colour);
+                panel.curve(svg, points, shade.stroke(1.1));
+            });
         }
         panel.close(svg);
     }

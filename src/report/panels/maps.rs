@@ -4,7 +4,7 @@
 use super::panel::{Block, Figure, MapSet, Maps, Panel, Section};
 use crate::report::figure::heatmap::{EpochMap, colour_bar, define_hatch};
 use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TITLE};
-use crate::report::figure::text::capitalized;
+use crate::report::figure::text::{capitalized, shortened};
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -51,20 +51,10 @@ pub(super) const DECISIONS: Panel = Panel {
     },
 };
 
-/// The sets of one kind of measure, with what tells them apart.
+/// The sets of one kind of measure.
 fn sets(run: &RunResults, is_kind: fn(&MatrixSet) -> bool) -> Vec<MapSet> {
-    let found = || run.matrices.iter().enumerate().filter(move |(_, set)| is_kind(set));
-    let first = found().next().map(|(_, set)| &set.kind);
-    let one_measure = found().all(|(_, set)| Some(&set.kind) == first);
-    let map_set = |(index, set): (usize, &MatrixSet)| {
-        let name = if one_measure {
-            set.group.clone()
-        } else {
-            format!("{}, {}", words::measure_name(set), set.group)
-        };
-        MapSet { index, name, figure: figure(run, set) }
-    };
-    found().map(map_set).collect()
+    let found = run.matrices.iter().enumerate().filter(|(_, set)| is_kind(set));
+    found.map(|(index, set)| MapSet { index, figure: figure(run, set) }).collect()
 }
 
 /// All layers of a measure.
@@ -92,6 +82,8 @@ fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) 
     let timeline = run.timeline();
     let mut svg = Svg::default();
     define_hatch(&mut svg, hatch);
+    let names: Vec<&str> = set.layers.iter().map(|m| m.layer.as_str()).collect();
+    let names = shortened(&names);
     for (index, matrix) in set.layers.iter().enumerate() {
         let (column, row) = (index % PER_ROW, index / PER_ROW);
         let area = Area {
@@ -100,7 +92,7 @@ fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) 
             width: SIDE,
             height: SIDE,
         };
-        svg.text((area.left, area.top - 5.0), Anchor::Start, TITLE, &matrix.layer);
+        svg.text((area.left, area.top - 5.0), Anchor::Start, TITLE, &names[index]);
         let map = EpochMap { timeline, epochs: &run.epochs, area, hatch };
         map.draw(&mut svg, |i, j| matrix.value(i, j));
         timeline.ticks_below(&mut svg, area, true);

@@ -12,7 +12,9 @@ mod geometry;
 mod headline;
 mod maps;
 mod movement;
+mod numbers;
 mod panel;
+mod paths;
 mod penalty;
 mod phase_bars;
 mod probes;
@@ -23,6 +25,9 @@ mod settings;
 mod slices;
 mod strips;
 mod verdict;
+mod viewer;
+
+use std::collections::BTreeSet;
 
 use super::model::RunResults;
 
@@ -31,10 +36,11 @@ pub(crate) use panel::{
     Block, Drawing, Figure, FigureLayout, Folded, Maps, Panel, Section,
 };
 pub(crate) use penalty::{Penalties, QUANTITIES};
+pub(crate) use regions::plane_name;
 pub(crate) use strips::{strip_figure, strip_png};
 
 /// All panels in the page's order.
-pub(crate) const ALL: [&Panel; 19] = [
+pub(crate) const ALL: [&Panel; 22] = [
     &verdict::PANEL,
     &headline::PANEL,
     &reading::PANEL,
@@ -42,15 +48,18 @@ pub(crate) const ALL: [&Panel; 19] = [
     &ridges::PANEL,
     &movement::PANEL,
     &descent::PANEL,
+    &reading::maps::PANEL,
     &maps::REPRESENTATIONS,
     &maps::DECISIONS,
     &slices::PANEL,
+    &paths::PANEL,
     &convergence::PANEL,
     &collapse::PANEL,
     &probes::PANEL,
     &depth::PANEL,
     &penalty::PANEL,
     &geometry::PANEL,
+    &viewer::PANEL,
     &regions::PANEL,
     &strips::PANEL,
     &settings::PANEL,
@@ -66,13 +75,30 @@ pub(crate) struct Shown {
 
 /// What all panels show of a run.
 pub(crate) fn shown(run: &RunResults) -> Vec<Shown> {
-    ALL.iter().map(|panel| Shown { panel, blocks: (panel.blocks)(run) }).collect()
+    let mut taken = BTreeSet::new();
+    let show = |panel: &&'static Panel| {
+        let mut blocks = (panel.blocks)(run);
+        for drawing in blocks.iter_mut().flat_map(Block::drawings_mut) {
+            name_apart(&mut taken, &mut drawing.file);
+        }
+        Shown { panel, blocks }
+    };
+    ALL.iter().map(show).collect()
+}
+
+/// Gives a file a name of its own, on disks that do not tell small letters from capitals, too:
+/// different names of measures and examples may be the same as those of files.
+fn name_apart(taken: &mut BTreeSet<String>, file: &mut String) {
+    let name = file.clone();
+    let mut count = 1;
+    while !taken.insert(file.to_lowercase()) {
+        count += 1;
+        *file = format!("{name}-{count}");
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::run_dir::{Mark, RunFile};
 
@@ -81,6 +107,14 @@ mod tests {
         let names: BTreeSet<&str> = ALL.iter().map(|panel| panel.id).collect();
         assert_eq!(names.len(), ALL.len());
         assert!(ALL.is_sorted_by_key(|panel| panel.section));
+    }
+
+    #[test]
+    fn files_have_names_of_their_own() {
+        let mut taken = BTreeSet::new();
+        let mut files = ["cka-a_b", "cka-A_b", "cka-a_b", "cka-a_b-2"].map(String::from);
+        files.iter_mut().for_each(|file| name_apart(&mut taken, file));
+        assert_eq!(files, ["cka-a_b", "cka-A_b-2", "cka-a_b-3", "cka-a_b-2-2"]);
     }
 
     #[test]

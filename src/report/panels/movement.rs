@@ -1,12 +1,13 @@
 //! Depth contrast: how much each layer moves, from the first to the deepest.
 
+use super::numbers::{csv, maybe};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::LayerFindings;
 use crate::findings::movement::{depth_contrast, shallow_and_deep};
 use crate::report::figure::axes::{LinearAxis, epoch_label};
 use crate::report::figure::curves::{layer_tick, slant_of, value_ticks};
 use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
-use crate::report::figure::text::join;
+use crate::report::figure::text::{join, shortened};
 use crate::report::found::FoundKind;
 use crate::report::model::RunResults;
 use crate::report::words;
@@ -25,7 +26,8 @@ pub(super) const PANEL: Panel = Panel {
             return vec![];
         }
         let caption = caption(run, &lines);
-        vec![Block::Figure(Figure::new(PANEL.id, drawing(&lines, &caption), caption))]
+        let figure = Figure::new(PANEL.id, drawing(&lines, &caption), caption);
+        vec![Block::Figure(figure.with_numbers(numbers(&lines)))]
     },
 };
 
@@ -82,7 +84,7 @@ impl Line<'_> {
 }
 
 fn drawing(lines: &[Line<'_>], caption: &str) -> String {
-    let names = lines[0].kind.names();
+    let names = shortened(&lines[0].kind.names());
     let area = Area { left: 30.0, top: 24.0, width: 320.0, height: 120.0 };
     let upper = |layer: &&LayerFindings| {
         let se = layer.movement.and_then(|movement| movement.se).unwrap_or(0.0);
@@ -153,6 +155,20 @@ fn draw_line(svg: &mut Svg, line: &Line<'_>, x: impl Fn(usize) -> f64, axis: Lin
     }
 }
 
+fn numbers(lines: &[Line<'_>]) -> String {
+    let rows = lines.iter().flat_map(|line| {
+        line.kind.layers.iter().filter_map(|layer| {
+            let movement = layer.movement?;
+            let [from, to] = movement.window.map(epoch_label);
+            let floor = layer.at_floor.map_or(String::new(), |floor| floor.to_string());
+            let (name, group) = (layer.layer.clone(), line.kind.group.to_owned());
+            let [value, se] = [movement.value, movement.se].map(maybe);
+            Some([name, group, from, to, value, se, floor])
+        })
+    });
+    csv(["layer", "group", "from_epoch", "to_epoch", "radians", "se", "at_floor"], rows)
+}
+
 fn key(svg: &mut Svg, line: &Line<'_>, (left, y): (f64, f64)) {
     svg.line((left, y - 2.0), (left + 16.0, y - 2.0), line.stroke);
     svg.text((left + 20.0, y), Anchor::Start, TICK, line.name);
@@ -194,9 +210,10 @@ fn caption(run: &RunResults, lines: &[Line<'_>]) -> String {
          radians). n: {} layers; whiskers: two standard errors over examples. C: mean of the \
          deepest quarter of the layers (thin line at the right) less that of the first (left). \
          Null: the same run without label noise, of which this page knows nothing; \
-         `stratagram compare` sets both side by side.{floor} {}",
+         `stratagram compare` sets both side by side.{floor} Layers are {}. {}",
         MatrixKind::parse(kind.measure).title(),
         kind.layers.len(),
+        words::order_of_layers(run),
         words::seed_words(run)
     )
 }

@@ -65,6 +65,32 @@ impl Block {
         (!blocks.is_empty()).then_some(Self::Folded(Folded { summary, blocks }))
     }
 
+    /// The figures in it.
+    pub(crate) fn figures(&self) -> Vec<&Figure> {
+        match self {
+            Self::Figure(figure) => vec![figure],
+            Self::Maps(maps) => maps.sets.iter().map(|set| &set.figure).collect(),
+            Self::Folded(folded) => {
+                folded.blocks.iter().flat_map(Self::figures).collect()
+            }
+            Self::Absent(_) | Self::Html(_) => vec![],
+        }
+    }
+
+    /// Its drawings.
+    pub(crate) fn drawings_mut(&mut self) -> Vec<&mut Drawing> {
+        match self {
+            Self::Figure(figure) => figure.drawings.iter_mut().collect(),
+            Self::Maps(maps) => {
+                maps.sets.iter_mut().flat_map(|set| &mut set.figure.drawings).collect()
+            }
+            Self::Folded(folded) => {
+                folded.blocks.iter_mut().flat_map(Self::drawings_mut).collect()
+            }
+            Self::Absent(_) | Self::Html(_) => vec![],
+        }
+    }
+
     /// The figures that become files.
     pub(crate) fn into_figures(self) -> Vec<Figure> {
         match self {
@@ -96,6 +122,8 @@ pub(crate) struct Figure {
     pub(crate) drawings: Vec<Drawing>,
     /// What is seen, of what, with which errors, from how many seeds.
     pub(crate) caption: String,
+    /// Its numbers in CSV, where the page can save them.
+    pub(crate) numbers: Option<String>,
 }
 
 /// How the page lays a figure out.
@@ -120,7 +148,12 @@ impl Figure {
     /// A figure of one drawing.
     pub(crate) fn new(file: impl Into<String>, svg: String, caption: String) -> Self {
         let drawings = vec![Drawing { file: file.into(), svg }];
-        Self { layout: FigureLayout::Scrolled, drawings, caption }
+        Self { layout: FigureLayout::Scrolled, drawings, caption, numbers: None }
+    }
+
+    /// The figure with its numbers.
+    pub(crate) fn with_numbers(self, numbers: String) -> Self {
+        Self { numbers: Some(numbers), ..self }
     }
 }
 
@@ -135,13 +168,11 @@ pub(crate) struct Maps {
     pub(crate) sets: Vec<MapSet>,
 }
 
-/// One set of maps.
+/// One set of maps, which the reader chooses by its measure and examples.
 #[derive(Debug, Clone)]
 pub(crate) struct MapSet {
     /// Its place among the run's matrices.
     pub(crate) index: usize,
-    /// What the reader chooses it by.
-    pub(crate) name: String,
     /// The same as a figure.
     pub(crate) figure: Figure,
 }

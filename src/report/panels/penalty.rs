@@ -236,7 +236,7 @@ impl Penalties {
     fn html(&self) -> String {
         let mut html = format!(
             "<h3>{}</h3>\n<p class=\"lede\">{} In each cell λ = {}, at \
-             epoch {}.</p>\n<div class=\"table\"><table class=\"penalties\">\n<tr><th>layer</th>",
+             epoch {}.</p>\n<div class=\"table\"><table class=\"penalties\" data-file=\"penalties\">\n<tr><th>layer</th>",
             PANEL.title,
             Escaped(&self.summary()),
             self.order(),

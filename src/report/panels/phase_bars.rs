@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::LayerFindings;
 use crate::findings::boundaries::{Boundary, BoundaryKind};
@@ -10,7 +11,7 @@ use crate::report::figure::axes::cell_edges;
 use crate::report::figure::heatmap::{Painter, labelled_colour_bar};
 use crate::report::figure::log_axis::{log_label, positive_range};
 use crate::report::figure::svg::{Anchor, Area, GRID, LABEL, Px, Svg, TICK, TITLE};
-use crate::report::figure::text::{capitalized, short, trimmed};
+use crate::report::figure::text::{capitalized, shortened, trimmed};
 use crate::report::figure::time::name_below;
 use crate::report::found::{FoundKind, Point};
 use crate::report::model::RunResults;
@@ -58,6 +59,21 @@ fn figure(run: &RunResults, kind: &FoundKind<'_>) -> Figure {
     let (title, caption) =
         (format!("{}: {}", PANEL.title, kind.in_words()), caption(run, kind));
     Figure::new(kind.file("phases"), svg.finish(size, &title, &caption), caption)
+        .with_numbers(numbers(kind))
+}
+
+fn numbers(kind: &FoundKind<'_>) -> String {
+    let rows = kind.layers.iter().flat_map(|layer| {
+        inner(layer).map(|boundary| {
+            let times = [boundary.epoch, boundary.from, boundary.to];
+            let [epoch, from, to] = times.map(number);
+            let is_shared = kind.is_shared(boundary.log_time).to_string();
+            let [size, p] = [boundary.size, boundary.p].map(number);
+            let (name, kind) = (layer.layer.clone(), boundary.kind.name().to_owned());
+            [name, kind, epoch, from, to, size, p, is_shared]
+        })
+    });
+    csv(["layer", "kind", "epoch", "from", "to", "size", "p", "shared"], rows)
 }
 
 fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
@@ -75,7 +91,8 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
     let mut svg = Svg::default();
     svg.text((area.left, 9.0), Anchor::Start, TITLE, PANEL.title);
     let largest = sizes(kind).fold(FULL, f64::max);
-    let frame = Rows { kind, run, area, height, largest };
+    let names = shortened(&kind.names());
+    let frame = Rows { kind, run, area, height, largest, names: &names };
     for (index, (layer, points)) in kind.layers.iter().zip(&rows).enumerate() {
         frame.strip(&mut svg, index, points, range);
         frame.name(&mut svg, index, layer);
@@ -144,6 +161,8 @@ struct Rows<'a> {
     height: f64,
     /// The size of the highest bar.
     largest: f64,
+    /// Names of the layers, short.
+    names: &'a [String],
 }
 
 impl Rows<'_> {
@@ -158,7 +177,7 @@ impl Rows<'_> {
 
     fn name(&self, svg: &mut Svg, row: usize, layer: &LayerFindings) {
         let place = (self.area.left - 5.0, self.base(row) - 1.0);
-        svg.text(place, Anchor::End, LABEL, &short(&layer.layer));
+        svg.text(place, Anchor::End, LABEL, &self.names[row]);
         if let (None, Some(reason)) = (&layer.boundaries, &layer.reason) {
             let place = (self.area.right() - 4.0, self.base(row) - 2.0);
             svg.text(place, Anchor::End, TICK, &format!("not judged: {reason}"));

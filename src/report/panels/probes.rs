@@ -1,11 +1,13 @@
 //! Linear probes: accuracy by layer over the epochs, and by depth at a few epochs.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, epoch_label};
 use crate::report::figure::curves::{
-    CurvePanel, Shade, distinct, layer_key, layer_tick, slant_of, value_ticks,
+    CurvePanel, Shade, distinct, layer_key, layer_tick, of_layer, slant_of, value_ticks,
 };
 use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
+use crate::report::figure::text::shortened;
 use crate::report::model::{ProbeRow, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -18,11 +20,8 @@ pub(super) const PANEL: Panel = Panel {
     shows: &[RunFile::Probes, RunFile::Phases],
     blocks: |run| {
         if !run.probes.is_empty() {
-            return vec![Block::Figure(Figure::new(
-                "probes",
-                drawing(run),
-                caption(run),
-            ))];
+            let figure = Figure::new(PANEL.id, drawing(run), caption(run));
+            return vec![Block::Figure(figure.with_numbers(numbers(run)))];
         }
         vec![Block::absent(if run.is_recorded() {
             "No probes were recorded: given probes=…, the recorder fits a linear probe of each layer."
@@ -99,6 +98,7 @@ const DEPTH_TOP: f64 = TIME_TOP + HEIGHT + 48.0;
 /// Probe accuracies of a run that has probes.
 fn drawing(run: &RunResults) -> String {
     let layers = distinct(run.probes.iter().map(|row| row.layer.as_str()));
+    let names = shortened(&layers);
     let mut svg = Svg::default();
     let place = |index: usize, top: f64| {
         let left = LEFT + index as f64 * (WIDTH + GAP);
@@ -106,7 +106,7 @@ fn drawing(run: &RunResults) -> String {
     };
     let quantities = quantities(run);
     for (index, quantity) in quantities.iter().enumerate() {
-        let column = Column { run, layers: &layers, quantity };
+        let column = Column { run, layers: &layers, names: &names, quantity };
         let area = place(index, TIME_TOP);
         svg.text((area.left, TIME_TOP - 14.0), Anchor::Start, TITLE, quantity.title);
         svg.text((area.left, TIME_TOP - 5.0), Anchor::Start, TICK, &quantity.detail);
@@ -114,10 +114,32 @@ fn drawing(run: &RunResults) -> String {
         column.by_depth(&mut svg, place(index, DEPTH_TOP));
     }
     let keys = place(quantities.len(), TIME_TOP).left - 4.0;
-    layer_key(&mut svg, &layers, keys, place(0, TIME_TOP));
+    let right = layer_key(&mut svg, &layers, keys, place(0, TIME_TOP));
     epoch_key(&mut svg, run, (keys, DEPTH_TOP));
-    let size = (keys + 74.0, DEPTH_TOP + HEIGHT + slant_of(&layers) + 14.0);
+    let bottom = DEPTH_TOP + HEIGHT + slant_of(&names) + 14.0;
+    let size = (right.max(keys + 74.0), bottom);
     svg.finish(size, "Linear probes by layer", &caption(run))
+}
+
+fn numbers(run: &RunResults) -> String {
+    let row = |row: &ProbeRow| {
+        let held_out = [row.heldout_corrupted_noisy, row.heldout_corrupted_true];
+        let [noisy, truth] = held_out.map(number);
+        let (layer, labels) = (row.layer.clone(), row.labels.clone());
+        let accuracy = number(row.test_accuracy);
+        [layer, number(row.epoch), labels, number(row.l2), accuracy, noisy, truth]
+    };
+    let columns = [
+        "layer",
+        "epoch",
+        "labels",
+        "l2",
+        "test_accuracy",
+        "heldout_corrupted_noisy",
+        "heldout_corrupted_true",
+    ];
+    let rows = run.probes.iter().chain(&run.other_probes).chain(&run.pixels);
+    csv(columns, rows.map(row))
 }
 
 /// The caption of the figure.
@@ -152,6 +174,8 @@ fn caption(run: &RunResults) -> String {
 struct Column<'a> {
     run: &'a RunResults,
     layers: &'a [&'a str],
+    /// The same, short.
+    names: &'a [String],
     quantity: &'a Quantity<'a>,
 }
 
@@ -168,7 +192,7 @@ impl Column<'_> {
             let rows = self.quantity.rows.iter().filter(|row| row.layer == *layer);
             let points = rows.map(|row| (row.epoch, (self.quantity.value)(row)));
             let shade = Shade::of(index, self.layers.len());
-            panel.curve(svg, points, shade.stroke(1.1));
+            of_layer(svg, layer, |svg| panel.curve(svg, points, shade.stroke(1.1)));
         }
         self.pixels(svg, area);
         self.absent(svg, area);
@@ -180,8 +204,8 @@ impl Column<'_> {
         value_ticks(svg, area, axis, 5, true);
         let step = area.width / self.layers.len() as f64;
         let at = |index: usize| area.left + (index as f64 + 0.5) * step;
-        for (index, layer) in self.layers.iter().enumerate() {
-            layer_tick(svg, area, at(index), layer);
+        for (index, name) in self.names.iter().enumerate() {
+            layer_tick(svg, area, at(index), name);
         }
         let chosen = chosen_epochs(self.run);
         for (index, (epoch, _)) in chosen.iter().enumerate() {

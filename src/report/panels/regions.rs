@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::epoch_label;
 use crate::report::figure::plane::{Place, class_key, picture, proportions, row_name};
@@ -27,8 +28,10 @@ pub(super) const PANEL: Panel = Panel {
         }
         // Every layer's are in the strips.
         let of_output = run.regions.iter().find(|regions| regions.layer == "output");
-        let figure =
-            |regions| Figure::new(PANEL.id, drawing(run, regions), caption(run, regions));
+        let figure = |regions| {
+            Figure::new(PANEL.id, drawing(run, regions), caption(run, regions))
+                .with_numbers(numbers(run, regions, 0..regions.planes.count()))
+        };
         of_output.map(|regions| Block::Figure(figure(regions))).into_iter().collect()
     },
 };
@@ -92,8 +95,27 @@ fn caption(run: &RunResults, regions: &Regions) -> String {
     )
 }
 
+/// The planes: the images that they go through, and where these are.
+pub(super) fn numbers(
+    run: &RunResults,
+    regions: &Regions,
+    planes: std::ops::Range<usize>,
+) -> String {
+    let planes_of = &regions.planes;
+    let rows = planes.flat_map(|p| {
+        (0..3).map(move |image| {
+            let [a, b] = planes_of.images[p][image].map(number);
+            let wrong = planes_of.corrupted[p][image].to_string();
+            let index = planes_of.triplets[p][image].to_string();
+            let label = planes_of.labels[p][image].to_string();
+            [plane_name(run, regions, p), index, label, wrong, a, b]
+        })
+    });
+    csv(["plane", "image", "label", "wrong_label", "a", "b"], rows)
+}
+
 /// "triplet 3 (corrupted)".
-pub(super) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
+pub(crate) fn plane_name(run: &RunResults, regions: &Regions, p: usize) -> String {
     let (position, source) = (regions.planes.positions[p], regions.planes.sources[p]);
     match run.triplet_sources().get(source as usize) {
         Some(source) => format!("triplet {position} ({source})"),
@@ -132,10 +154,8 @@ pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
     let is = |marked: &&(Option<f64>, &str)| {
         marked.0.is_some_and(|marked| (marked - epoch).abs() < 1e-9)
     };
-    match names.iter().find(is) {
-        Some((_, name)) => format!("epoch {} · {name}", epoch_label(epoch)),
-        None => format!("epoch {}", epoch_label(epoch)),
-    }
+    let names = names.iter().filter(is).map(|(_, name)| format!(" · {name}"));
+    format!("epoch {}{}", epoch_label(epoch), names.collect::<String>())
 }
 
 /// Indices of the epochs to show: all, or the first, the last, those nearest to the marks,

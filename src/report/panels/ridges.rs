@@ -1,6 +1,7 @@
 //! Ridges of speed and roughness: both curves of every layer with their errors, beside those
 //! of the weights.
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, cell_edges, tick_label};
 use crate::report::figure::curves::Shade;
@@ -9,7 +10,7 @@ use crate::report::figure::log_axis::{LogAxis, positive_range};
 use crate::report::figure::svg::{
     Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE,
 };
-use crate::report::figure::text::short;
+use crate::report::figure::text::shortened;
 use crate::report::figure::time::name_below;
 use crate::report::found::{FoundKind, Point};
 use crate::report::model::RunResults;
@@ -54,10 +55,33 @@ fn figure(run: &RunResults, kind: &FoundKind<'_>) -> Figure {
     let (title, caption) =
         (format!("{}: {}", PANEL.title, kind.in_words()), caption(run, kind));
     Figure::new(file, svg.finish(size, &title, &caption), caption)
+        .with_numbers(numbers(kind))
+}
+
+/// Speed at the cuts between checkpoints, roughness at the checkpoints.
+fn numbers(kind: &FoundKind<'_>) -> String {
+    let rows = kind.names().into_iter().flat_map(|name| {
+        let curves = kind.curves(name);
+        let weights = kind.weights(name).roughness();
+        let all = [
+            ("speed", curves.speed()),
+            ("roughness", curves.roughness()),
+            ("roughness of the weights", weights),
+        ];
+        let row = move |what: &str, point: Point| {
+            let [epoch, value, se] = [point.epoch, point.value, point.se].map(number);
+            [name.to_owned(), what.to_owned(), epoch, value, se]
+        };
+        all.into_iter().flat_map(move |(what, points)| {
+            points.into_iter().map(move |point| row(what, point))
+        })
+    });
+    csv(["layer", "curve", "epoch", "value", "se"], rows)
 }
 
 /// The curves of a layer, and the weights' roughness.
 struct Row {
+    /// Short.
     name: String,
     speed: Vec<Point>,
     roughness: Vec<Point>,
@@ -65,17 +89,18 @@ struct Row {
 }
 
 fn rows(kind: &FoundKind<'_>) -> Vec<Row> {
-    let row = |name: &&str| {
+    let names = kind.names();
+    let row = |(name, short): (&&str, String)| {
         let curves = kind.curves(name);
         let roughness = curves.roughness();
         Row {
-            name: (*name).to_owned(),
+            name: short,
             speed: curves.speed(),
             weights: at_level_of(&roughness, kind.weights(name).roughness()),
             roughness,
         }
     };
-    kind.names().iter().map(row).collect()
+    names.iter().zip(shortened(&names)).map(row).collect()
 }
 
 /// The curve times a factor by which its mean logarithm is that of `level`: only its shape is
@@ -159,7 +184,7 @@ impl Ridges<'_> {
             .collect();
         svg.polyline(&points, Shade::of(index, self.n).stroke(1.2));
         let place = (area.left - 14.0, area.bottom() - 2.0);
-        svg.text(place, Anchor::End, LABEL, &short(&row.name));
+        svg.text(place, Anchor::End, LABEL, &row.name);
         if index == 0 {
             let value = axis.ticks(2).last().copied().unwrap_or(self.fastest);
             for value in [0.0, value] {

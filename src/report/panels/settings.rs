@@ -61,17 +61,31 @@ fn table(title: &str, file: RunFile, rows: &[(String, String)]) -> String {
         let _ = writeln!(html, "<p class=\"absent\">{file} is absent.</p></div>");
         return html;
     }
-    html += "<table>\n";
+    let name = title.to_lowercase();
+    let _ = writeln!(html, "<table data-file=\"{name}\">");
     for (key, value) in rows {
         let _ = writeln!(
             html,
             "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
             Escaped(key),
-            Escaped(value)
+            unbroken(value)
         );
     }
     html + "</table></div>\n"
 }
+
+/// A value that breaks between its words, and within one only where it is too long for a line, as
+/// a checksum is.
+fn unbroken(value: &str) -> String {
+    let word = |word: &str| match word.chars().count() > LONG {
+        true => format!("<span class=\"long\">{}</span>", Escaped(word)),
+        false => Escaped(word).to_string(),
+    };
+    value.split(' ').map(word).collect::<Vec<String>>().join(" ")
+}
+
+/// Characters that fit in a line of a table on a narrow screen.
+const LONG: usize = 30;
 
 /// Dotted keys, as `a.b=value` on the command line has them.
 fn experiment_rows(experiment: &toml::Table) -> Vec<(String, String)> {
@@ -92,8 +106,29 @@ fn flatten(key: &str, value: &toml::Value, rows: &mut Vec<(String, String)>) {
         toml::Value::String(text) => {
             rows.push((key.to_owned(), without_directories(text)));
         }
-        other => rows.push((key.to_owned(), other.to_string())),
+        other => rows.push((key.to_owned(), rounded(other))),
     }
+}
+
+/// A value of TOML as it is written, numbers without the digits of binary fractions.
+fn rounded(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => tidy(*number),
+        toml::Value::Array(values) => {
+            format!(
+                "[{}]",
+                values.iter().map(rounded).collect::<Vec<String>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// 0.1 of 0.1 in single precision, which is 0.10000000149011612.
+fn tidy(number: f64) -> String {
+    let single = (number as f32).to_string();
+    let is_single = single.parse::<f32>().is_ok_and(|single| f64::from(single) == number);
+    if is_single { single } else { number.to_string() }
 }
 
 fn manifest_rows(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
@@ -107,6 +142,23 @@ fn manifest_rows(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
         }
         Value::Null => {}
         Value::String(text) => rows.push((key.to_owned(), without_directories(text))),
+        Value::Number(number) if number.is_f64() => {
+            rows.push((key.to_owned(), tidy(number.as_f64().unwrap_or(f64::NAN))));
+        }
+        Value::Array(values) => {
+            // Each value as a row of its own would have, so that lists break between values.
+            let mut inner = vec![];
+            values.iter().for_each(|value| manifest_rows("", value, &mut inner));
+            let texts: Vec<String> = inner
+                .into_iter()
+                .map(
+                    |(key, value)| {
+                        if key.is_empty() { value } else { format!("{key} {value}") }
+                    },
+                )
+                .collect();
+            rows.push((key.to_owned(), texts.join(", ")));
+        }
         other => rows.push((key.to_owned(), without_directories(&other.to_string()))),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::panel::{Block, Figure, Panel, Section};
-use super::regions::{chosen, epoch_name, plane_name, ringed};
+use super::regions::{chosen, epoch_name, numbers, plane_name, ringed};
 use crate::report::figure::canvas::png;
 use crate::report::figure::plane::{
     Place, class_key, picture, proportions, rgb, row_name,
@@ -27,7 +27,8 @@ pub(super) const PANEL: Panel = Panel {
         let figure = |plane: usize| {
             let svg = strip_figure(run, &layers, plane);
             let caption = caption(run, layers[0], plane);
-            Block::Figure(Figure::new(format!("{}-{plane}", PANEL.id), svg, caption))
+            let figure = Figure::new(format!("{}-{plane}", PANEL.id), svg, caption);
+            Block::Figure(figure.with_numbers(numbers(run, layers[0], plane..plane + 1)))
         };
         planes(&layers).into_iter().map(figure).collect()
     },
@@ -86,9 +87,10 @@ pub(crate) fn strip_figure(
             classes.extend(regions.map(k, plane));
         }
     }
-    for (row, regions) in layers.iter().enumerate() {
+    let names: Vec<&str> = layers.iter().map(|regions| regions.layer.as_str()).collect();
+    for (row, name) in text::shortened(&names).iter().enumerate() {
         let middle = top + row as f64 * step + (step - gap) / 2.0;
-        row_name(&mut svg, (7.0, middle), &text::short(&regions.layer));
+        row_name(&mut svg, (7.0, middle), name);
     }
     let bottom = top + layers.len() as f64 * step;
     class_key(&mut svg, &classes, (left, bottom + 8.0));

@@ -112,7 +112,7 @@ fn no_verdict(run: &RunResults) -> String {
     let unknown = match (phases.known, run.is_recorded()) {
         (true, _) => "no reason is recorded",
         (false, true) => "no train_error and test_error were recorded",
-        (false, false) => "phases.json is absent",
+        (false, false) => "history.csv has no train_error and test_error",
     };
     let reason = phases.reason.as_deref().unwrap_or(unknown);
     format!("No verdict on double descent: {reason}.")
@@ -235,7 +235,7 @@ fn batchnorm_warning(run: &RunResults) -> Option<String> {
     (difference > BATCHNORM_TOLERANCE).then(|| {
         format!(
             "Running BatchNorm statistics give another curve (dotted): they differ by up to \
-             {}, at epoch {} (running {}, recomputed {}). Verdict and matrices use the \
+             {}, at epoch {} (running {}, recomputed {}). Everything else here uses the \
              recomputed ones.",
             error(difference),
             epoch_label(largest.epoch),

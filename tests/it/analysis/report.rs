@@ -200,6 +200,7 @@ fn a_complete_run_has_every_section_and_figure() {
             "report/index.html",
             "report/figures/headline.svg",
             "report/figures/headline-wide.svg",
+            "report/figures/reading-maps.svg",
             "report/figures/cka-test.svg",
             "report/figures/drs-test.svg",
             "report/figures/probes.svg",
@@ -338,8 +339,146 @@ fn what_is_missing_is_named() {
     }
     put(run.path(), "history.csv", HISTORY);
     let page = page_of(run.path());
-    assert!(page.contains("phases.json is absent"));
     assert!(page.contains("There are no matrices yet"));
+}
+
+/// A history of a double descent: the test error falls, rises and falls again.
+fn descending_twice() -> String {
+    let error = |epoch: i32| {
+        let u = f64::from(epoch).ln_1p();
+        0.05 + 0.85 * (-1.5 * u).exp() + 0.1 * (-((u - 3.0) / 0.5).powi(2)).exp()
+    };
+    let row = |epoch: i32| {
+        let train = (0.9 - 0.03 * f64::from(epoch)).max(0.0);
+        format!("{},{epoch},{train},{}\n", 8 * epoch, error(epoch))
+    };
+    "step,epoch,train_error,test_error\n".to_owned()
+        + &(0..120).map(row).collect::<String>()
+}
+
+#[test]
+fn a_fork_that_is_not_analyzed_has_the_verdict_of_its_curve_and_names_its_parent() {
+    let run = tempfile::tempdir().unwrap();
+    let clean = format!("{EXPERIMENT}\n[train]\nlabels = \"clean\"\nepochs = 119\n");
+    put(run.path(), "experiment.toml", clean);
+    let fork = r#"{"run": "/home/ada/runs/noisy", "epoch": 22.0, "step": 176}"#;
+    let manifest =
+        format!(r#"{{"stratagram": "0.1.0", "status": "trained", "fork": {fork}}}"#);
+    put(run.path(), "run.json", manifest);
+    put(run.path(), "history.csv", descending_twice());
+    let page = page_of(run.path());
+    assert!(page.contains("double descent of the test error over the epochs"));
+    assert!(!page.contains("No verdict") && !page.contains("phases.json is absent"));
+    assert!(page.contains("fork of noisy at epoch 22") && !page.contains("/home/ada"));
+    assert!(page.contains("with 20 % label noise, on true labels after epoch 22"));
+}
+
+#[test]
+fn turns_are_marked_at_the_levels_of_the_curve_and_as_one_where_they_meet() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["relu1"]);
+    // The peak's own row is a dip of a wild curve.
+    put(run.path(), "history.csv", HISTORY.replace("0.124", "0.06"));
+    let circles = || {
+        let figure = figure(&RunResults::read(run.path()).unwrap(), "headline");
+        let circles = figure
+            .split("<circle class=\"dot\"")
+            .skip(1)
+            .map(|circle| between(circle, "cy=\"", "\"").parse::<f64>().unwrap());
+        (circles.collect::<Vec<f64>>(), figure.clone())
+    };
+    let (found, figure) = circles();
+    let [min, peak, second] = found[..] else { panic!("{found:?}") };
+    // Heights are proportional to the levels 0.034, 0.124, 0.088.
+    let ratio = (min - peak) / (min - second);
+    assert!((ratio - (0.124 - 0.034) / (0.088 - 0.034)).abs() < 0.02, "{found:?}");
+    assert!(figure.contains(">min<") && figure.contains(">peak<"));
+    let same = PHASES
+        .replace("\"peak\": 3", "\"peak\": 1")
+        .replace("\"peak\": 0.124", "\"peak\": 0.034");
+    put(run.path(), "phases.json", same);
+    let (found, figure) = circles();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(figure.contains(">min, peak<"));
+}
+
+#[test]
+fn figures_of_names_that_files_cannot_tell_apart_are_files_of_their_own() {
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["fc"]);
+    for group in ["my set", "my_set", "My_set"] {
+        put(run.path(), &format!("matrices/cka/{group}/fc.npy"), matrix(false));
+    }
+    let written = write(run.path()).unwrap();
+    let names: std::collections::BTreeSet<String> =
+        written.iter().map(|path| path.to_string_lossy().to_lowercase()).collect();
+    assert_eq!(names.len(), written.len(), "{written:?}");
+    assert_eq!(names.iter().filter(|name| name.contains("cka-my_set")).count(), 3);
+}
+
+#[test]
+fn a_page_of_21_layers_and_60_checkpoints_has_all_pictures_and_is_below_8_mb() {
+    let run = tempfile::tempdir().unwrap();
+    let layers: Vec<String> = (1..=21).map(|k| format!("layer{k}")).collect();
+    complete(run.path(), &[]);
+    let epochs: Vec<f64> = (0..60).map(f64::from).collect();
+    let axis = epochs.iter().map(|epoch| format!("{},{epoch}\n", 8.0 * epoch));
+    put(
+        run.path(),
+        "matrices/axis.csv",
+        "step,epoch\n".to_owned() + &axis.collect::<String>(),
+    );
+    fs::remove_file(run.path().join("matrices/drs/test/output.npy")).unwrap();
+    fs::remove_file(run.path().join("regions/pool4.npz")).unwrap();
+    let wave = |i: usize, k: usize| ((i * 37 + k * 101) % 997) as f32 / 997.0;
+    for (l, layer) in layers.iter().enumerate() {
+        for measure in ["cka/test", "cka/train-clean", "drs/test"] {
+            let values = (0..3600).map(|at| wave(at / 60, at % 60 + l)).collect();
+            let array = npy_bytes(&Array::f32(&[60, 60], values));
+            put(run.path(), &format!("matrices/{measure}/{layer}.npy"), array);
+        }
+    }
+    for layer in layers.iter().map(String::as_str).chain(["output"]) {
+        put_many_regions(run.path(), layer, &epochs);
+    }
+    let page = page_of(run.path());
+    let regions = &data_of(&page)["regions"];
+    assert_eq!(regions["layers"].as_array().unwrap().len(), 22);
+    assert_eq!(regions["epochs"].as_array().unwrap().len(), 60);
+    assert!(page.len() <= 8_000_000, "{} bytes", page.len());
+    let short = &data_of(&page)["sets"][0]["layers"][4]["short"];
+    assert_eq!(short, "layer5");
+}
+
+/// Pictures of 20 × 20 points on 12 planes, with borders that move.
+fn put_many_regions(root: &Path, layer: &str, epochs: &[f64]) {
+    let (side, n) = (20, 12);
+    let planes = RegionPlanes {
+        steps: epochs.iter().map(|epoch| 8 * *epoch as i64).collect(),
+        epochs: epochs.to_vec(),
+        side,
+        sources: vec![0; n],
+        positions: (0..n as i64).collect(),
+        triplets: vec![[5, 6, 7]; n],
+        labels: vec![[0, 1, 2]; n],
+        corrupted: vec![[false; 3]; n],
+        corners: vec![[0.0, 2.0, 0.0, 1.0]; n],
+        images: vec![[[0.0, 0.0], [2.0, 0.0], [1.0, 1.0]]; n],
+    };
+    let seed = layer.len() as f64;
+    let point = |at: usize| {
+        let (k, p, i, j) =
+            (at / (n * side * side), at / (side * side) % n, at / side % side, at % side);
+        let (x, y) = (i as f64 / side as f64, j as f64 / side as f64);
+        let border = (3.0 * x + seed + p as f64 + 0.02 * k as f64).sin() * 0.5 + 0.5;
+        (u8::from(y > border) + 2 * (p % 4) as u8, (y - border).abs() as f32)
+    };
+    let points: Vec<(u8, f32)> = (0..epochs.len() * n * side * side).map(point).collect();
+    let (classes, confidence) = points.into_iter().unzip();
+    let regions = Regions { layer: layer.into(), planes, classes, confidence };
+    let path = root.join(format!("regions/{layer}.npz"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    regions.write(&path).unwrap();
 }
 
 #[test]

@@ -121,17 +121,34 @@ impl Strips<'_> {
         svg.text((at, y), anchor, style, "perfect fit");
     }
 
-    /// Circles at minimum, peak and second minimum, named at the first strip.
-    fn turns(&self, svg: &mut Svg, panel: &CurvePanel) {
-        let names = ["min", "peak", "2nd min"];
+    /// Minimum, peak and second minimum where the detector saw them: at the levels of the curve
+    /// around those epochs, which single rows of a wild curve leave. Turns on one spot are one.
+    fn turn_places(&self, panel: &CurvePanel) -> Vec<Turn> {
         let (x, y) = (panel.timeline.across(self.test), panel.values);
+        let mut turns: Vec<Turn> = vec![];
         for (index, epoch) in panel.timeline.turns.into_iter().enumerate() {
-            let row = epoch.and_then(|epoch| Some((epoch, self.run.row_at(epoch)?)));
-            let Some((epoch, row)) = row else { continue };
-            let (at_x, at_y) = (x.at(epoch), y.at(row.test_error.min(y.end)));
-            if !at_y.is_finite() {
+            let Some(epoch) = epoch else { continue };
+            let level = self.run.phases.errors[index];
+            let level = level.unwrap_or_else(|| self.run.test_error_at(epoch));
+            let at = (x.at(epoch), y.at(level.min(y.end)));
+            if !at.1.is_finite() {
                 continue;
             }
+            let name = ["min", "peak", "2nd min"][index];
+            match turns.last_mut() {
+                Some(last) if (last.at.0 - at.0).hypot(last.at.1 - at.1) < 3.0 => {
+                    last.name = format!("{}, {name}", last.name);
+                }
+                _ => turns.push(Turn { at, name: name.into(), is_peak: index == 1 }),
+            }
+        }
+        turns
+    }
+
+    /// Circles at the turns, named at the first strip.
+    fn turns(&self, svg: &mut Svg, panel: &CurvePanel) {
+        let y = panel.values;
+        for Turn { at: (at_x, at_y), name, is_peak } in self.turn_places(panel) {
             svg.raw(format_args!(
                 "<circle class=\"dot\" cx=\"{}\" cy=\"{}\" r=\"2\" fill=\"#ffffff\" stroke=\"#0b5fa5\" stroke-width=\"1.1\"/>",
                 Px(at_x),
@@ -139,12 +156,19 @@ impl Strips<'_> {
             ));
             if self.first {
                 let below = at_y + 8.2;
-                let above = index == 1 || below > y.start - 0.8;
+                let above = is_peak || below > y.start - 0.8;
                 let label = if above { at_y - 4.5 } else { below };
-                turn_name(svg, (at_x, label), self.test, names[index]);
+                turn_name(svg, (at_x, label), self.test, &name);
             }
         }
     }
+}
+
+/// A turn of the test error in the drawing.
+struct Turn {
+    at: (f64, f64),
+    name: String,
+    is_peak: bool,
 }
 
 /// The name of a turn; one at the right edge would run into the next panel.

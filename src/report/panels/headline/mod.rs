@@ -7,9 +7,10 @@ mod errors;
 mod layout;
 mod maps;
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Drawing, Figure, FigureLayout, Panel, Section};
 use crate::report::figure::text::join;
-use crate::report::model::{MatrixSet, RunResults, Statistics};
+use crate::report::model::{HistoryRow, MatrixSet, RunResults, Statistics};
 use crate::report::words;
 use crate::run_dir::RunFile;
 use columns::columns;
@@ -51,8 +52,33 @@ fn blocks(run: &RunResults) -> Vec<Block> {
         layout: FigureLayout::Headline,
         drawings: vec![drawing(Layout::Column), drawing(Layout::Page)],
         caption: caption(run),
+        numbers: Some(numbers(run)),
     }));
     blocks
+}
+
+/// The errors; those of the maps are saved where the maps are.
+fn numbers(run: &RunResults) -> String {
+    let row = |row: &HistoryRow| {
+        [
+            row.epoch,
+            row.test_error,
+            row.test_error_running,
+            row.train_error,
+            row.train_error_clean,
+            row.train_error_corrupted,
+        ]
+        .map(number)
+    };
+    let columns = [
+        "epoch",
+        "test_error",
+        "test_error_running_bn",
+        "train_error",
+        "train_error_clean",
+        "train_error_corrupted",
+    ];
+    csv(columns, run.history.iter().map(row))
 }
 
 /// The caption of the headline figure.

@@ -3,8 +3,10 @@
 
 mod column;
 mod coordinates;
+pub(super) mod maps;
 mod toys;
 
+use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use super::ridges::at_level_of;
 use crate::findings::{LayerFindings, Matrix};
@@ -74,6 +76,26 @@ impl<'a> Example<'a> {
     fn figure(&self, run: &RunResults) -> Figure {
         let caption = self.caption(run);
         Figure::new(PANEL.id, self.drawing(run, &caption), caption)
+            .with_numbers(self.numbers())
+    }
+
+    /// The curves of all columns.
+    fn numbers(&self) -> String {
+        let curves = self.kind.curves(&self.layer.layer);
+        let own = (self.layer.layer.clone(), curves.speed(), curves.roughness());
+        let toys =
+            toys().map(|toy| (format!("toy {}", toy.name), toy.speed(), toy.roughness()));
+        let rows = toys.into_iter().chain([own]).flat_map(|(name, speed, roughness)| {
+            let both = [("speed", speed), ("roughness", roughness)];
+            both.into_iter().flat_map(move |(curve, points)| {
+                let name = name.clone();
+                points.into_iter().map(move |Point { epoch, value, se }| {
+                    let [epoch, value, se] = [epoch, value, se].map(number);
+                    [name.clone(), curve.to_owned(), epoch, value, se]
+                })
+            })
+        });
+        csv(["layer", "curve", "epoch", "value", "se"], rows)
     }
 
     fn drawing(&self, run: &RunResults, caption: &str) -> String {

@@ -1,0 +1,30 @@
+// Maps as files.
+
+// All maps of a section, or a single one, as one drawing.
+const mapsSvg = (sources) => {
+  const [side, gap, perRow] = [150, 14, Math.min(4, sources.length)];
+  const [wide, high] = [side + MARGIN.left + MARGIN.right, side + MARGIN.top + MARGIN.bottom + gap];
+  const svg = sheet(perRow * wide + 8, Math.ceil(sources.length / perRow) * high + 34);
+  const ranges = rangesOf(sources);
+  sources.forEach((source, k) => {
+    const [left, top] = [(k % perRow) * wide, Math.floor(k / perRow) * high + gap];
+    const range = ranges(source);
+    const title = source.name + (state.get("range") === "unit" ? "" : `  (${rangeText(range)})`);
+    draw(svg, "text", { x: left + MARGIN.left, y: top - 1, "font-size": 10, "font-weight": 600, fill: PRINT.ink }, title);
+    paintHeatmap(svgPen(svg), { left, top, side, source, axis, color: colorsOf(source, range), ink: PRINT, marks, outlines: outlinesOf(source) });
+  });
+  const words = `${sources[0].what}; colors from ${state.get("range") === "layer" ? "least to greatest of the layer" : rangeText(ranges(sources[0]))}; both axes: epoch`;
+  draw(svg, "text", { x: MARGIN.left, y: Number(svg.getAttribute("height")) - 10, "font-size": 9, fill: PRINT.soft }, words);
+  return svg;
+};
+const mapsCsv = (sources) => csv([SOURCE_COLUMNS, ...sources.flatMap(sourceRows)]);
+const offerMaps = (host, section) => {
+  const place = make(host, "p", "files");
+  const redo = () => {
+    place.replaceChildren();
+    const name = slug("maps-" + setText(section.chosen()));
+    offer(place, name, { svg: () => mapsSvg(section.shown()), csv: () => mapsCsv(section.shown()) });
+  };
+  state.on([section.kind], redo);
+  redo();
+};
