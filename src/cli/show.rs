@@ -3,10 +3,12 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
+
 use super::output::print_result;
 use super::progress::Terminal;
 use crate::error::{Error, Result};
-use crate::report::terminal::{self, Look, Question};
+use crate::report::terminal::{self, Look, Question, RANGES, Range};
 use crate::report::{Picture, write_between};
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
@@ -15,7 +17,7 @@ use crate::report::{Picture, write_between};
 #[command(after_help = "Examples:
   stratagram show runs/quickstart
   stratagram show runs/quickstart layer4.1 --group train-corrupted
-  stratagram show runs/quickstart fc --measure drs-kappa
+  stratagram show runs/quickstart fc --measure drs-kappa --range layer
   stratagram show runs/quickstart output --regions --epoch 20 --triplet 3 --out regions.png
   stratagram show runs/quickstart 'pool*' --regions --resolution 200 --out strip.svg
   stratagram show runs/seed-0 fc --against runs/seed-1
@@ -34,6 +36,10 @@ pub(super) struct Arguments {
     /// with --against that of the comparison [default: decision regions, and cka].
     #[arg(long, value_name = "M", conflicts_with = "regions")]
     measure: Option<String>,
+    /// What the ends of a matrix's colors stand for: 0 and 1 (unit), the least and the greatest of
+    /// the layer, or those of all layers.
+    #[arg(long, value_name = "R", default_value = "unit", value_parser = PossibleValuesParser::new(RANGES.map(|range| range.0)))]
+    range: String,
     /// Another run, such as of another seed: how alike the layer is in both at each epoch that
     /// both have, by its decision regions and by the representations of the same examples.
     #[arg(long, value_name = "RUN", requires = "layer", conflicts_with = "regions")]
@@ -76,7 +82,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let text = match (&arguments.layer, &arguments.against) {
         (None, _) => terminal::overview(run, look())?,
-        (Some(layer), None) => terminal::matrices(run, question(layer), look())?,
+        (Some(layer), None) => {
+            let range = Range::from_name(&arguments.range).unwrap_or_default();
+            terminal::matrices(run, question(layer), range, look())?
+        }
         (Some(layer), Some(other)) => terminal::against([run, other], question(layer))?,
     };
     print_result(&text)

@@ -10,7 +10,10 @@ before(async () => (browser = await launch()));
 after(() => browser.close());
 
 const saved = async (page, button) => {
-  const [download] = await Promise.all([page.waitForEvent("download"), button.evaluate((one) => one.click())]);
+  const label = await button.getAttribute("aria-label");
+  const started = page.waitForEvent("download").catch(() => assert.fail(`${label}: nothing was saved`));
+  await button.evaluate((one) => one.click());
+  const download = await started;
   return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 };
 

@@ -40,7 +40,7 @@ pub(super) const PANEL: Panel = Panel {
     },
 };
 
-const LEFT: f64 = 66.0;
+const LEFT: f64 = 74.0;
 const WIDTH: f64 = 196.0;
 const GAP: f64 = 32.0;
 const TOP: f64 = 38.0;

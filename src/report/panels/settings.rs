@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::panel::{Block, Panel, Section};
 use crate::report::figure::svg::Escaped;
+use crate::report::figure::text::trimmed;
 use crate::report::model::RunResults;
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -143,7 +144,11 @@ fn manifest_rows(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::String(text) => rows.push((key.to_owned(), without_directories(text))),
         Value::Number(number) if number.is_f64() => {
-            rows.push((key.to_owned(), tidy(number.as_f64().unwrap_or(f64::NAN))));
+            // What is counted and measured needs no more than six decimals.
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            let text =
+                if number.abs() < 1e-3 { tidy(number) } else { trimmed(number, 6) };
+            rows.push((key.to_owned(), text));
         }
         Value::Array(values) => {
             // Each value as a row of its own would have, so that lists break between values.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::look::Look;
 use super::matrix;
+use super::range::Range;
 use crate::error::{Error, Result};
 use crate::report::model::RunResults;
 use crate::report::panels::{Penalties, QUANTITIES};
@@ -36,19 +37,24 @@ impl Question<'_> {
 ///
 /// # Errors
 /// If it has no such matrix, or a file cannot be read.
-pub fn matrices(root: &Path, question: Question, look: Look) -> Result<String> {
+pub fn matrices(
+    root: &Path,
+    question: Question,
+    range: Range,
+    look: Look,
+) -> Result<String> {
     let run = match Recording::open(root)? {
         Some(_) => None,
         None => Some(RunDir::open(root)?),
     };
-    let text = drawn(root, question, look)?;
+    let text = drawn(root, question, range, look)?;
     match run {
         Some(run) => Ok(text + &penalties(&run, question.layer)?),
         None => Ok(text),
     }
 }
 
-fn drawn(root: &Path, question: Question, look: Look) -> Result<String> {
+fn drawn(root: &Path, question: Question, range: Range, look: Look) -> Result<String> {
     let files = MatrixFile::list(root)?;
     let axis: Vec<AxisRow> = read_rows(root)?;
     let epochs: Vec<f64> = axis.iter().map(|row| row.epoch.0).collect();
@@ -58,8 +64,9 @@ fn drawn(root: &Path, question: Question, look: Look) -> Result<String> {
         let values = file.read(epochs.len())?;
         let name = file.measure.to_uppercase();
         text += &format!("{name} of {layer} with itself over the epochs, {group}\n");
-        text += &matrix::draw(&values, &epochs, look);
-        text += &matrix::key(&values, look);
+        let ends = range.ends(file, &files, epochs.len())?;
+        text += &matrix::draw(&values, &epochs, ends, look);
+        text += &matrix::key(&values, ends, look);
     }
     if text.is_empty() { Err(no_such_matrix(root, question, &files)?) } else { Ok(text) }
 }
@@ -111,9 +118,10 @@ mod tests {
     fn a_run_without_matrices_says_what_makes_them() {
         let directory = tempfile::tempdir().unwrap();
         let run = run(&directory.path().join("run"));
-        let error = matrices(run.root(), FC, LOOK).unwrap_err();
+        let error = matrices(run.root(), FC, Range::Unit, LOOK).unwrap_err();
         assert!(error.help().unwrap().contains("analyze"));
-        let error = matrices(directory.path(), FC, LOOK).unwrap_err().to_string();
+        let error =
+            matrices(directory.path(), FC, Range::Unit, LOOK).unwrap_err().to_string();
         assert!(error.contains("run.json"), "what is not a run is called so: {error}");
     }
 
@@ -122,16 +130,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let run = with_matrices(&directory.path().join("run"));
         assert_eq!(
-            matrices(run.root(), FC, LOOK).unwrap(),
+            matrices(run.root(), FC, Range::Unit, LOOK).unwrap(),
             "CKA of fc with itself over the epochs, test\n       2?\n     0 92\n       0\n       \
              first decimal, - below 0, ? undefined; values from 0.250 to 1.000\n\n"
         );
         let unknown = Question { layer: "fc2", ..FC };
-        let error = matrices(run.root(), unknown, LOOK).unwrap_err().to_string();
+        let error =
+            matrices(run.root(), unknown, Range::Unit, LOOK).unwrap_err().to_string();
         assert!(error.contains("expected a layer among relu1, fc, output"), "{error}");
         let variant = Question { layer: "output", measure: Some("drs"), ..FC };
         assert!(
-            matrices(run.root(), variant, LOOK).unwrap().starts_with("DRS of output")
+            matrices(run.root(), variant, Range::Unit, LOOK)
+                .unwrap()
+                .starts_with("DRS of output")
         );
     }
 }

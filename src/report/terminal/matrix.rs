@@ -3,11 +3,16 @@
 use super::look::{Look, MARGIN, RESET, labels};
 use crate::report::figure::viridis;
 
-/// An epoch × epoch matrix, origin lower left: viridis over 0..1 in colour, else the first
-/// decimal of each value (9 from 0.9 up, - below 0, ? where undefined).
+/// An epoch × epoch matrix, origin lower left: viridis between the two `ends` in colour, else the
+/// tenths of the way from the lower to the upper (9 from 0.9 up, - below, ? where undefined).
 ///
 /// `values` is [E, E] in row-major order. More than fit into the width are thinned evenly.
-pub(super) fn draw(values: &[f64], epoch: &[f64], look: Look) -> String {
+pub(super) fn draw(
+    values: &[f64],
+    epoch: &[f64],
+    (low, high): (f64, f64),
+    look: Look,
+) -> String {
     let n = epoch.len();
     if n == 0 {
         return String::new();
@@ -15,7 +20,9 @@ pub(super) fn draw(values: &[f64], epoch: &[f64], look: Look) -> String {
     let shown = n.min(look.width.saturating_sub(MARGIN + 1));
     let kept: Vec<usize> =
         (0..shown).map(|k| k * n.saturating_sub(1) / (shown - 1).max(1)).collect();
-    let at = |row: usize, column: usize| values[kept[row] * n + kept[column]];
+    let at = |row: usize, column: usize| {
+        (values[kept[row] * n + kept[column]] - low) / (high - low)
+    };
     // In colour each line holds two rows: the upper half of ▀ and its background.
     let rows_per_line = if look.colour && look.unicode { 2 } else { 1 };
     let drawn = |line: usize| {
@@ -66,14 +73,17 @@ fn viridis(value: f64) -> String {
 }
 
 /// What the characters stand for, and between which values.
-pub(super) fn key(values: &[f64], look: Look) -> String {
+pub(super) fn key(values: &[f64], ends: (f64, f64), look: Look) -> String {
     let defined = values.iter().copied().filter(|v| v.is_finite());
     let (low, high) = defined
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let key = if look.colour {
-        "viridis over 0..1, grey undefined"
-    } else {
-        "first decimal, - below 0, ? undefined"
+    let key = match (ends, look.colour) {
+        ((0.0, 1.0), true) => "viridis over 0..1, grey undefined".to_owned(),
+        ((0.0, 1.0), false) => "first decimal, - below 0, ? undefined".to_owned(),
+        ((from, to), true) => format!("viridis over {from:.3}..{to:.3}, grey undefined"),
+        ((from, to), false) => {
+            format!("tenths of the way from {from:.3} to {to:.3}, ? undefined")
+        }
     };
     if low <= high {
         format!("       {key}; values from {low:.3} to {high:.3}\n\n")
@@ -87,21 +97,31 @@ mod tests {
     use super::*;
 
     const PLAIN: Look = Look { width: 40, colour: false, unicode: false };
+    const UNIT: (f64, f64) = (0.0, 1.0);
 
     #[test]
     fn a_matrix_has_its_origin_lower_left() {
         let values = [1.0, 0.55, 0.55, -0.01];
-        let text = draw(&values, &[0.0, 12.0], PLAIN);
+        let text = draw(&values, &[0.0, 12.0], UNIT, PLAIN);
         assert_eq!(text, "       5-\n     0 95\n       0\n");
-        let undefined = draw(&[f64::NAN], &[3.0], PLAIN);
+        let undefined = draw(&[f64::NAN], &[3.0], UNIT, PLAIN);
         assert_eq!(undefined, "     3 ?\n       3\n");
-        assert_eq!(draw(&[], &[], PLAIN), "");
+        assert_eq!(draw(&[], &[], UNIT, PLAIN), "");
+    }
+
+    #[test]
+    fn colors_reach_from_one_end_of_the_range_to_the_other() {
+        let values = [1.0, 0.8, 0.8, 1.0];
+        let text = draw(&values, &[0.0, 12.0], (0.8, 1.0), PLAIN);
+        assert_eq!(text, "       09\n     0 90\n       0\n");
+        let key = key(&values, (0.8, 1.0), PLAIN);
+        assert!(key.contains("tenths of the way from 0.800 to 1.000"), "{key}");
     }
 
     #[test]
     fn colours_pair_two_rows_in_a_line() {
         let look = Look { width: 40, colour: true, unicode: true };
-        let text = draw(&[0.0, 1.0, 1.0, 0.5], &[0.0, 1.0], look);
+        let text = draw(&[0.0, 1.0, 1.0, 0.5], &[0.0, 1.0], UNIT, look);
         // Upper row (epoch 1): 1, .5; lower row (epoch 0): 0, 1.
         let expected = "\x1b[38;2;253;231;37;48;2;68;1;84m▀\x1b[0m\
                         \x1b[38;2;33;145;140;48;2;253;231;37m▀\x1b[0m\n";
@@ -114,7 +134,7 @@ mod tests {
     fn wide_matrices_are_thinned_to_the_width() {
         let n = 100;
         let epoch: Vec<f64> = (0..n).map(f64::from).collect();
-        let text = draw(&vec![1.0; 10_000], &epoch, PLAIN);
+        let text = draw(&vec![1.0; 10_000], &epoch, UNIT, PLAIN);
         assert!(text.lines().all(|line| line.len() <= 40), "{text}");
         assert!(text.lines().count() == 33, "{text}");
     }

@@ -6,12 +6,14 @@ mod look;
 mod matrices;
 mod matrix;
 mod overview;
+mod range;
 
 pub use against::against;
 pub(super) use against::named;
 pub use look::Look;
 pub use matrices::{Question, matrices};
 pub use overview::overview;
+pub use range::{RANGES, Range};
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ const buildEnlarged = () => {
     stage = makeStage(body, source);
     files.replaceChildren();
     const one = source;
-    offer(files, slug(`map-${one.name}-${one.what}`), { svg: () => mapsSvg([one]), csv: () => mapsCsv([one]) });
+    offer(files, slug(`map-${one.name}-${one.what}`), { svg: () => mapsSvg([one], section.sources()), csv: () => mapsCsv([one]) });
     if (!dialog.open) {
       dialog.showModal();
       dialog.append($("tip"));

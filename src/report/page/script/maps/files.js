@@ -1,15 +1,15 @@
 // Maps as files.
 
-// All maps of a section, or a single one, as one drawing.
-const mapsSvg = (sources) => {
+// Maps of a section as one drawing, in the colors that they have among all of it.
+const mapsSvg = (sources, all) => {
   const [side, gap, perRow] = [150, 14, Math.min(4, sources.length)];
   const [wide, high] = [side + MARGIN.left + MARGIN.right, side + MARGIN.top + MARGIN.bottom + gap];
   const svg = sheet(perRow * wide + 8, Math.ceil(sources.length / perRow) * high + 34);
-  const ranges = rangesOf(sources);
+  const ranges = rangesOf(all);
   sources.forEach((source, k) => {
     const [left, top] = [(k % perRow) * wide, Math.floor(k / perRow) * high + gap];
     const range = ranges(source);
-    const title = source.name + (state.get("range") === "unit" ? "" : `  (${rangeText(range)})`);
+    const title = (sources.length > 1 ? source.layer.short : source.name) + (state.get("range") === "unit" ? "" : `  (${rangeText(range)})`);
     draw(svg, "text", { x: left + MARGIN.left, y: top - 1, "font-size": 10, "font-weight": 600, fill: PRINT.ink }, title);
     paintHeatmap(svgPen(svg), { left, top, side, source, axis, color: colorsOf(source, range), ink: PRINT, marks, outlines: outlinesOf(source) });
   });
@@ -22,9 +22,10 @@ const offerMaps = (host, section) => {
   const place = make(host, "p", "files");
   const redo = () => {
     place.replaceChildren();
-    const name = slug("maps-" + setText(section.chosen()));
-    offer(place, name, { svg: () => mapsSvg(section.shown()), csv: () => mapsCsv(section.shown()) });
+    const sources = section.shown();
+    if (!sources.length) return;
+    offer(place, slug("maps-" + sources[0].what), { svg: () => mapsSvg(sources, section.sources()), csv: () => mapsCsv(sources) });
   };
-  state.on([section.kind], redo);
+  state.on([section.kind, section.kind + "-minus", "layers"], redo);
   redo();
 };

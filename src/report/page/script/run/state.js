@@ -104,7 +104,6 @@ const state = (() => {
     cursor: () => cursor,
     pinned: () => pinned,
     follow: (act) => followers.push(act),
-    unfollow: (act) => followers.splice(followers.indexOf(act), 1),
     start: () => (started = true),
     isStarted: () => started,
   };

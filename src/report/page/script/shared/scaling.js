@@ -39,20 +39,22 @@ const leading = (gram, count) => {
     for (let j = 0; j < count; j += 1) row += Math.abs(gram[i * count + j]);
     shift = Math.max(shift, row);
   }
-  let vector = Float64Array.from({ length: count }, (_, i) => Math.sqrt(i + 1));
+  const vector = Float64Array.from({ length: count }, (_, i) => Math.sqrt(i + 1));
+  const next = new Float64Array(count);
   let value = 0;
   for (let step = 0; step < 1000; step += 1) {
-    const next = new Float64Array(count);
+    let squares = 0;
     for (let i = 0; i < count; i += 1) {
       let sum = shift * vector[i];
       for (let j = 0; j < count; j += 1) sum += gram[i * count + j] * vector[j];
       next[i] = sum;
+      squares += sum * sum;
     }
-    const length = Math.hypot(...next);
+    const length = Math.sqrt(squares);
     if (length < 1e-12) return { value: 0, vector: new Float64Array(count) };
     const before = value;
     value = length - shift;
-    vector = next.map((one) => one / length);
+    for (let i = 0; i < count; i += 1) vector[i] = next[i] / length;
     if (step > 20 && Math.abs(value - before) < 1e-10 * length) break;
   }
   return { value, vector };
