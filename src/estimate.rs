@@ -128,9 +128,13 @@ impl Estimate {
 
     /// Bytes on disk: weights and optimizer, signatures, probes.
     pub fn disk(&self) -> u64 {
+        self.trained_bytes() + self.n_checkpoints * self.work.stored_bytes
+    }
+
+    /// Bytes on disk of the training: weights and optimizer.
+    pub fn trained_bytes(&self) -> u64 {
         let weights = 4 * self.parameters as u64;
-        let kept = self.n_checkpoints * (1 + self.n_buffers) + 3;
-        kept * weights + self.n_checkpoints * self.work.stored_bytes
+        (self.n_checkpoints * (1 + self.n_buffers) + 3) * weights
     }
 
     /// Bytes of the optimizer's buffers on disk.

@@ -69,6 +69,7 @@ pub mod represent;
 pub mod run_dir;
 mod seed;
 mod setting;
+mod shell;
 pub mod similarity;
 pub mod sweep;
 pub mod train;

@@ -26,6 +26,14 @@ pub struct Progress {
     pub detail: String,
 }
 
+/// An epoch as text: whole, or with at most two decimals.
+pub(crate) fn epoch_label(epoch: f64) -> String {
+    if (epoch - epoch.round()).abs() < 1e-6 {
+        return format!("{epoch:.0}");
+    }
+    format!("{epoch:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// An observer that shows nothing and never stops.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

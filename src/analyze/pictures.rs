@@ -5,7 +5,7 @@
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::TripletSource;
-use crate::observer::{Observer, Progress};
+use crate::observer::{Observer, Progress, epoch_label};
 use crate::planes::Grid;
 use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RegionPlanes, Regions, RunDir};
@@ -21,6 +21,8 @@ const RESOLUTION: usize = 80;
 const N_PLANES: usize = 2;
 /// Epochs shown.
 const N_EPOCHS: usize = 8;
+/// Epochs nearer than this are the same: two decimals are what is printed of them.
+const SAME_EPOCH: f64 = 0.005;
 /// Temperature of the softmax behind the confidence, as in the figures of Somepalli et al.
 /// 2022.
 const TEMPERATURE: f32 = 5.0;
@@ -53,7 +55,7 @@ pub fn draw_regions(
 ) -> Result<Vec<Regions>> {
     let plan = Plan::new(run, data, observer)?;
     let checkpoints = run.checkpoints()?;
-    let shown = chosen_checkpoints(run, &checkpoints, &view.epochs)?;
+    let shown = chosen_checkpoints(&checkpoints, &view.epochs, observer)?;
     let is_shown = |name: &str| {
         view.layers.as_deref().is_none_or(|pattern| glob_matches(pattern, name))
     };
@@ -86,26 +88,31 @@ pub fn draw_regions(
     Ok(pictures)
 }
 
+/// The checkpoints nearest to these epochs, which is said where they are not at them.
 fn chosen_checkpoints<'c>(
-    run: &RunDir,
     all: &'c [Checkpoint],
     epochs: &[f64],
+    observer: &dyn Observer,
 ) -> Result<Vec<&'c Checkpoint>> {
     if epochs.is_empty() {
         return Ok(evenly_spaced(all, N_EPOCHS));
     }
-    let find = |epoch: &f64| {
-        let same = |c: &&Checkpoint| (c.epoch - epoch).abs() < 1e-9;
-        all.iter().find(same).ok_or_else(|| {
-            let epochs: Vec<_> = all.iter().map(|c| c.epoch.to_string()).collect();
-            Error::usage(
-                run.root().display().to_string(),
-                format!("has no checkpoint of epoch {epoch}"),
-            )
-            .expected(format!("one of {}", epochs.join(" ")))
-        })
+    let nearest = |epoch: &f64| {
+        let distance = |c: &&Checkpoint| (c.epoch - epoch).abs();
+        let found = all.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let found = found.filter(|_| epoch.is_finite()).ok_or_else(|| {
+            Error::usage("the epoch", format!("is {epoch}"))
+                .expected("one of a checkpoint")
+        })?;
+        if distance(&found) > SAME_EPOCH {
+            let (asked, found) = (epoch_label(*epoch), epoch_label(found.epoch));
+            observer.note(&format!(
+                "no checkpoint at epoch {asked}: the nearest, at epoch {found}, is shown"
+            ));
+        }
+        Ok(found)
     };
-    epochs.iter().map(find).collect()
+    epochs.iter().map(nearest).collect()
 }
 
 /// Writes `regions/<layer>.npz` of every layer and the output.
@@ -174,7 +181,10 @@ fn pictures(
             stage: "draw",
             done: done as u64,
             total: shown.len() as u64,
-            detail: format!("decision regions at epoch {}", checkpoint.epoch),
+            detail: format!(
+                "decision regions at epoch {}",
+                epoch_label(checkpoint.epoch)
+            ),
         });
         draw(plan, checkpoint, (layers, &grids), &mut pictures)?;
     }

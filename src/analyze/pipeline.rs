@@ -12,7 +12,7 @@ use super::reduce::reduce;
 use super::store::{self, Stamp};
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result};
-use crate::observer::{Observer, Progress};
+use crate::observer::{Observer, Progress, epoch_label};
 use crate::phases::Phases;
 use crate::run_dir::{AnalysisLock, Checkpoint, RunDir, RunFile, Status, write_atomic};
 
@@ -103,14 +103,14 @@ fn reduce_all(
             stage: "analyze",
             done: done as u64,
             total: checkpoints.len() as u64,
-            detail: format!("epoch {}", checkpoint.epoch),
+            detail: format!("epoch {}", epoch_label(checkpoint.epoch)),
         });
         let (wanted, path) = (joined.wanted(done), plan.run.part(checkpoint.step));
         if wanted.is_nothing() || store::holds(&path, stamp, plan, &wanted) {
             continue;
         }
         if plan.observer.should_stop() {
-            let found = format!("stopped before epoch {}", checkpoint.epoch);
+            let found = format!("stopped before epoch {}", epoch_label(checkpoint.epoch));
             return Err(Error::new(ErrorKind::Interrupted, "analysis", found));
         }
         let previous = done.checked_sub(1).map(|i| &checkpoints[i]);

@@ -2,10 +2,12 @@
 
 use super::output::{print_json, print_result};
 use super::progress::Terminal;
+use super::table::table;
 use crate::data::{
     DataSet, Download, Verified, data_directories, data_sets, fetch, verify,
 };
 use crate::error::Result;
+use crate::shell;
 
 /// Say which data sets this build reads, where it looks for them, and get or check one.
 #[derive(Debug, clap::Args)]
@@ -62,32 +64,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// A table with one data set a line, and where they are looked for.
 fn list(sets: &[DataSet]) -> String {
-    let head = ["NAME", "STATUS", "IMAGES", "WHERE"];
     let row = |set: &DataSet| {
         [set.name, set.status, set.images.as_str(), set.place.as_str()].map(str::to_owned)
     };
-    let rows: Vec<_> =
-        std::iter::once(head.map(str::to_owned)).chain(sets.iter().map(row)).collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |row: &[String; 4]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
+    let rows: Vec<_> = sets.iter().map(row).collect();
     let directories: Vec<String> =
         data_directories().iter().map(|path| path.display().to_string()).collect();
     format!(
         "{}\ndata directories, in this order: {}\n\"fetch it\": stratagram data fetch NAME\n",
-        rows.iter().map(line).collect::<Vec<_>>().concat(),
+        table(["NAME", "STATUS", "IMAGES", "WHERE"], &rows),
         directories.join(", ")
     )
 }
 
 /// Downloads what is missing, then reads the data set with all checks.
 fn get(name: &str, from: Option<&str>) -> Result<()> {
-    let terminal = Terminal::new(&format!("stratagram data fetch {name}"));
+    let terminal = Terminal::new(&fetch_again(name, from));
     for (path, outcome) in fetch(name, from, &terminal)? {
         let done = match outcome {
             Download::There => "was there",
@@ -97,6 +89,13 @@ fn get(name: &str, from: Option<&str>) -> Result<()> {
     }
     drop(terminal);
     print_result(&describe(&verify(name)?))
+}
+
+fn fetch_again(name: &str, from: Option<&str>) -> String {
+    let words = ["data", "fetch", name]
+        .into_iter()
+        .chain(from.iter().flat_map(|from| ["--from", from]));
+    shell::command(&words.map(str::to_owned).collect::<Vec<_>>())
 }
 
 fn describe(verified: &Verified) -> String {

@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::shell;
 use super::threads::Threads;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::observer::epoch_label;
+use crate::shell;
 use crate::sweep::Seeds;
 use crate::train::Fork;
 
@@ -93,7 +94,7 @@ impl ExperimentArguments {
         let name = match (self.file(), fork) {
             (Some(file), _) => stem(file.file_stem()),
             (None, Some(fork)) => stem(fork.parent().root().file_name())
-                .map(|parent| format!("{parent}-from-{}", fork.epoch())),
+                .map(|parent| format!("{parent}-from-{}", epoch_label(fork.epoch()))),
             (None, None) => None,
         };
         Path::new("runs").join(name.unwrap_or_else(|| "quickstart".to_owned()))

@@ -12,6 +12,7 @@ use crate::export::{FORMATS, Format, Selection, export};
 #[command(after_help = examples())]
 pub(super) struct Arguments {
     /// The run directory, or a recording.
+    #[arg(add = super::complete::runs())]
     run: PathBuf,
     /// The format.
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Only these layers: names and globs, separated by commas [default: all].
-    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    #[arg(long, add = super::complete::layers(), value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
     /// Only these epochs, separated by commas [default: those of all checkpoints].
     #[arg(long, value_name = "EPOCHS", value_delimiter = ',')]
@@ -37,8 +38,10 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 fn examples() -> String {
     let mut text = "Examples, and the line that opens what each writes:".to_owned();
     for Format { name, opened_by, .. } in FORMATS {
-        text +=
-            &format!("\n  stratagram export RUN --to {name} --out OUT\n    {opened_by}");
+        let opened_by = opened_by.replace("OUT", "exported");
+        text += &format!(
+            "\n  stratagram export runs/quickstart --to {name} --out exported\n    {opened_by}"
+        );
     }
     text
 }

@@ -10,6 +10,7 @@ use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::findings::RunFindings;
 use crate::run_dir::{Recording, RunDir, findings_text, read_findings};
+use crate::shell;
 
 /// Say what a run's matrices show: when each layer moves and when it settles, and how sure
 /// that is.
@@ -20,9 +21,10 @@ use crate::run_dir::{Recording, RunDir, findings_text, read_findings};
 #[command(after_help = "Examples:
   stratagram findings runs/quickstart
   stratagram findings runs/quickstart --json
-  stratagram findings --null runs/quickstart      what smooth weights would show")]
+  stratagram findings --null runs/quickstart      # what smooth weights would show")]
 pub(super) struct Arguments {
     /// The run directory.
+    #[arg(add = super::complete::runs())]
     run: PathBuf,
     /// Print every number: findings.json as it is.
     #[arg(long)]
@@ -58,5 +60,5 @@ fn null(root: &Path) -> Result<RunFindings> {
     }
     let run = RunDir::open(root)?;
     let data = Data::load(run.experiment())?;
-    straight_line(&run, &data, &Terminal::new("stratagram findings --null"))
+    straight_line(&run, &data, &Terminal::new(&shell::verb_on("findings --null", root)))
 }

@@ -1,6 +1,7 @@
 //! One run, or many that differ in their seed, with a bar each and what they gave.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::output::{print_error, print_result};
 use super::progress::Terminal;
@@ -8,28 +9,41 @@ use crate::error::Result;
 use crate::observer::Observer;
 use crate::sweep::{OneRun, Seeds};
 
-/// Does `work` on every run and prints the file that it gives for each. A run that fails does
-/// not stop the others.
-///
-/// `stages` are those of `work`, as the observer hears of them; `command` continues it.
-pub(super) fn work_on(
-    seeds: &Seeds,
-    stages: &[&str],
-    command: &str,
-    work: impl Fn(&OneRun, &dyn Observer) -> Result<PathBuf> + Sync,
-) -> Result<()> {
-    let data = &seeds.load()?;
-    let terminal = Terminal::new(command);
-    if let [run] = &seeds.runs[..] {
-        let written = work(&seeds.one(run, data), &terminal)?;
+/// What is done with runs, and said of them.
+pub(super) struct Work<'a, W> {
+    /// The stages of `work`, as the observer hears of them.
+    pub(super) stages: &'a [&'a str],
+    /// The command that continues it.
+    pub(super) command: String,
+    /// The work on one run; gives a file.
+    pub(super) work: W,
+    /// What is printed at the end, from the files and the time.
+    pub(super) ending: &'a dyn Fn(&[PathBuf], Duration) -> Result<String>,
+}
+
+impl<W: Fn(&OneRun, &dyn Observer) -> Result<PathBuf> + Sync> Work<'_, W> {
+    /// Does the work on every run and prints its ending. A run that fails does not stop the
+    /// others.
+    pub(super) fn on(&self, seeds: &Seeds) -> Result<()> {
+        let begun = Instant::now();
+        let data = &seeds.load()?;
+        let terminal = Terminal::new(&self.command);
+        if let [run] = &seeds.runs[..] {
+            let written = (self.work)(&seeds.one(run, data), &terminal)?;
+            drop(terminal);
+            return print_result(&(self.ending)(&[written], begun.elapsed())?);
+        }
+        terminal.count_runs(seeds.runs.len(), self.stages);
+        let watch = |name: &str| terminal.for_run(name);
+        let results = seeds.work(data, &terminal, watch, &self.work);
         drop(terminal);
-        return print_result(&format!("{}\n", written.display()));
+        print_result(&(self.ending)(&results.written, begun.elapsed())?)?;
+        results.failed.iter().for_each(|failed| print_error(&failed.error));
+        results.verdict()
     }
-    terminal.count_runs(seeds.runs.len(), stages);
-    let results = seeds.work(data, &terminal, |name| terminal.for_run(name), work);
-    drop(terminal);
-    let lines = results.written.iter().map(|path| format!("{}\n", path.display()));
-    print_result(&lines.collect::<String>())?;
-    results.failed.iter().for_each(|failed| print_error(&failed.error));
-    results.verdict()
+}
+
+/// The files, one per line.
+pub(super) fn paths(written: &[PathBuf]) -> String {
+    written.iter().map(|path| format!("{}\n", path.display())).collect()
 }

@@ -3,16 +3,20 @@
 //!
 //! More than a dozen files: one per verb, and what verbs share: arguments
 //! (`experiment_arguments`, `threads`), closed sets as values of flags (`choices`), what is
-//! printed (`output`, `quantities`, `shell`), bars and Ctrl-C (`progress`, `many`).
+//! printed (`output`, `table`, `quantities`, `color`), what a shell completes (`complete`), bars and
+//! Ctrl-C (`progress`, `pace`, `many`).
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod analyze;
 mod choices;
+mod color;
 mod compare;
+mod complete;
+mod completions;
 mod data;
 mod doctor;
 mod dry_run;
@@ -20,8 +24,11 @@ mod experiment_arguments;
 mod export;
 mod findings;
 mod import;
+mod ls;
 mod many;
+mod open;
 mod output;
+mod pace;
 mod phases;
 mod planes;
 mod probe;
@@ -29,13 +36,15 @@ mod progress;
 mod quantities;
 mod report;
 mod run;
-mod shell;
 mod show;
 mod similarity;
 mod sweep;
+mod table;
 mod threads;
 mod train;
+mod watch;
 
+use crate::error::Result;
 use output::print_error;
 
 /// Shows how a deep network's representations evolve over its training.
@@ -51,6 +60,9 @@ struct Arguments {
     /// cache].
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<std::path::PathBuf>,
+    /// When to color what is printed; `auto` heeds `NO_COLOR` and whether it is a terminal.
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -65,6 +77,9 @@ enum Verb {
     Import(import::Arguments),
     Export(export::Arguments),
     Report(report::Arguments),
+    Open(open::Arguments),
+    Watch(watch::Arguments),
+    Ls(ls::Arguments),
     Show(show::Arguments),
     Similarity(similarity::Arguments),
     Findings(findings::Arguments),
@@ -72,11 +87,20 @@ enum Verb {
     Probe(probe::Arguments),
     Data(data::Arguments),
     Doctor(doctor::Arguments),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// Parses the process's arguments, runs the verb, and reports its error.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    clap_complete::CompleteEnv::with_factory(Arguments::command)
+        .var(completions::VARIABLE)
+        .complete();
+    let choice = color::asked(std::env::args_os());
+    color::apply(choice);
+    let matches = Arguments::command().color(choice).try_get_matches();
+    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are results, exit code 0; everything else is usage, 2.
@@ -87,28 +111,38 @@ pub fn main() -> ExitCode {
     if let Some(directory) = &arguments.data {
         crate::data::use_data_directory(directory);
     }
-    let outcome = match arguments.verb {
-        Verb::Run(arguments) => run::run(&arguments),
-        Verb::Analyze(arguments) => analyze::run(&arguments),
-        Verb::Export(arguments) => export::run(&arguments),
-        Verb::Import(arguments) => import::run(&arguments),
-        Verb::Report(arguments) => report::run(&arguments),
-        Verb::Compare(arguments) => compare::run(&arguments),
-        Verb::Data(arguments) => data::run(&arguments),
-        Verb::Doctor(arguments) => doctor::run(&arguments),
-        Verb::Findings(arguments) => findings::run(&arguments),
-        Verb::Phases(arguments) => phases::run(&arguments),
-        Verb::Probe(arguments) => probe::run(&arguments),
-        Verb::Similarity(arguments) => similarity::run(&arguments),
-        Verb::Sweep(arguments) => sweep::run(&arguments),
-        Verb::Show(arguments) => show::run(&arguments),
-        Verb::Train(arguments) => train::run(&arguments),
-    };
-    match outcome {
+    match arguments.verb.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Verb {
+    fn run(&self) -> Result<()> {
+        match self {
+            Self::Run(arguments) => run::run(arguments),
+            Self::Analyze(arguments) => analyze::run(arguments),
+            Self::Export(arguments) => export::run(arguments),
+            Self::Import(arguments) => import::run(arguments),
+            Self::Report(arguments) => report::run(arguments),
+            Self::Open(arguments) => open::run(arguments),
+            Self::Watch(arguments) => watch::run(arguments),
+            Self::Ls(arguments) => ls::run(arguments),
+            Self::Compare(arguments) => compare::run(arguments),
+            Self::Data(arguments) => data::run(arguments),
+            Self::Doctor(arguments) => doctor::run(arguments),
+            Self::Findings(arguments) => findings::run(arguments),
+            Self::Phases(arguments) => phases::run(arguments),
+            Self::Probe(arguments) => probe::run(arguments),
+            Self::Similarity(arguments) => similarity::run(arguments),
+            Self::Sweep(arguments) => sweep::run(arguments),
+            Self::Show(arguments) => show::run(arguments),
+            Self::Train(arguments) => train::run(arguments),
+            Self::Completions(arguments) => completions::completions(arguments),
+            Self::Man(arguments) => completions::man(arguments),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::open::check_run;
 use super::output::{print_json, print_result};
 use crate::error::Result;
 use crate::findings::halves::{DoubleDescent, Method};
@@ -78,6 +79,7 @@ struct LastWord {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let run = arguments.log.as_deref().filter(|path| path.is_dir());
+    run.map_or(Ok(()), check_run)?;
     let history = run.map(|run| RunFile::History.path(run));
     let log = history.as_deref().or(arguments.log.as_deref());
     let log = read_log(log, &arguments.options())?;

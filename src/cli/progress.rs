@@ -2,16 +2,21 @@
 //! elsewhere, and Ctrl-C.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::pace::Pace;
 use crate::observer::{Observer, Progress};
 
 /// Time between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Time between two drawings of a bar.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Exit code of a process that Ctrl-C ended: 128 + SIGINT.
 const KILLED: i32 = 130;
@@ -24,11 +29,18 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Shows progress on stderr; the first Ctrl-C asks to stop, the second ends the process.
 pub(super) struct Terminal {
     bars: MultiProgress,
-    bar: ProgressBar,
+    bar: Bar,
     /// Stands before the stage where there are several runs.
     name: String,
     shown: Mutex<Shown>,
     all: Arc<All>,
+}
+
+/// A bar, and the pace by which it tells the time left.
+#[derive(Clone)]
+struct Bar {
+    bar: ProgressBar,
+    pace: Arc<Mutex<Pace>>,
 }
 
 struct Shown {
@@ -43,7 +55,7 @@ struct Shown {
 struct All {
     notes: Mutex<BTreeSet<String>>,
     /// The bar of all runs and the stages of each.
-    runs: Mutex<Option<(ProgressBar, Vec<String>)>>,
+    runs: Mutex<Option<(Bar, Vec<String>)>>,
 }
 
 impl Terminal {
@@ -55,16 +67,15 @@ impl Terminal {
     }
 
     fn with_bar(bars: MultiProgress, name: String, all: Arc<All>) -> Self {
-        let bar = bars.add(new_bar());
+        let bar = Bar::new(&bars);
         let shown = Shown { stage: "", line_at: None, position: 0 };
         Self { bars, bar, name, shown: Mutex::new(shown), all }
     }
 
     /// Shows how far `n` runs of these stages are together.
     pub(super) fn count_runs(&self, n: usize, stages: &[&str]) {
-        self.bar.set_prefix("runs");
-        self.bar.set_message(format!("of {n} runs"));
-        self.bar.set_length(n as u64 * FINE);
+        self.bar.begin("runs", 0, n as u64 * FINE);
+        self.bar.bar.set_message(format!("of {n} runs"));
         let stages = stages.iter().map(|&stage| stage.to_owned()).collect();
         *locked(&self.all.runs) = Some((self.bar.clone(), stages));
     }
@@ -74,7 +85,8 @@ impl Terminal {
         Self::with_bar(self.bars.clone(), format!("{name} "), Arc::clone(&self.all))
     }
 
-    /// Moves the bar of all runs on to where this run is in its stages.
+    /// Moves the bar of all runs on to where this run is in its stages. Where a stage begins
+    /// is where an earlier process left it.
     fn advance(&self, shown: &mut Shown, progress: &Progress) {
         let runs = locked(&self.all.runs);
         let Some((bar, stages)) = &*runs else { return };
@@ -84,7 +96,8 @@ impl Terminal {
         let share = FINE / stages.len() as u64;
         let inside = share * progress.done / progress.total.max(1);
         let position = at as u64 * share + inside;
-        bar.inc(position.saturating_sub(shown.position));
+        let is_found = shown.stage != progress.stage;
+        bar.advance(position.saturating_sub(shown.position), is_found);
         shown.position = shown.position.max(position);
     }
 
@@ -93,12 +106,43 @@ impl Terminal {
     }
 }
 
-fn new_bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    let template = "{prefix:>8} {bar:30} {percent:>3} % {eta:>5} left  {msg}";
-    let style = ProgressStyle::with_template(template).expect("the template is valid");
-    bar.set_style(style.progress_chars("━━─"));
-    bar
+impl Bar {
+    /// A bar that is drawn again every second, so that the time left is never stale.
+    fn new(bars: &MultiProgress) -> Self {
+        let pace = Arc::new(Mutex::new(Pace::begin(Instant::now(), 0, 0)));
+        let shown = Arc::clone(&pace);
+        let left = move |_: &ProgressState, to: &mut dyn fmt::Write| {
+            locked(&shown).write_left(Instant::now(), to);
+        };
+        // 80 columns: 39 of the stage, the bar and the time left, the rest for its message.
+        let template = "{prefix} {bar:10} {percent:>3} % {left}  {wide_msg}";
+        let style =
+            ProgressStyle::with_template(template).expect("the template is valid");
+        let bar = bars.add(ProgressBar::no_length());
+        bar.set_style(style.with_key("left", left).progress_chars("━━─"));
+        bar.enable_steady_tick(TICK);
+        Self { bar, pace }
+    }
+
+    /// Begins a stage with some units that are there already.
+    fn begin(&self, stage: &str, done: u64, total: u64) {
+        *locked(&self.pace) = Pace::begin(Instant::now(), done, total);
+        self.bar.set_prefix(format!("{stage:>8}"));
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    fn reach(&self, done: u64) {
+        locked(&self.pace).reach(Instant::now(), done);
+        self.bar.set_position(done);
+    }
+
+    /// `units` more; they took no time if they were found done. The pace is not held while the
+    /// bar moves: drawing it reads the pace.
+    fn advance(&self, units: u64, are_found: bool) {
+        locked(&self.pace).add(Instant::now(), units, are_found);
+        self.bar.inc(units);
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,20 +171,23 @@ impl Observer for Terminal {
         let mut shown = locked(&self.shown);
         let is_new = shown.stage != *stage;
         self.advance(&mut shown, progress);
-        if !self.bar.is_hidden() {
+        if !self.bar.bar.is_hidden() {
             if is_new {
-                self.bar.reset();
-                self.bar.set_prefix(format!("{}{stage}", self.name));
+                self.bar.begin(&format!("{}{stage}", self.name), *done, *total);
             }
-            self.bar.set_length(*total);
-            self.bar.set_position(*done);
-            self.bar.set_message(detail.clone());
+            self.bar.reach(*done);
+            self.bar.bar.set_message(detail.clone());
         } else if is_new
             || done == total
             || shown.line_at.is_none_or(|at| at.elapsed() >= LINE_INTERVAL)
         {
             shown.line_at = Some(Instant::now());
-            eprintln!("{}{stage} {done}/{total}  {detail}", self.name);
+            let amount = match *stage {
+                // Parts of runs, which nobody counts.
+                "sweep" => format!("{} %", 100 * done / total.max(&1)),
+                _ => format!("{done}/{total}"),
+            };
+            eprintln!("{}{stage} {amount}  {detail}", self.name);
         }
         shown.stage = stage;
     }
@@ -162,9 +209,9 @@ impl Drop for Terminal {
         if !self.name.is_empty()
             && let Some((bar, _)) = &*locked(&self.all.runs)
         {
-            bar.inc(FINE.saturating_sub(locked(&self.shown).position));
+            bar.advance(FINE.saturating_sub(locked(&self.shown).position), false);
         }
-        self.bar.finish_and_clear();
-        self.bars.remove(&self.bar);
+        self.bar.bar.finish_and_clear();
+        self.bars.remove(&self.bar.bar);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::open::check_run;
 use super::output::print_result;
 use crate::error::Result;
 use crate::run_dir::RunFile;
@@ -12,6 +13,7 @@ use crate::run_dir::RunFile;
     stratagram report runs/quickstart --force")]
 pub(super) struct Arguments {
     /// The run directory.
+    #[arg(add = super::complete::runs())]
     run: PathBuf,
     /// Write them even if this version wrote a page after everything that it shows.
     #[arg(long)]
@@ -19,6 +21,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    check_run(&arguments.run)?;
     let page = RunFile::Page.path(&arguments.run);
     if !arguments.force && crate::report::is_current(&arguments.run) {
         return print_result(&format!("{}\n", page.display()));

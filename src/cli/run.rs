@@ -1,15 +1,24 @@
 //! `stratagram run`: train → analyze → report in one go.
 
-use super::dry_run;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::dry_run::{Part, describe};
 use super::experiment_arguments::ExperimentArguments;
-use super::many::work_on;
+use super::ls::listed;
+use super::many::Work;
 use super::output::print_result;
+use super::quantities::rounded;
 use crate::error::Result;
+use crate::observer::Observer;
+use crate::report::terminal::Summary;
+use crate::shell::verb_on;
+use crate::sweep::{OneRun, SeedRun};
 
 /// Train, analyze and report in one go; re-run the same command to resume.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    stratagram run                                   the embedded quickstart\n  \
+    stratagram run                                   # the embedded quickstart\n  \
     stratagram run experiment.toml net.width=8 --seeds 0..7\n  \
     stratagram run --from runs/quickstart@10 train.freeze='[conv4, bn4]'")]
 pub(super) struct Arguments {
@@ -21,13 +30,33 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let seeds = arguments.experiment.plan()?;
-    arguments.experiment.threads.apply()?;
+    let experiment = &arguments.experiment;
+    let seeds = experiment.plan()?;
+    experiment.threads.apply()?;
     if arguments.dry_run {
-        return print_result(&dry_run::describe(&seeds)?);
+        return print_result(&describe(&seeds, Part::All)?);
     }
-    let command = arguments.experiment.continuation("run");
-    work_on(&seeds, &["train", "analyze"], &command, |run, observer| {
-        run.complete(observer)
-    })
+    let work = Work {
+        stages: &["train", "analyze"],
+        command: experiment.continuation("run"),
+        work: |run: &OneRun, observer: &dyn Observer| run.complete(observer),
+        ending: &|written, time| ending(&seeds.runs, written, time),
+    };
+    work.on(&seeds)
+}
+
+/// What the runs gave, and what to do next: of one run in sentences, of several in a table.
+fn ending(runs: &[SeedRun], written: &[PathBuf], time: Duration) -> Result<String> {
+    let [run] = runs else {
+        let found = runs.iter().filter_map(|run| Summary::of(&run.out).ok());
+        let listed = listed(&found.collect::<Vec<_>>());
+        return Ok(format!("{listed}time: {}\n{}", rounded(time), next(&runs[0].out)));
+    };
+    let page = written.iter().map(|page| ("page", page.display().to_string()));
+    let lines: Vec<_> = std::iter::once(("time", rounded(time))).chain(page).collect();
+    Ok(Summary::of(&run.out)?.lines(&lines) + &next(&run.out))
+}
+
+fn next(run: &Path) -> String {
+    format!("next: {}\n", verb_on("open", run))
 }

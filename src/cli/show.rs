@@ -10,28 +10,31 @@ use super::progress::Terminal;
 use crate::error::{Error, Result};
 use crate::report::terminal::{self, Look, Question, RANGES, Range};
 use crate::report::{Picture, write_between};
+use crate::shell::verb_on;
 
 /// Show a run in the terminal: its curves and phases, or one layer's matrices; draw its
 /// decision regions; compare a layer with the same of another run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   stratagram show runs/quickstart
-  stratagram show runs/quickstart layer4.1 --group train-corrupted
+  stratagram show runs/quickstart pool4 --group train-corrupted
   stratagram show runs/quickstart fc --measure drs-kappa --range layer
   stratagram show runs/quickstart output --regions --epoch 20 --triplet 3 --out regions.png
   stratagram show runs/quickstart 'pool*' --regions --resolution 200 --out strip.svg
-  stratagram show runs/seed-0 fc --against runs/seed-1
-  stratagram show runs/seed-0 fc --against runs/seed-1 --measure cka
-  stratagram show runs/seed-0 fc --against runs/seed-1 --out between.svg")]
+  stratagram show runs/seeds/seed-0 fc --against runs/seeds/seed-1
+  stratagram show runs/seeds/seed-0 fc --against runs/seeds/seed-1 --measure cka
+  stratagram show runs/seeds/seed-0 fc --against runs/seeds/seed-1 --out between.svg")]
 pub(super) struct Arguments {
     /// The run directory.
+    #[arg(add = super::complete::runs())]
     run: PathBuf,
     /// The layer whose matrices are drawn; with --regions also `output` or a glob.
+    #[arg(add = super::complete::layers())]
     layer: Option<String>,
     /// The examples of the matrices: test, train-clean or train-corrupted; of decision
-    /// regions the source of the triplets: test, train or corrupted.
-    #[arg(long, default_value = "test")]
-    group: String,
+    /// regions the source of the triplets: test, train or corrupted [default: test].
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
     /// The measure whose matrix is drawn [default: all but the variants drs-… and agreement];
     /// with --against that of the comparison [default: decision regions, and cka].
     #[arg(long, value_name = "M", conflicts_with = "regions")]
@@ -48,7 +51,8 @@ pub(super) struct Arguments {
     /// columns.
     #[arg(long, requires = "out")]
     regions: bool,
-    /// Epoch of a checkpoint, once for each column [default: 8, evenly spaced in log-epoch].
+    /// Epoch, once for each column; the nearest checkpoint is shown [default: 8, evenly spaced in
+    /// log-epoch].
     #[arg(long, value_name = "E", requires = "regions")]
     epoch: Vec<f64>,
     /// Position of the triplet in its group's list.
@@ -67,10 +71,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let run = &arguments.run;
     if arguments.regions {
         let picture = picture(arguments);
-        picture.write(run, &Terminal::new("the same command again"))?;
+        picture.write(run, &Terminal::new("the same command"))?;
         return print_result(&format!("{}\n", picture.out.display()));
     }
-    let (group, measure) = (arguments.group.as_str(), arguments.measure.as_deref());
+    let (group, measure) = (arguments.group(), arguments.measure.as_deref());
     let question = |layer| Question { layer, group, measure };
     if let Some(out) = &arguments.out {
         let (Some(layer), Some(other)) = (&arguments.layer, &arguments.against) else {
@@ -81,7 +85,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return print_result(&format!("{}\n", out.display()));
     }
     let text = match (&arguments.layer, &arguments.against) {
-        (None, _) => terminal::overview(run, look())?,
+        (None, _) => {
+            arguments.refuse_without_layer()?;
+            terminal::overview(run, look())?
+        }
         (Some(layer), None) => {
             let range = Range::from_name(&arguments.range).unwrap_or_default();
             terminal::matrices(run, question(layer), range, look())?
@@ -91,11 +98,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     print_result(&text)
 }
 
+impl Arguments {
+    fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or("test")
+    }
+
+    /// Without a layer, what chooses among its matrices would be ignored.
+    fn refuse_without_layer(&self) -> Result<()> {
+        let flag = match (&self.group, &self.measure) {
+            (Some(_), _) => "`--group`",
+            (None, Some(_)) => "`--measure`",
+            (None, None) => return Ok(()),
+        };
+        Err(Error::usage(flag, "stands without a layer")
+            .expected(format!("{} LAYER", verb_on("show", &self.run))))
+    }
+}
+
 fn picture(arguments: &Arguments) -> Picture {
     Picture {
         layers: arguments.layer.clone(),
         epochs: arguments.epoch.clone(),
-        group: arguments.group.clone(),
+        group: arguments.group().to_owned(),
         triplet: arguments.triplet,
         resolution: arguments.resolution.into(),
         out: arguments.out.clone().unwrap_or("regions.svg".into()),
@@ -106,11 +130,10 @@ fn picture(arguments: &Arguments) -> Picture {
 fn look() -> Look {
     let terminal = std::io::stdout().is_terminal();
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let width = terminal_size::terminal_size().filter(|_| terminal);
     Look {
         width: width.map_or(80, |(width, _)| usize::from(width.0)).clamp(40, 200),
-        colour: terminal && !dumb && !no_colour,
+        colour: super::color::is_on(),
         unicode: !dumb,
     }
 }

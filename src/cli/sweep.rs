@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use super::quantities::{counted, rounded};
-use super::shell;
+use super::table::table;
 use crate::error::{Error, Result};
-use crate::sweep::{Plan, Report, Slots, Target, gather, run as run_jobs};
+use crate::shell;
+use crate::sweep::{Plan, Planned, Report, Slots, Target, gather, run as run_jobs};
 
 /// Run every combination in a sweep: train, analyze and report each; re-run the same command
 /// to resume.
@@ -25,7 +26,8 @@ use crate::sweep::{Plan, Report, Slots, Target, gather, run as run_jobs};
     adam = { \"optimizer.kind\" = \"adam\", \"optimizer.lr\" = 1e-3 }\n\n\
     Examples:\n  \
     stratagram sweep widths.toml --dry-run\n  \
-    stratagram sweep widths.toml --jobs 2 --out runs/widths")]
+    stratagram sweep widths.toml --jobs 2 --out runs/widths\n  \
+    stratagram sweep widths.toml --retry-failed")]
 pub(super) struct Arguments {
     /// Sweep file, and changes to all its runs such as `train.epochs=10`.
     #[arg(value_name = "SWEEP.toml|KEY=VALUE", required = true)]
@@ -42,6 +44,9 @@ pub(super) struct Arguments {
     /// Delete the existing runs and start over.
     #[arg(long)]
     fresh: bool,
+    /// Try runs again that failed before.
+    #[arg(long)]
+    retry_failed: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -57,7 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let stem = file.file_stem().unwrap_or("sweep".as_ref());
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
     let Slots { at_once, threads } = slots;
-    let jobs = plan.jobs(Target { out: &out, threads, fresh: arguments.fresh })?;
+    let Arguments { fresh, retry_failed, .. } = *arguments;
+    let jobs = plan.jobs(Target { out: &out, threads, fresh, retry_failed })?;
     let program = std::env::current_exe()
         .map_err(|error| Error::io("this program".as_ref(), "cannot be found", error))?;
     let terminal = Terminal::new(&continuation(arguments));
@@ -67,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         print_json(&reports)?;
     } else {
-        print_result(&table(&reports))?;
+        print_result(&listed(&reports))?;
     }
     Report::verdict(&reports, &out)
 }
@@ -87,11 +93,9 @@ fn continuation(arguments: &Arguments) -> String {
 /// The runs with their estimated times.
 fn estimate(plan: &Plan, slots: Slots) -> Result<String> {
     let times = slots.times(&plan.runs)?;
-    let width = plan.runs.iter().map(|run| run.name.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for (run, time) in plan.runs.iter().zip(times.runs) {
-        let _ = writeln!(text, "{:<width$}  {}", run.name, rounded(time));
-    }
+    let row = |(run, time): (&Planned, &Duration)| [run.name.clone(), rounded(*time)];
+    let rows: Vec<_> = plan.runs.iter().zip(&times.runs).map(row).collect();
+    let mut text = table(["RUN", "TIME"], &rows);
     let _ = writeln!(
         text,
         "{} runs, {} at a time on {} each: about {}",
@@ -103,19 +107,18 @@ fn estimate(plan: &Plan, slots: Slots) -> Result<String> {
     Ok(text)
 }
 
-/// One run per line: name, state, time, error.
-fn table(reports: &[Report]) -> String {
-    let width = reports.iter().map(|report| report.name.len()).max().unwrap_or(0).max(3);
-    let mut text = format!("{:<width$}  STATE    TIME\n", "RUN");
-    for Report { name, state, seconds, error } in reports {
-        let time = match seconds {
+/// One run per line, and why it failed.
+fn listed(reports: &[Report]) -> String {
+    let row = |report: &Report| {
+        let time = match report.seconds {
             0.0 => "-".to_owned(),
-            seconds => rounded(Duration::from_secs_f64(*seconds)),
+            seconds => rounded(Duration::from_secs_f64(seconds)),
         };
-        let error = error.as_deref().unwrap_or_default();
-        let line = format!("{name:<width$}  {:<7}  {time:<7}  {error}", state.name());
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+        let [test, train, fit, verdict] = report.outcome.cells();
+        let error = report.error.clone().unwrap_or_default();
+        let state = report.state.name().to_owned();
+        [report.name.clone(), state, time, test, train, fit, verdict, error]
+    };
+    let head = ["RUN", "STATE", "TIME", "TEST", "TRAIN", "FIT", "VERDICT", "ERROR"];
+    table(head, &reports.iter().map(row).collect::<Vec<_>>())
 }

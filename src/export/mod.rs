@@ -59,7 +59,7 @@ pub fn export(
     let written = (format.write)(&source, out)?;
     if written.is_empty() {
         let (what, fix) = if *selection == Selection::default() {
-            ("nothing to export yet", format!("stratagram analyze {}", root.display()))
+            ("nothing to export yet", crate::shell::verb_on("analyze", root))
         } else {
             ("nothing of that selection", "leave out --layers and --epochs".into())
         };

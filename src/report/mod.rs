@@ -9,6 +9,7 @@ mod between;
 pub mod comparison;
 mod figure;
 mod found;
+mod live;
 mod model;
 mod page;
 mod panels;
@@ -27,6 +28,7 @@ use panels::{Block, Shown};
 
 pub use between::write_between;
 pub use figure::matrix::LabelledMatrix;
+pub(crate) use live::{Stamp, html, script_hash};
 pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
     RunResults,

@@ -8,6 +8,7 @@ use super::files::RunFile;
 use super::run::{RunDir, run_json_of};
 use crate::error::{Error, Result};
 use crate::findings::RunFindings;
+use crate::shell::verb_on;
 
 impl RunDir {
     /// Writes `findings.json`.
@@ -34,7 +35,7 @@ pub fn read_findings(root: &Path) -> Result<RunFindings> {
     serde_json::from_str(&text).map_err(|error| {
         Error::data(&path, format!("cannot be understood: {error}"))
             .expected("the findings of docs/FORMAT.md")
-            .fix(format!("analyze again: stratagram analyze {} --force", root.display()))
+            .fix(format!("analyze again: {} --force", verb_on("analyze", root)))
     })
 }
 
@@ -48,7 +49,7 @@ pub fn findings_text(root: &Path) -> Result<String> {
     if !path.is_file() {
         return Err(Error::data(&path, "is missing")
             .expected("a run that was analyzed by this version")
-            .fix(format!("stratagram analyze {}", root.display())));
+            .fix(verb_on("analyze", root)));
     }
     fs::read_to_string(&path).map_err(|error| Error::io(&path, "cannot be read", error))
 }

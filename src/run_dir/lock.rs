@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::atomic::write_error;
 use super::files::RunFile;
@@ -36,7 +38,7 @@ pub(super) fn take_lock(root: &Path, name: &str) -> Result<Lock> {
         .truncate(false)
         .open(&path)
         .map_err(cannot)?;
-    match file.try_lock() {
+    match patiently(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -55,6 +57,30 @@ pub(super) fn take_lock(root: &Path, name: &str) -> Result<Lock> {
         .and_then(|()| file.write_all(holder.as_bytes()));
     written.map_err(|error| write_error(&path, error))?;
     Ok(Lock(file))
+}
+
+/// Locks a file. [`is_worked_on`] holds a lock for an instant, which is no reason to give up.
+fn patiently(file: &File) -> std::result::Result<(), TryLockError> {
+    for _ in 0..3 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+            other => return other,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a process trains or analyzes the run in `root`.
+pub(crate) fn is_worked_on(root: &Path) -> bool {
+    let is_locked = |name: &str| {
+        let file = File::open(root.join(name));
+        file.is_ok_and(|file| {
+            let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+            let _ = file.unlock();
+            held
+        })
+    };
+    is_locked(LOCK) || is_locked(ANALYSIS_LOCK)
 }
 
 fn host() -> String {

@@ -24,6 +24,7 @@ pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use findings::{findings_text, read_findings};
+pub(crate) use lock::is_worked_on;
 pub use logs::{Curve, Log, LogOptions, history_text, read_curves, read_log};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;

@@ -10,6 +10,7 @@ use super::manifest::{Manifest, Status};
 use super::table_file::{Row, read_rows, write_rows};
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::shell::verb_on;
 
 /// A run directory; `docs/FORMAT.md` describes its files.
 #[derive(Debug)]
@@ -275,7 +276,11 @@ impl RunDir {
                 let changes = differences.iter().filter(|d| d.theirs != "absent");
                 let words: Vec<String> =
                     changes.map(|d| format!("'{}={}'", d.key, d.theirs)).collect();
-                format!("add it there: stratagram analyze {place} {}", words.join(" "))
+                format!(
+                    "add it there: {} {}",
+                    verb_on("analyze", &self.root),
+                    words.join(" ")
+                )
             } else {
                 "choose another directory with --out, or replace the run with --fresh"
                     .into()

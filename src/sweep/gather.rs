@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::status::{Report, State};
 use crate::error::{Error, ErrorKind, Result};
+use crate::phases::Verdict;
 use crate::run_dir::write_atomic;
 
-/// Writes `sweep.csv` in `out`: run, state, error. Without times, so that the same states give
+/// Writes `sweep.csv` in `out`: run, state, final errors, verdict, epoch of the perfect fit,
+/// error. Without times, so that the same states give
 /// the same bytes.
 ///
 /// # Errors
@@ -30,17 +32,27 @@ impl Report {
         }
         let kind = if failed > 0 { ErrorKind::Data } else { ErrorKind::Interrupted };
         let found = format!("{done} of {} runs are done, {failed} failed", reports.len());
-        Err(Error::new(kind, out.display().to_string(), found)
-            .fix("re-run the same command to resume; messages are in `logs/`"))
+        Err(Error::new(kind, out.display().to_string(), found).fix(if failed > 0 {
+            "re-run with --retry-failed to try those again that failed; messages are in \
+                 `logs/`"
+        } else {
+            "re-run the same command to resume; messages are in `logs/`"
+        }))
     }
 }
 
 fn csv(reports: &[Report]) -> String {
-    let mut text = "run,state,error\n".to_owned();
-    for report in reports {
-        let error = report.error.as_deref().unwrap_or_default().replace('"', "\"\"");
+    let mut text =
+        "run,state,test_error,train_error,verdict,fit_epoch,error\n".to_owned();
+    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
+    for Report { name, state, error, outcome, .. } in reports {
+        let error = error.as_deref().unwrap_or_default().replace('"', "\"\"");
         let error = if error.is_empty() { error } else { format!("\"{error}\"") };
-        let _ = writeln!(text, "{},{},{error}", report.name, report.state.name());
+        let verdict = outcome.verdict.map_or("", Verdict::name);
+        let [test, train, fit] =
+            [outcome.test_error, outcome.train_error, outcome.fit_epoch].map(number);
+        let state = state.name();
+        let _ = writeln!(text, "{name},{state},{test},{train},{verdict},{fit},{error}");
     }
     text
 }
@@ -48,9 +60,21 @@ fn csv(reports: &[Report]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::terminal::Outcome;
 
     fn report(name: &str, state: State, error: Option<&str>) -> Report {
-        Report { name: name.into(), state, seconds: 1.5, error: error.map(Into::into) }
+        let outcome = match state {
+            State::Done => Outcome {
+                epoch: Some(300.0),
+                test_error: Some(0.0625),
+                train_error: Some(0.0),
+                verdict: Some(Verdict::DoubleDescent),
+                fit_epoch: Some(28.0),
+            },
+            _ => Outcome::default(),
+        };
+        let error = error.map(Into::into);
+        Report { name: name.into(), state, seconds: 1.5, error, outcome }
     }
 
     #[test]
@@ -62,8 +86,9 @@ mod tests {
         ];
         gather(folder.path(), &reports).unwrap();
         let text = std::fs::read_to_string(folder.path().join("sweep.csv")).unwrap();
-        let expected = "run,state,error\nseed-0,done,\n\
-            seed-1,failed,\"`x` is \"\"a\"\", not 1\"\n";
+        let expected = "run,state,test_error,train_error,verdict,fit_epoch,error\n\
+            seed-0,done,0.0625,0,double descent,28,\n\
+            seed-1,failed,,,,,\"`x` is \"\"a\"\", not 1\"\n";
         assert_eq!(text, expected);
     }
 

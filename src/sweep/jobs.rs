@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::log;
 use super::plan::{Plan, Planned};
 use crate::data::chosen_data_directory;
 use crate::error::{Error, Result};
@@ -13,10 +14,14 @@ pub struct Job {
     pub name: String,
     /// Arguments of the program.
     pub arguments: Vec<String>,
+    /// The run directory.
+    pub root: PathBuf,
     /// Where its messages go.
     pub log: PathBuf,
     /// Nothing is left to do.
     pub done: bool,
+    /// It failed before and is not tried again: its error.
+    pub failed: Option<String>,
 }
 
 /// Where and how the runs of a sweep are made.
@@ -28,6 +33,8 @@ pub struct Target<'a> {
     pub threads: usize,
     /// Whether runs that are there are replaced.
     pub fresh: bool,
+    /// Whether runs that failed are tried again.
+    pub retry_failed: bool,
 }
 
 impl Plan {
@@ -45,7 +52,7 @@ impl Plan {
 
 impl Planned {
     fn job(&self, file: &Path, target: Target<'_>, logs: &Path) -> Job {
-        let Target { out, threads, fresh } = target;
+        let Target { out, threads, fresh, retry_failed } = target;
         let root = out.join(&self.name);
         let mut words = vec!["run".to_owned(), file.display().to_string()];
         words.extend(self.overrides.iter().cloned());
@@ -57,11 +64,16 @@ impl Planned {
         if let Some(directory) = chosen_data_directory() {
             words.extend(["--data".to_owned(), directory.display().to_string()]);
         }
+        let log = logs.join(format!("{}.log", self.name));
+        let done = !fresh && self.is_done(&root);
+        let is_tried = done || fresh || retry_failed;
         Job {
-            done: !fresh && self.is_done(&root),
+            failed: if is_tried { None } else { log::failure(&log) },
+            done,
             name: self.name.clone(),
             arguments: words,
-            log: logs.join(format!("{}.log", self.name)),
+            root,
+            log,
         }
     }
 }

@@ -1,21 +1,28 @@
 //! Some runs at a time, each a process of this program: one that fails, or is killed, takes
 //! no other with it.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::jobs::Job;
+use super::log;
 use super::status::{Report, State};
 use crate::error::{Error, Result};
 use crate::observer::{Observer, Progress};
+use crate::report::terminal::Outcome;
+use crate::run_dir::RunDir;
+use crate::shell;
 
 /// Time between two looks at a process.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two looks at how far it is.
+const LOOK: Duration = Duration::from_secs(1);
+/// Parts of a run that are counted.
+const PARTS: f64 = 1000.0;
 /// After being asked to stop, a run has this long to finish its step and save.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -29,7 +36,7 @@ pub fn run(
     let queue = Queue {
         jobs,
         next: AtomicUsize::new(0),
-        finished: AtomicUsize::new(jobs.iter().filter(|job| job.done).count()),
+        parts: jobs.iter().map(|job| AtomicU64::new(job.parts_before())).collect(),
         reports: Mutex::new(jobs.iter().map(Report::before).collect()),
         observer,
     };
@@ -38,14 +45,20 @@ pub fn run(
             scope.spawn(|| queue.take(program));
         }
     });
-    queue.reports.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut reports = queue.reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (report, job) in reports.iter_mut().zip(jobs) {
+        report.outcome = RunDir::open(&job.root)
+            .map_or_else(|_| Outcome::default(), |run| Outcome::of(&run));
+    }
+    reports
 }
 
 /// Jobs that some threads take one after the other.
 struct Queue<'a> {
     jobs: &'a [Job],
     next: AtomicUsize,
-    finished: AtomicUsize,
+    /// How far each job is, in [`PARTS`].
+    parts: Vec<AtomicU64>,
     /// Of each job, in their order.
     reports: Mutex<Vec<Report>>,
     observer: &'a dyn Observer,
@@ -58,16 +71,23 @@ impl Queue<'_> {
         loop {
             let at = self.next.fetch_add(1, Ordering::SeqCst);
             let Some(job) = self.jobs.get(at) else { return };
-            if job.done {
+            if job.done || job.failed.is_some() {
                 continue;
             }
             if self.observer.should_stop() {
                 return;
             }
-            self.show(&job.name);
-            let report = job.run(program, self.observer);
-            self.finished.fetch_add(1, Ordering::SeqCst);
-            self.show(&job.name);
+            self.show(at, 0.0);
+            let found = Cell::new(None);
+            let look = || {
+                let Some(position) = log::position(&job.log) else { return };
+                // Where an earlier process left the run is where it begins.
+                let begun: f64 = found.get().unwrap_or(position);
+                found.set(Some(begun));
+                self.show(at, (position - begun) / (1.0 - begun).max(f64::MIN_POSITIVE));
+            };
+            let report = job.run(program, self.observer, &look);
+            self.show(at, 1.0);
             if let Some(error) = &report.error {
                 self.observer.note(&format!("{} failed: {error}", job.name));
             }
@@ -75,45 +95,55 @@ impl Queue<'_> {
         }
     }
 
-    fn show(&self, name: &str) {
+    /// Shows how far all are, now that this job is at `position`, from 0 to 1.
+    fn show(&self, at: usize, position: f64) {
+        self.parts[at].store((PARTS * position) as u64, Ordering::SeqCst);
+        let parts = || self.parts.iter().map(|parts| parts.load(Ordering::SeqCst));
+        let n_done = parts().filter(|parts| *parts == PARTS as u64).count();
+        let n = self.jobs.len();
         self.observer.progress(&Progress {
             stage: "sweep",
-            done: self.finished.load(Ordering::SeqCst) as u64,
-            total: self.jobs.len() as u64,
-            detail: name.to_owned(),
+            done: parts().sum(),
+            total: n as u64 * PARTS as u64,
+            detail: format!("{n_done} of {n} runs  {}", self.jobs[at].name),
         });
     }
 }
 
 impl Report {
     fn before(job: &Job) -> Self {
-        let state = if job.done { State::Done } else { State::Waiting };
-        Self { name: job.name.clone(), state, seconds: 0.0, error: None }
+        let (state, error) = match &job.failed {
+            _ if job.done => (State::Done, None),
+            Some(error) => (State::Failed, Some(error.clone())),
+            None => (State::Waiting, None),
+        };
+        let (name, outcome) = (job.name.clone(), Outcome::default());
+        Self { name, state, seconds: 0.0, error, outcome }
     }
 }
 
 impl Job {
-    fn run(&self, program: &Path, observer: &dyn Observer) -> Report {
+    /// Parts of it that are not begun any more.
+    fn parts_before(&self) -> u64 {
+        if self.done || self.failed.is_some() { PARTS as u64 } else { 0 }
+    }
+
+    fn run(&self, program: &Path, observer: &dyn Observer, look: &dyn Fn()) -> Report {
         let started = Instant::now();
-        let outcome = self.start(program).and_then(|child| wait(child, observer));
+        let outcome = self.start(program).and_then(|child| wait(child, observer, look));
         let seconds = started.elapsed().as_secs_f64();
         let (state, error) = match outcome {
             Ok(true) => (State::Done, None),
             Ok(false) if observer.should_stop() => (State::Stopped, None),
-            Ok(false) => (State::Failed, Some(last_error(&self.log))),
+            Ok(false) => (State::Failed, Some(log::fail(&self.log))),
             Err(error) => (State::Failed, Some(error.to_string())),
         };
-        Report { name: self.name.clone(), state, seconds, error }
+        let (name, outcome) = (self.name.clone(), Outcome::default());
+        Report { name, state, seconds, error, outcome }
     }
 
     fn start(&self, program: &Path) -> Result<Child> {
-        let cannot = |error| Error::io(&self.log, "cannot be written", error);
-        let mut log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(cannot)?;
-        writeln!(log, "# stratagram {}", self.arguments.join(" ")).map_err(cannot)?;
+        let log = log::begin(&self.log, &shell::command(&self.arguments))?;
         let child = Command::new(program)
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -124,12 +154,13 @@ impl Job {
     }
 }
 
-/// Waits for a process; says whether it succeeded. When asked to stop it has some time to
+/// Waits for a process; says whether it succeeded, and looks how far it is now and
+/// then. When asked to stop it has some time to
 /// save (Ctrl-C reaches it, too), then it is ended: what it saved before is enough to
 /// continue.
-fn wait(mut child: Child, observer: &dyn Observer) -> Result<bool> {
+fn wait(mut child: Child, observer: &dyn Observer, look: &dyn Fn()) -> Result<bool> {
     let lost = |error| Error::io("a run".as_ref(), "cannot be waited for", error);
-    let mut asked = None;
+    let (mut asked, mut looked) = (None, Instant::now());
     loop {
         if let Some(status) = child.try_wait().map_err(lost)? {
             return Ok(status.success());
@@ -140,16 +171,12 @@ fn wait(mut child: Child, observer: &dyn Observer) -> Result<bool> {
                 child.kill().map_err(lost)?;
             }
         }
+        if looked.elapsed() > LOOK {
+            looked = Instant::now();
+            look();
+        }
         std::thread::sleep(PAUSE);
     }
-}
-
-/// The last error of a log.
-fn last_error(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let error = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
-    error.map_or_else(|| format!("see {}", log.display()), str::to_owned)
 }
 
 #[cfg(test)]
@@ -164,8 +191,10 @@ mod tests {
         let job = |name: &str, script: &str, done| Job {
             name: name.into(),
             arguments: vec!["-c".into(), script.into()],
+            root: folder.path().join("runs").join(name),
             log: folder.path().join(name),
             done,
+            failed: None,
         };
         let jobs = [
             job("old", "exit 3", true),
@@ -195,8 +224,10 @@ mod tests {
         let job = Job {
             name: "x".into(),
             arguments: vec![],
+            root: "missing/x".into(),
             log: "missing/x.log".into(),
             done: false,
+            failed: None,
         };
         let reports = run("/bin/sh".as_ref(), &[job], 1, &Stop);
         assert_eq!(reports[0].state, State::Waiting);

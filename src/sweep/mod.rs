@@ -9,6 +9,7 @@
 mod gather;
 mod jobs;
 mod local;
+mod log;
 mod one;
 mod plan;
 mod seeds;

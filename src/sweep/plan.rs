@@ -71,8 +71,10 @@ impl Plan {
         let run = |choice: Choice| {
             // The command line has the last word.
             let overrides = [&common[..], &choice.changes, changes].concat();
-            let experiment = Experiment::read(&file, &overrides)?;
-            Ok(Planned { name: folder_name(&choice.parts), overrides, experiment })
+            let name = folder_name(&choice.parts);
+            let experiment = Experiment::read(&file, &overrides)
+                .map_err(|error| error.inside(&format!("{place}: run {name}")))?;
+            Ok(Planned { name, overrides, experiment })
         };
         let choices = combinations(&axes(&place, &table)?);
         let runs = choices.into_iter().map(run).collect::<Result<Vec<_>>>()?;

@@ -46,7 +46,10 @@ impl Slots {
         let pool = pool.map_err(|error| {
             Error::usage("`--jobs`", format!("leaves no threads: {error}"))
         })?;
-        let time = |run: &Planned| pool.install(|| Estimate::time_of(&run.experiment));
+        let time = |run: &Planned| {
+            let time = pool.install(|| Estimate::time_of(&run.experiment));
+            time.map_err(|error| error.inside(&run.name))
+        };
         let runs = runs.iter().map(time).collect::<Result<Vec<_>>>()?;
         let all = runs.iter().sum::<Duration>() / self.at_once as u32;
         Ok(Times { runs, all })

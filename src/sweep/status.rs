@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::plan::Planned;
+use crate::report::terminal::Outcome;
 use crate::run_dir::{RunDir, RunFile, Status};
 
 /// How far a run is.
@@ -32,6 +33,9 @@ pub struct Report {
     pub seconds: f64,
     /// Its last error.
     pub error: Option<String>,
+    /// How its error curves ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 impl State {

@@ -20,7 +20,7 @@ use crate::experiment::{
     DataConfig, Experiment, OptimizerConfig, OptimizerKind, TrainLabels,
 };
 use crate::net::{Net, initial_weights};
-use crate::observer::Observer;
+use crate::observer::{Observer, epoch_label};
 use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
     Checkpoint, Origin, RunDir, TableLog, link_or_copy, remove_file, write_atomic,
@@ -200,7 +200,7 @@ impl Fork {
             observer.note(&format!(
                 "other labels are learned from epoch {} on; the corrupted examples stay a \
                  group",
-                self.epoch()
+                epoch_label(self.epoch())
             ));
         }
     }
@@ -216,7 +216,9 @@ impl Fork {
             {
                 return Ok(());
             }
-            Some(own) => format!("holds a fork of {} at epoch {}", own.run, own.epoch),
+            Some(own) => {
+                format!("holds a fork of {} at epoch {}", own.run, epoch_label(own.epoch))
+            }
             None => "holds a run that is no fork".to_owned(),
         };
         Err(Error::usage(place, found)
@@ -311,10 +313,16 @@ fn find<'a>(
     if let Some(found) = checkpoints.iter().find(is_it) {
         return Ok(found);
     }
+    // Two decimals are what is printed of an epoch.
+    let is_shown = |c: &&Checkpoint| epoch_label(c.epoch) == epoch_label(epoch);
+    let mut shown = checkpoints.iter().filter(is_shown);
+    if let (Some(found), None) = (shown.next(), shown.next()) {
+        return Ok(found);
+    }
     let before = checkpoints.iter().rfind(|c| c.epoch < epoch);
     let after = checkpoints.iter().find(|c| c.epoch > epoch);
     let near: Vec<String> =
-        before.into_iter().chain(after).map(|c| c.epoch.to_string()).collect();
+        before.into_iter().chain(after).map(|c| epoch_label(c.epoch)).collect();
     let error = Error::usage(format!("`{name}`"), "names no checkpoint");
     if near.is_empty() {
         return Err(error.expected("a run whose training has begun"));

@@ -12,7 +12,7 @@ use crate::array_file::{
 };
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::observer::Progress;
+use crate::observer::{Progress, epoch_label};
 use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
     Fixed, Maybe, MaybeStep, Number, RunDir, TableLog, remove_file, write_atomic,
@@ -193,8 +193,10 @@ impl<'a> Records<'a> {
     ) -> Result<()> {
         let epoch = self.plan.epoch(step);
         self.detail = format!(
-            "epoch {epoch}  train error {:.3}  test error {:.3}",
-            row.train_error.0, row.test_error.0
+            "epoch {}  train error {:.3}  test {:.3}",
+            epoch_label(epoch),
+            row.train_error.0,
+            row.test_error.0
         );
         self.history.append(&HistoryRow {
             step: MaybeStep(Some(step)),

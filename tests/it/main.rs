@@ -12,4 +12,5 @@ mod findings;
 mod measures;
 mod outside;
 mod support;
+mod terminal;
 mod training;

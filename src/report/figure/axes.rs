@@ -2,6 +2,7 @@
 //! cell in time.
 
 use super::svg::Area;
+pub(crate) use crate::observer::epoch_label;
 
 /// A horizontal or vertical axis of epochs, placed on ln(1 + epoch): epoch 0 lies at
 /// `start`, the last epoch at `start + length` (`length` is negative for an axis that runs
@@ -121,14 +122,6 @@ pub(crate) fn ceiling(largest: f64) -> f64 {
     let wanted = (largest * 1.12).max(0.01);
     let unit = 10f64.powf(wanted.log10().floor()) / 2.0;
     ((wanted / unit - 1e-9).ceil() * unit).min(1.0)
-}
-
-/// An epoch as text: whole numbers plainly, fractions to two decimals.
-pub(crate) fn epoch_label(epoch: f64) -> String {
-    if (epoch - epoch.round()).abs() < 1e-6 {
-        return format!("{epoch:.0}");
-    }
-    format!("{epoch:.2}").trim_end_matches('0').to_owned()
 }
 
 /// A tick value as text, with no more decimals than it has (at most 3).

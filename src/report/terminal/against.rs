@@ -6,6 +6,7 @@ use super::matrices::Question;
 use crate::analyze::{Which, compare_representations, compare_runs, has_signatures};
 use crate::data::Data;
 use crate::error::{Error, Result};
+use crate::observer::epoch_label;
 use crate::run_dir::{Recording, RunDir};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{MatrixKind, Measure};
@@ -79,7 +80,12 @@ fn representations(runs: [&Path; 2], which: Which<'_>) -> Result<String> {
             }
         };
         let se = row.se.unwrap_or(f64::NAN);
-        text += &format!("{:>8}{}{}\n", row.epoch, number(row.value, 14), number(se, 8));
+        text += &format!(
+            "{:>8}{}{}\n",
+            epoch_label(row.epoch),
+            number(row.value, 14),
+            number(se, 8)
+        );
     }
     Ok(text)
 }
@@ -91,7 +97,7 @@ fn regions([run, other]: &[RunDir; 2], question: Question) -> Result<String> {
     let rows = compare_runs(run, other, &data, (layer, group))?;
     let name = |similarity: Similarity| {
         let name = similarity.name();
-        format!("{:>8}{:>4}", name.rsplit('-').next().unwrap_or(name), "se")
+        format!("{:>8}{:>6}", name.rsplit('-').next().unwrap_or(name), "se")
     };
     let mut text = format!(
         "decision regions of {layer} in {} and {}, {group} triplets\n{:>8}{}\n",
@@ -103,10 +109,9 @@ fn regions([run, other]: &[RunDir; 2], question: Question) -> Result<String> {
     for (epoch, found) in rows {
         let cells = Similarity::ALL.map(|similarity| {
             let (value, se) = found.get(similarity);
-            let se = format!("{se:.3}");
-            format!("{value:>7.3}{:>5}", se.trim_start_matches('0'))
+            format!("{value:>7.3}{se:>7.3}")
         });
-        text += &format!("{epoch:>8}{}\n", cells.concat());
+        text += &format!("{:>8}{}\n", epoch_label(epoch), cells.concat());
     }
     Ok(text)
 }

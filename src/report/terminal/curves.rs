@@ -1,6 +1,7 @@
 //! Error curves as characters.
 
 use super::look::{Look, MARGIN, RESET, labels};
+use crate::observer::epoch_label;
 use crate::phases::{Curves, Phases};
 
 const CURVE_LINES: usize = 12;
@@ -138,7 +139,7 @@ fn epoch_labels(last: f64, columns: usize) -> String {
     let ticks: Vec<(usize, String)> = std::iter::once(0.0)
         .chain(powers)
         .chain(Some(last).filter(|&last| last > 0.0))
-        .map(|epoch| (column_of(epoch, last, columns), epoch.to_string()))
+        .map(|epoch| (column_of(epoch, last, columns), epoch_label(epoch)))
         .collect();
     format!("{}{}\n", " ".repeat(MARGIN), labels(&ticks, columns))
 }

@@ -1,6 +1,6 @@
 //! The matrices of one layer, and what its probes say at other penalties.
 
-use crate::similarity::MatrixKind;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::look::Look;
@@ -11,6 +11,7 @@ use crate::report::model::RunResults;
 use crate::report::panels::{Penalties, QUANTITIES};
 use crate::run_dir::tables::AxisRow;
 use crate::run_dir::{MatrixFile, Recording, RunDir, read_rows};
+use crate::similarity::MatrixKind;
 
 /// What is asked of a layer.
 #[derive(Debug, Clone, Copy)]
@@ -78,15 +79,33 @@ fn no_such_matrix(root: &Path, asked: Question, files: &[MatrixFile]) -> Result<
             Error::usage(place, "has no matrices").fix("`stratagram analyze` makes them")
         );
     }
-    let mut measures: Vec<&str> = files.iter().map(|file| &*file.measure).collect();
-    measures.dedup();
-    let Question { layer, group, .. } = asked;
-    Ok(Error::usage(
-        place,
-        format!("has no such matrix of layer `{layer}`, group `{group}`"),
-    )
-    .expected(format!("a layer among {}", MatrixFile::layers(root)?.join(", ")))
-    .fix(format!("or another --measure among {}", measures.join(", "))))
+    let Question { layer, group, measure } = asked;
+    // What the run does not have at all is to blame before what it has elsewhere.
+    let layers = MatrixFile::layers(root)?;
+    if !layers.iter().any(|own| own == layer) {
+        let error = Error::usage(place, format!("has no layer `{layer}`"));
+        return Ok(error.expected(format!("one of {}", layers.join(", "))));
+    }
+    let measured = |file: &&MatrixFile| measure.is_none_or(|m| m == file.measure);
+    if let Some(measure) = measure
+        && !files.iter().any(|file| measured(&file))
+    {
+        let error =
+            Error::usage(place, format!("has no matrix of `--measure {measure}`"));
+        return Ok(error.expected(one_of(files.iter().map(|file| &file.measure))));
+    }
+    let found = match measure {
+        Some(measure) => format!("has no `{measure}` of {layer} on `--group {group}`"),
+        None => format!("has no matrix of {layer} on `--group {group}`"),
+    };
+    let own = files.iter().filter(|file| file.layer == layer).filter(measured);
+    Ok(Error::usage(place, found).expected(one_of(own.map(|file| &file.group))))
+}
+
+/// Names, each once.
+fn one_of<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+    format!("one of {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// What a layer's probes say at other λ; nothing where there are none.
@@ -137,7 +156,21 @@ mod tests {
         let unknown = Question { layer: "fc2", ..FC };
         let error =
             matrices(run.root(), unknown, Range::Unit, LOOK).unwrap_err().to_string();
-        assert!(error.contains("expected a layer among relu1, fc, output"), "{error}");
+        assert!(
+            error.contains("no layer `fc2`; expected one of relu1, fc, output"),
+            "{error}"
+        );
+        for (measure, group, part) in [
+            (Some("rsa"), "test", "`--measure rsa`; expected one of cka, drs"),
+            (Some("drs"), "test", "no `drs` of fc on `--group test`; expected one of "),
+            (None, "train", "no matrix of fc on `--group train`; expected one of test"),
+        ] {
+            let question = Question { measure, group, ..FC };
+            let error = matrices(run.root(), question, Range::Unit, LOOK)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(part), "{error}");
+        }
         let variant = Question { layer: "output", measure: Some("drs"), ..FC };
         assert!(
             matrices(run.root(), variant, Range::Unit, LOOK)

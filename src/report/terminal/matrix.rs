@@ -1,6 +1,7 @@
 //! Epoch × epoch matrices as characters.
 
 use super::look::{Look, MARGIN, RESET, labels};
+use crate::observer::epoch_label;
 use crate::report::figure::viridis;
 
 /// An epoch × epoch matrix, origin lower left: viridis between the two `ends` in colour, else the
@@ -35,14 +36,14 @@ pub(super) fn draw(
         };
         let cells: String = (0..shown).map(cell).collect();
         let labelled = line.is_multiple_of(4);
-        let label = if labelled { epoch[kept[row]].to_string() } else { String::new() };
+        let label = if labelled { epoch_label(epoch[kept[row]]) } else { String::new() };
         format!("{label:>6} {cells}\n")
     };
     let lines = shown.div_ceil(rows_per_line);
     let picture: String = (0..lines).rev().map(drawn).collect();
     let ticks: Vec<(usize, String)> = (0..shown)
         .step_by(8)
-        .map(|column| (column, epoch[kept[column]].to_string()))
+        .map(|column| (column, epoch_label(epoch[kept[column]])))
         .collect();
     picture + " ".repeat(MARGIN).as_str() + &labels(&ticks, shown) + "\n"
 }

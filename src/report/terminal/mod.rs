@@ -7,6 +7,7 @@ mod matrices;
 mod matrix;
 mod overview;
 mod range;
+mod summary;
 
 pub use against::against;
 pub(super) use against::named;
@@ -14,6 +15,7 @@ pub use look::Look;
 pub use matrices::{Question, matrices};
 pub use overview::overview;
 pub use range::{RANGES, Range};
+pub use summary::{Outcome, State, Summary};
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use super::look::Look;
 use crate::error::Result;
 use crate::experiment::Length;
 use crate::findings::halves::DoubleDescent;
+use crate::observer::epoch_label;
 use crate::phases::Phases;
 use crate::run_dir::{MatrixFile, Recording, RunDir, RunFile, read_findings};
 
@@ -45,7 +46,7 @@ fn of_recording(recording: &Recording, look: Look) -> Result<String> {
         recorded.layers.len(),
         groups.join(", "),
         rows.len(),
-        rows.last().map_or(0.0, |row| row.epoch),
+        epoch_label(rows.last().map_or(0.0, |row| row.epoch)),
         layer_line(run)?
     ))
 }
@@ -79,7 +80,6 @@ fn layer_line(run: &RunDir) -> Result<String> {
 fn header(run: &RunDir) -> String {
     let experiment = run.experiment();
     let net = experiment.net.describe();
-    let kind = serde_json::json!(experiment.data.kind);
     let images = experiment.data.n_train.map_or("all".into(), |n| n.to_string());
     let length = match experiment.train.length {
         Length::Epochs(epochs) => format!("{epochs} epochs"),
@@ -88,7 +88,7 @@ fn header(run: &RunDir) -> String {
     format!(
         "{}: {net}, {} ({images} training images), label noise {}, {length}, seed {}",
         run.root().display(),
-        kind.as_str().unwrap_or("data"),
+        experiment.data.kind.set().name,
         experiment.noise.rate,
         experiment.seed
     )

@@ -2,7 +2,7 @@
 
 /// Levels from left to right; modules of one level may use each other. Some are still to come.
 pub(super) const LEVELS: &[&[&str]] = &[
-    &["error", "seed", "observer", "setting", "version"],
+    &["error", "seed", "observer", "setting", "shell", "version"],
     &["array_file"],
     &["similarity", "phases", "findings"],
     &["net"],

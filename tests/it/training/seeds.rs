@@ -52,9 +52,13 @@ fn each_seed_has_the_bytes_of_its_run_alone() {
         let out = format!("many-{threads}");
         let arguments =
             format!("run e.toml --seeds 0..3 --threads {threads} --out {out}");
-        let [pages, _] = succeed(root, &arguments);
-        let page = |seed| format!("{out}/seed-{seed}/report/index.html\n");
-        assert_eq!(pages, (0..4).map(page).collect::<String>());
+        let [runs, _] = succeed(root, &arguments);
+        let lines: Vec<&str> = runs.lines().collect();
+        for (line, seed) in lines[1..].iter().zip(0..4) {
+            let start = format!("{out}/seed-{seed}  CNN5 of width ");
+            assert!(line.starts_with(&start) && line.contains("  complete  "), "{runs}");
+        }
+        assert_eq!(lines[6], format!("next: stratagram open {out}/seed-0"));
         assert_each(&root.join(out), &expected, &format!("on {threads} threads"));
     }
     let [pages, _] = succeed(root, "train e.toml --seeds 0..3 --threads 2 --out many-2");

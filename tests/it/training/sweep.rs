@@ -59,7 +59,7 @@ fn a_failing_run_stops_no_other_and_the_same_command_continues() {
     assert!(stderr.contains("2 of 4 runs are done, 2 failed"), "{stderr}");
     for name in DONE {
         assert!(path.join("runs/s").join(name).join("report/index.html").exists());
-        assert!(stdout.contains(&format!("{name}   done")), "{stdout}");
+        assert!(stdout.contains(&format!("{name}   done    ")), "{stdout}");
     }
     let wild = "net.width-3_optimizer-wild";
     let line = stdout.lines().find(|line| line.starts_with(wild)).unwrap();
@@ -69,17 +69,26 @@ fn a_failing_run_stops_no_other_and_the_same_command_continues() {
     );
     let table = fs::read_to_string(path.join("runs/s/sweep.csv")).unwrap();
     assert!(
-        table.starts_with("run,state,error\nnet.width-2_optimizer-sgd,done,\n"),
+        table.starts_with(
+            "run,state,test_error,train_error,verdict,fit_epoch,error\nnet.width-2_optimizer-sgd,done,0."
+        ),
         "{table}"
     );
 
-    // Again: what is done is not begun again, what failed is tried again.
-    let again = answer(&["sweep", "s.toml", "--jobs", "2", "--json"], path);
-    assert_eq!(again.status.code(), Some(1));
-    let reports: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
-    assert_eq!(reports[0]["state"], "done");
-    assert_eq!(reports[1]["state"], "failed");
-    assert_eq!((log_lines(path, DONE[0]), log_lines(path, wild)), (1, 2));
+    // Again: what is done is not begun again, and what failed only when it is asked for.
+    for (flags, n_wild) in [(&[][..], 1), (&["--retry-failed"], 2)] {
+        let words = ["sweep", "s.toml", "--jobs", "2", "--json"];
+        let again = answer(&[&words, flags].concat(), path);
+        assert_eq!(again.status.code(), Some(1));
+        let reports: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+        assert_eq!(reports[0]["state"], "done");
+        assert!(reports[0]["test_error"].as_f64().unwrap() < 1.0, "{reports}");
+        assert_eq!(reports[1]["state"], "failed");
+        let error = reports[1]["error"].as_str().unwrap();
+        assert!(error.contains("expected a finite number"), "{error}");
+        assert_eq!((log_lines(path, DONE[0]), log_lines(path, wild)), (1, n_wild));
+        assert!(String::from_utf8_lossy(&again.stderr).contains("--retry-failed"));
+    }
 }
 
 #[test]
@@ -110,10 +119,15 @@ fn a_dry_run_lists_the_runs_and_makes_nothing() {
     let output = answer(&["sweep", "s.toml", "--dry-run"], folder.path());
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stdout.lines().count(), 5, "{stdout}");
+    assert_eq!(stdout.lines().count(), 6, "{stdout}");
     assert!(stdout.lines().last().unwrap().starts_with("4 runs, "), "{stdout}");
     assert!(!folder.path().join("runs").exists());
     let wrong = answer(&["sweep", "s.toml", "net.widht=3"], folder.path());
     assert_eq!(wrong.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&wrong.stderr);
+    assert!(
+        error.starts_with("error: s.toml: run net.width-2_optimizer-sgd: "),
+        "{error}"
+    );
     assert!(!folder.path().join("runs").exists());
 }

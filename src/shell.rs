@@ -1,9 +1,16 @@
 //! Commands as a shell reads them back.
 
+use std::path::Path;
+
 /// `stratagram` with these words, quoted where necessary.
-pub(super) fn command(words: &[String]) -> String {
+pub(crate) fn command(words: &[String]) -> String {
     let words = words.iter().map(|word| quoted(word));
     std::iter::once("stratagram".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// `stratagram VERB PATH`, the path quoted where necessary.
+pub(crate) fn verb_on(verb: &str, path: &Path) -> String {
+    format!("stratagram {verb} {}", quoted(&path.display().to_string()))
 }
 
 fn quoted(word: &str) -> String {
@@ -22,5 +29,6 @@ mod tests {
     fn words_with_other_characters_are_quoted() {
         let words = ["run", "a=[0,1]", "it's", ""].map(str::to_owned);
         assert_eq!(command(&words), r"stratagram run 'a=[0,1]' 'it'\''s' ''");
+        assert_eq!(verb_on("show", "my runs/a".as_ref()), "stratagram show 'my runs/a'");
     }
 }
