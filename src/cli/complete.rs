@@ -8,13 +8,13 @@ use clap_complete::engine::{
     ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
-use super::ls;
+use super::runs::find;
 use crate::run_dir::MatrixFile;
 
 /// Runs below `runs`, and directories.
 pub(super) fn runs() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let runs = ls::find("runs".as_ref());
+        let runs = find("runs".as_ref());
         let names = runs.iter().map(|run| run.display().to_string());
         let mut all = matching(names, current);
         if all.is_empty() {

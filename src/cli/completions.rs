@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
 use clap::builder::PossibleValuesParser;
 use clap_complete::env::Shells;
 
@@ -48,8 +47,8 @@ pub(super) fn completions(arguments: &Completions) -> Result<()> {
     print_result(&String::from_utf8_lossy(&script))
 }
 
-pub(super) fn man(arguments: &Man) -> Result<()> {
-    let command = super::Arguments::command();
+/// The pages of this command.
+pub(super) fn man(arguments: &Man, command: clap::Command) -> Result<()> {
     if let Some(out) = &arguments.out {
         let cannot = |error| Error::io(out, "cannot be written", error);
         std::fs::create_dir_all(out).map_err(cannot)?;

@@ -1,16 +1,12 @@
 //! `stratagram ls`: the runs below a directory.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::output::{print_json, print_result};
+use super::runs::find;
 use super::table::table;
 use crate::error::{Error, Result};
 use crate::report::terminal::Summary;
-use crate::run_dir::RunFile;
-
-/// Folders below the directory in which runs are looked for.
-const DEPTH: usize = 4;
 
 /// List runs: network, data, seed, state, final errors, verdict.
 #[derive(Debug, clap::Args)]
@@ -48,29 +44,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return print_result(&format!("no runs in {}\n", directory.display()));
     }
     print_result(&listed(&found))
-}
-
-/// The runs in a directory and its folders, sorted by path. A run's own folders hold none.
-pub(super) fn find(directory: &Path) -> Vec<PathBuf> {
-    fn walk(directory: &Path, depth: usize, into: &mut Vec<PathBuf>) {
-        if RunFile::Manifest.path(directory).is_file() {
-            into.push(directory.to_owned());
-            return;
-        }
-        let Some(entries) = fs::read_dir(directory).ok().filter(|_| depth > 0) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            if !is_hidden && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                walk(&entry.path(), depth - 1, into);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(directory, DEPTH, &mut found);
-    found.sort();
-    found
 }
 
 /// One run per line.

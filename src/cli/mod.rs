@@ -3,7 +3,7 @@
 //!
 //! More than a dozen files: one per verb, and what verbs share: arguments
 //! (`experiment_arguments`, `threads`), closed sets as values of flags (`choices`), what is
-//! printed (`output`, `table`, `quantities`, `color`), what a shell completes (`complete`), bars and
+//! printed (`output`, `table`, `quantities`, `color`), where runs are (`runs`, `complete`), bars and
 //! Ctrl-C (`progress`, `pace`, `many`).
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -36,6 +36,7 @@ mod progress;
 mod quantities;
 mod report;
 mod run;
+mod runs;
 mod show;
 mod similarity;
 mod sweep;
@@ -142,7 +143,7 @@ impl Verb {
             Self::Show(arguments) => show::run(arguments),
             Self::Train(arguments) => train::run(arguments),
             Self::Completions(arguments) => completions::completions(arguments),
-            Self::Man(arguments) => completions::man(arguments),
+            Self::Man(arguments) => completions::man(arguments, Arguments::command()),
         }
     }
 }

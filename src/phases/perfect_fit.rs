@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::curves::{Curves, Series};
 use super::{whole, whole_or_null};
+use crate::observer::epoch_label;
 
 /// Default tolerance: "practically perfect".
 const EPS: f64 = 0.001;
@@ -127,12 +128,13 @@ fn find(series: &Series, eps: f64) -> Result<usize, String> {
         None => "no row has this error".into(),
         Some(i) if fits(i) => format!(
             "the error is at most {eps} at {axis} {} but not at {:.0} % of the next rows",
-            series.epoch[i],
+            epoch_label(series.epoch[i]),
             100.0 * (1.0 - RHO)
         ),
         Some(i) => format!(
             "the error never falls to {eps}; its lowest is {} at {axis} {}",
-            series.value[i], series.epoch[i]
+            (1e4 * series.value[i]).round() / 1e4,
+            epoch_label(series.epoch[i])
         ),
     })
 }

@@ -2,7 +2,7 @@
 //! and number.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use super::work::Shared;
 const PAUSE: Duration = Duration::from_millis(20);
 /// A request has this long to arrive, a write to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What is left of a refused request has this long to arrive.
+const DRAIN: Duration = Duration::from_millis(200);
 /// Between two signs of life in a stream of events.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Connections at a time, and streams among them.
@@ -86,7 +88,10 @@ impl Server {
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         match self.read(stream)? {
-            Answer::Refused(status) => refuse(stream, status),
+            Answer::Refused(status) => {
+                refuse(stream, status)?;
+                drain(stream)
+            }
             Answer::Page => {
                 let page = shared.page();
                 let head = format!(
@@ -189,6 +194,20 @@ fn refuse(mut stream: &TcpStream, status: u16) -> io::Result<()> {
         reason.len() + 1
     );
     stream.write_all(head.as_bytes())
+}
+
+/// Reads what is left of a refused request, within limits: the system takes an answer back that
+/// is sent while there is something unread.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(DRAIN))?;
+    let mut part = [0; MOST];
+    for _ in 0..8 {
+        if stream.read(&mut part)? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// One of a limited number, given back when it is dropped.

@@ -4,7 +4,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::with_experiment;
 
@@ -41,6 +40,19 @@ fn written(
     Some((String::from_utf8_lossy(&text).into_owned(), code))
 }
 
+/// What a command writes until something stands there, or to its end.
+fn read_until(child: &mut Child, is_there: impl Fn(&str) -> bool) -> String {
+    let output = child.stdout.as_mut().unwrap();
+    let (mut text, mut part) = (String::new(), [0; 4096]);
+    while !is_there(&text) {
+        match output.read(&mut part).unwrap_or(0) {
+            0 => break,
+            n => text += &String::from_utf8_lossy(&part[..n]),
+        }
+    }
+    text
+}
+
 /// What stands in the lines of a terminal at one time or another, without control sequences.
 fn lines(text: &str) -> Vec<String> {
     let mut plain = String::new();
@@ -75,28 +87,14 @@ fn bars_fit_the_terminal_and_are_gone_at_the_end() {
 }
 
 #[test]
-fn a_bar_is_drawn_every_second_and_its_time_left_goes_down() {
+fn a_bar_tells_the_time_left_until_it_is_stopped() {
     let folder = with_experiment();
-    let run = "train experiment.toml net.width=16 data.n_train=1000 train.epochs=3000 \
-               train.checkpoints=[0] --threads 1";
+    let run = "train experiment.toml train.epochs=100000 train.checkpoints=[0]";
     let Some(mut child) = start(folder.path(), run, &[]) else { return };
-    std::thread::sleep(Duration::from_secs(8));
+    let text = read_until(&mut child, |text| text.matches(" left  epoch ").count() >= 5);
     child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
-    let mut text = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut text).unwrap();
-    child.wait().unwrap();
-    let lines = lines(&String::from_utf8_lossy(&text));
-    let left = |line: &String| {
-        line.split(" % ").nth(1)?.split(" left").next()?.trim().parse::<String>().ok()
-    };
-    let mut seen: Vec<String> = lines
-        .iter()
-        .filter_map(left)
-        .filter(|left| left.ends_with('s') || left.ends_with('n'))
-        .collect();
-    let n_drawn = seen.len();
-    seen.dedup();
-    assert!(n_drawn >= 5, "{lines:?}");
+    read_until(&mut child, |_| false);
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
 }
 
 #[test]
@@ -127,12 +125,9 @@ fn pictures_fit_the_terminal_and_are_colored() {
     let (text, _) = written(folder.path(), "show runs/quickstart", &[]).unwrap();
     let plain: Vec<String> =
         text.split("\r\n").map(|line| lines(line).concat()).collect();
-    assert!(
-        plain.iter().all(|line| line.starts_with("runs/quickstart: ")
-            || line.starts_with("the curve")
-            || line.chars().count() <= 200),
-        "{plain:?}"
-    );
+    let picture: Vec<&String> = plain.iter().filter(|l| l.starts_with(' ')).collect();
+    assert!(picture.len() > 10, "{plain:?}");
+    assert!(picture.iter().all(|line| line.chars().count() <= 80), "{picture:?}");
 }
 
 #[test]
@@ -140,23 +135,9 @@ fn ctrl_c_says_the_command_that_continues_with_its_paths_quoted() {
     let folder = with_experiment();
     let run = "train experiment.toml train.epochs=20000 --out 'my runs/a'";
     let Some(mut child) = start(folder.path(), run, &[]) else { return };
-    let mut output = child.stdout.take().unwrap();
-    let mut text = String::new();
-    let begun = Instant::now();
-    let mut has_asked = false;
-    let mut part = [0; 4096];
-    loop {
-        let n = output.read(&mut part).unwrap_or(0);
-        if n == 0 {
-            break;
-        }
-        text += &String::from_utf8_lossy(&part[..n]);
-        if !has_asked && text.contains("epoch ") {
-            child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
-            has_asked = true;
-        }
-        assert!(begun.elapsed() < Duration::from_mins(5), "{text}");
-    }
+    let before = read_until(&mut child, |text| text.contains("epoch "));
+    child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    let text = before + &read_until(&mut child, |_| false);
     assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
     let expected = "continue with: stratagram train experiment.toml train.epochs=20000 --out 'my runs/a'";
     assert!(text.contains(expected), "{text}");

@@ -235,25 +235,31 @@ fn the_page_of_a_training_grows_while_it_is_watched() {
     let host = watched.host();
     let ask = format!("GET /events HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n");
     events.write_all(ask.as_bytes()).unwrap();
-    let mut versions = BufReader::new(events).lines().filter_map(|line| {
-        line.unwrap()
-            .strip_prefix("data: ")
-            .map(|version| version.parse::<u64>().unwrap())
-    });
-    let rows = || {
-        fs::read_to_string(run.join("matrices/axis.csv")).map_or(0, |t| t.lines().count())
-    };
-    let mut seen = vec![];
-    let mut pages = vec![];
-    while begun.elapsed() < Duration::from_mins(5) {
-        seen.push(versions.next().unwrap());
-        pages.push(watched.page(&cookie));
-        if training.try_wait().unwrap().is_some()
-            && run.join("findings.json").exists()
-            && rows() > 3
-        {
-            break;
+    events.set_read_timeout(None).unwrap();
+    let (send, versions) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(events).lines().map_while(Result::ok) {
+            if let Some(version) = line.strip_prefix("data: ") {
+                send.send(version.parse::<u64>().unwrap()).unwrap();
+            }
         }
+    });
+    let axis = run.join("matrices/axis.csv");
+    let rows = || fs::read_to_string(&axis).map_or(0, |text| text.lines().count());
+    let (mut seen, mut pages) = (vec![], vec![]);
+    let mut is_over = false;
+    while begun.elapsed() < Duration::from_mins(5) {
+        match versions.recv_timeout(Duration::from_secs(12)) {
+            Ok(version) => {
+                seen.push(version);
+                pages.push(watched.page(&cookie));
+            }
+            // Everything is there, and has been shown.
+            Err(_) if is_over => break,
+            Err(_) => {}
+        }
+        is_over =
+            training.try_wait().unwrap().is_some() && run.join("findings.json").exists();
     }
     assert!(training.wait().unwrap().success());
     assert!(seen.len() > 2 && seen.is_sorted(), "{seen:?}");
@@ -276,4 +282,6 @@ fn the_page_of_a_training_grows_while_it_is_watched() {
     // The matrices came with the checkpoints, and the page with the matrices.
     assert!(rows() > 3 && last.len() > first.len());
     assert_eq!(watched.interrupt(), Some(0), "ended by Ctrl-C");
+    drop(versions);
+    reader.join().unwrap();
 }
