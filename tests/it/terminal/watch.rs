@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{quickstart, with_experiment};
@@ -213,7 +214,14 @@ fn slow_and_many_connections_end_and_others_are_answered() {
         answers.iter().all(|a| ["408", "503", "reset"].contains(&a.as_str())),
         "{answers:?}"
     );
-    assert!(watched.page(&cookie).starts_with("HTTP/1.1 200 OK"));
+    // Their places are given back.
+    let is_served = || watched.page(&cookie).starts_with("HTTP/1.1 200 OK");
+    let is_served_soon = (0..600).any(|_| {
+        let is_served = is_served();
+        sleep(Duration::from_millis(if is_served { 0 } else { 100 }));
+        is_served
+    });
+    assert!(is_served_soon);
 }
 
 #[test]
@@ -226,7 +234,7 @@ fn the_page_of_a_training_grows_while_it_is_watched() {
     let begun = Instant::now();
     let run = root.join("runs/experiment");
     while !run.join("checkpoints/step-000000000.safetensors").exists() {
-        std::thread::sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(20));
         assert!(begun.elapsed() < Duration::from_mins(2));
     }
     let mut watched = Watched::start(root, "runs/experiment --threads 1");
