@@ -39,6 +39,7 @@ test("printed from dark it is dark on white", async () => {
   for (const control of ["#cursor", "#theme", ".controls", ".contents", ".enlarge", ".saving"]) {
     assert.ok(await page.locator(control).first().isHidden(), control);
   }
+  assert.ok((await page.locator("#paths .path").count()) > 3, "paths are drawn though nobody has seen them");
   const file = await page.pdf({ format: "A4" });
   assert.ok(file.length > 50000);
   await page.emulateMedia({ media: "screen", colorScheme: "dark" });

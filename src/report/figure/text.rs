@@ -74,9 +74,8 @@ pub(crate) fn shortened(names: &[&str]) -> Vec<String> {
             [&characters[..MOST / 2 - 1], &characters[characters.len() - MOST / 2..]];
         head.iter().chain(&['…']).chain(tail).collect::<String>()
     };
-    let of = |(name, text): (&&str, &String)| match is_alone(text) || *name == text {
-        true => text.clone(),
-        false => both_ends(name),
+    let of = |(name, text): (&&str, &String)| {
+        if is_alone(text) || *name == text { text.clone() } else { both_ends(name) }
     };
     let told_apart: Vec<String> = names.iter().zip(&short).map(of).collect();
     // What still is the same stays whole.

@@ -78,9 +78,10 @@ fn table(title: &str, file: RunFile, rows: &[(String, String)]) -> String {
 /// A value that breaks between its words, and within one only where it is too long for a line, as
 /// a checksum is.
 fn unbroken(value: &str) -> String {
-    let word = |word: &str| match word.chars().count() > LONG {
-        true => format!("<span class=\"long\">{}</span>", Escaped(word)),
-        false => Escaped(word).to_string(),
+    let word = |word: &str| {
+        let text = Escaped(word).to_string();
+        let is_long = word.chars().count() > LONG;
+        if is_long { format!("<span class=\"long\">{text}</span>") } else { text }
     };
     value.split(' ').map(word).collect::<Vec<String>>().join(" ")
 }
@@ -128,7 +129,9 @@ fn rounded(value: &toml::Value) -> String {
 /// 0.1 of 0.1 in single precision, which is 0.10000000149011612.
 fn tidy(number: f64) -> String {
     let single = (number as f32).to_string();
-    let is_single = single.parse::<f32>().is_ok_and(|single| f64::from(single) == number);
+    let is_single = single
+        .parse::<f32>()
+        .is_ok_and(|single| f64::from(single).to_bits() == number.to_bits());
     if is_single { single } else { number.to_string() }
 }
 

@@ -1,4 +1,4 @@
-//! Decision regions at any checkpoint: a viewer that follows the page's cursor. The page's script
+//! Decision regions at the page's cursor: a viewer that follows it. The page's script
 //! draws it from pictures of low resolution.
 
 use super::panel::{Block, Panel, Section};
@@ -7,18 +7,18 @@ use crate::run_dir::RunFile;
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "regions-viewer",
-    title: "Decision regions at any checkpoint",
+    title: "Decision regions at the cursor",
     section: Section::Regions,
     shows: &[RunFile::Regions],
-    blocks: |run| match run.regions.is_empty() {
-        true => vec![],
-        false => vec![Block::Html(HTML.into())],
+    blocks: |run| {
+        let shown = (!run.regions.is_empty()).then(|| Block::Html(HTML.into()));
+        shown.into_iter().collect()
     },
 };
 
 const HTML: &str = "
 <div id=\"viewer\" hidden>
-<h3>Decision regions at any checkpoint</h3>
+<h3>Decision regions at the cursor</h3>
 <p class=\"lede\">A layer’s linear probe beside the net itself (output), on one plane through three \
-images, at the epoch of the cursor. The pictures are coarser than the figures below.</p>
+images, at the epoch of the cursor or the last one before it that has pictures.</p>
 </div>";

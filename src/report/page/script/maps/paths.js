@@ -26,6 +26,11 @@ const buildPaths = () => {
       fill();
     }, { rootMargin: "400px" });
     seen.observe(title);
+    // Paper shows everything.
+    onPrint(() => {
+      if (due) fill();
+      due = false;
+    });
     const again = () => (due ? undefined : fill());
     title.textContent = setText(section.chosen());
     state.on([section.kind, "layers"], again);

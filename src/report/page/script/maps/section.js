@@ -10,7 +10,7 @@ const buildSection = (host) => {
   grid.before(head);
   const note = make(host, "p", "none", "No layer has such a name.");
   grid.after(note);
-  const scale = buildScale(host);
+  const scale = buildScale();
   note.after(scale.row);
   let cards = [];
 
@@ -115,5 +115,7 @@ const marksInWords = () => {
   const words = data.fit === null ? [] : ["dashed: perfect fit"];
   const names = ["minimum", "peak", "second minimum"].filter((_, k) => data.turns[k] !== null);
   if (names.length) words.push("▾ " + names.join(", ") + " of the test error");
+  if (state.has("outlines", "phases")) words.push("squares: phases");
+  if (state.has("outlines", "boundaries")) words.push("dotted: boundaries");
   return words;
 };

@@ -8,19 +8,22 @@ const buildSlices = () => {
     const title = make(figure, "h4");
     const svg = draw(figure, "svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "group" });
     const files = make(figure, "p", "files");
-    let rows = [];
+    let [what, rows] = ["", []];
     const fill = () => {
       const sources = section.shown();
-      title.textContent = sources.length ? sources[0].what : "";
-      svg.setAttribute("aria-label", `Similarity of every layer to itself at the epoch of the cursor, ${title.textContent}`);
+      what = sources.length ? sources[0].what : "";
+      svg.setAttribute("aria-label", `Similarity of every layer to itself at the epoch of the cursor, ${what}`);
       svg.replaceChildren();
       rows = chartRows(svg, sources);
       files.replaceChildren();
-      offer(files, slug("slices-" + title.textContent), { svg: () => printed(svg), csv: () => slicesCsv(section.shown()) });
+      offer(files, slug("slices-" + what), { svg: () => printed(svg), csv: () => slicesCsv(section.shown()) });
       update();
       fade();
     };
-    const update = () => rows.length && updateChart(svg, rows);
+    const update = () => {
+      title.textContent = what && `${what}, to epoch ${epochText(epochs[state.cursor().i])}`;
+      if (rows.length) updateChart(svg, rows);
+    };
     state.on([section.kind, section.kind + "-minus", "layers", "scale"], fill);
     state.follow(update);
     fill();

@@ -25,8 +25,7 @@ const startPage = () => {
     }
     new ResizeObserver(once(repaint)).observe(document.body);
     // Paper is white whatever the screen is.
-    matchMedia("print").addEventListener("change", repaint);
-    addEventListener("beforeprint", repaint);
+    onPrint(repaint);
     addEventListener("afterprint", repaint);
   }
   new ResizeObserver(once(reachScrolling)).observe(document.body);

@@ -80,4 +80,10 @@ const once = (act) => {
   };
 };
 
+// Before the page is printed, and where it looks as if it were.
+const onPrint = (act) => {
+  addEventListener("beforeprint", act);
+  matchMedia("print").addEventListener("change", act);
+};
+
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
