@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ._arrays import labelled
 from ._planes import Planes
 from ._probes import Probes
 from ._recording import OUTPUT, Recording
@@ -65,6 +66,9 @@ class Recorder:
     - ``readout``: the same arguments; each row then has ``readout_train_error`` and
       ``readout_test_error``, of a readout that is fitted again on what the model's last layer is given:
       a rise of the test error that they do not have is in the readout, not in the representation.
+    - ``test``: labelled test images: a loader or data set, or ``(images, labels)``; without it those of
+      ``readout`` or ``probes``. Each row has the model's answers to them, from which ``stratagram findings``
+      measures a double descent on halves of the images.
     - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
     - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
       (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
@@ -87,7 +91,7 @@ class Recorder:
     def __init__(self, model: torch.nn.Module, out: str | PathLike[str],
                  layers: str | Sequence[str] = "*", examples: Any = None, sample_ids: Any = None, *,
                  planes: Any = None, probes: Probes | Sequence[Any] | None = None,
-                 readout: Probes | Sequence[Any] | None = None,
+                 readout: Probes | Sequence[Any] | None = None, test: Any = None,
                  estimator: str = "debiased", features: str = "flatten", tokens: str = "all",
                  batchnorm: Any = None, batch_size: int = 256, memory: int = 1 << 30,
                  fresh: bool = False, to: str | None = None) -> None:
@@ -109,6 +113,7 @@ class Recorder:
         self._planes = _planes(planes)
         self._probes, self._probe_images = _read_probes("probes", probes, inputs)
         refitted, images = _read_probes("readout", readout, inputs)
+        self._tested = _tested(test, inputs, (refitted, images), (self._probes, self._probe_images))
         self._batchnorm = None if batchnorm is None else TrainingImages(batchnorm, inputs)
         self._capture = Capture(
             self.model, features=features, tokens=tokens, batch_size=batch_size, memory=memory)
@@ -126,7 +131,8 @@ class Recorder:
         self.recording = Recording(
             out, self.layers, _ids(self._examples, sample_ids), estimator=estimator,
             settings=self._settings(features, tokens), about=_about(self.model), fresh=fresh,
-            decisions=None if self._planes is None else self._planes.about())
+            decisions=None if self._planes is None else self._planes.about(),
+            test_labels=None if self._tested is None else self._tested[1])
         self._live = self._sent(lambda: Live(self.recording.root, to)) if to else None
 
     def log(self, *, epoch: float, step: int, capture: bool = True, **values: Any) -> float:
@@ -221,6 +227,11 @@ class Recorder:
         probes = {} if self._probes is None else self._fit(arrays)
         if self._planes is not None:
             self._decide(arrays, probes)
+        if self._tested is not None:
+            answers = []
+            self._capture.activations(
+                [], self._tested[0], answer=lambda output: answers.append(classes_of(output).cpu().numpy()))
+            self.recording.answer(arrays, np.concatenate(answers))
 
     def _fit(self, arrays):
         """Adds the row of each layer's probe; returns the probes, or why there is none."""
@@ -289,6 +300,18 @@ def _read_probes(argument, probes, inputs):
         if length(part) != len(own):
             raise ValueError(f"{argument}: {length(part)} {name} images and {len(own)} labels")
     return probes, images
+
+
+def _tested(test, inputs, *others):
+    """Test images and their labels; of the first of ``others`` that has them, without any."""
+    if test is None:
+        return next(((images[1], probes.test_labels) for probes, images in others if probes), None)
+    images, labels = labelled(*test) if isinstance(test, tuple) and len(test) == 2 \
+        else labelled(test, None)
+    images = _inputs.read(images, inputs)
+    if length(images) != len(labels):
+        raise ValueError(f"test: {length(images)} images and {len(labels)} labels")
+    return images, labels
 
 
 def _about(model):

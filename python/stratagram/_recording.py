@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import classes
 from ._program import version
 from ._run_dir import files as _files, history as _history, rows as _rows
 from ._run_dir.files import path, write_atomic
@@ -36,7 +37,8 @@ class Recording:
 
     ``examples`` maps each group's name (``"test"``, ``"train-clean"`` …) to the ids of its
     examples, in the order of the rows of all activations. ``settings`` are further choices that
-    rows depend on. An existing recording is continued after its last step if all of these are
+    rows depend on. ``test_labels`` are the classes of test images that each row has the model's answers to
+    (``log(answers=…)``), by which ``stratagram findings`` measures a double descent. An existing recording is continued after its last step if all of these are
     the same, else refused with the keys that differ.
 
     >>> rec = Recording("runs/mine", layers=["fc"], examples={"test": range(512)})
@@ -45,7 +47,8 @@ class Recording:
 
     def __init__(self, out: str | PathLike[str], layers: Iterable[str],
                  examples: Mapping[str, Iterable[Any]], *, estimator: str = "debiased",
-                 decisions: dict[str, Any] | None = None, settings: dict[str, Any] | None = None,
+                 decisions: dict[str, Any] | None = None, test_labels: npt.ArrayLike | None = None,
+                 settings: dict[str, Any] | None = None,
                  about: dict[str, Any] | None = None, fresh: bool = False) -> None:
         if estimator not in ESTIMATORS:
             raise ValueError(f"estimator is {estimator!r}; expected one of {ESTIMATORS}")
@@ -54,6 +57,7 @@ class Recording:
         self.groups = {str(name): [str(i) for i in ids] for name, ids in examples.items()}
         self.estimator = estimator
         self.decisions = decisions
+        self.test_labels = None if test_labels is None else classes("test_labels", test_labels)
         if not self.layers or not self.groups:
             raise ValueError("a recording needs at least one layer and one group of examples")
         for name, ids in self.groups.items():
@@ -88,8 +92,15 @@ class Recording:
                         "ids_sha256": sha256_of("\n".join(ids))}
                        for name, ids in self.groups.items()],
             "decisions": decisions,
+            **self._about_answers(),
             **({"names": names} if names else {}),
         }
+
+    def _about_answers(self):
+        if self.test_labels is None:
+            return {}
+        labels = "\n".join(map(str, self.test_labels.tolist()))
+        return {"answers": {"n_images": len(self.test_labels), "labels_sha256": sha256_of(labels)}}
 
     def _group_of_decisions(self):
         return file_name(self.decisions["group"])
@@ -132,6 +143,8 @@ class Recording:
                  for group, ids in self.groups.items() for row, own in enumerate(ids)]
         write_atomic(path(self.root, "sample_ids"),
                      "\n".join(["group,row,id", *lines, ""]).encode())
+        if self.test_labels is not None:
+            write_atomic(path(self.root, "labels"), lambda file: np.savez(file, test=self.test_labels))
         content = {"format": _files.FORMAT, "stratagram": version(), "source": "recorded",
                    "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                    **about, "recording": self.settings}
@@ -184,13 +197,15 @@ class Recording:
         return step, row
 
     def log(self, *, epoch: float, step: int, activations: Mapping[str, Any] | None = None,
-            decisions: npt.ArrayLike | None = None, **values: Any) -> float:
+            decisions: npt.ArrayLike | None = None, answers: npt.ArrayLike | None = None,
+            **values: Any) -> float:
         """Records one row: errors, accuracies and losses, and what each layer's activations
         reduce to.
 
         ``activations`` maps a layer to its array ``[n, …]``, or each group to such a map;
         without it the row holds numbers alone, for curves that are denser than the matrices.
-        ``decisions`` are the classes at the points of all planes. Returns the seconds that it took.
+        ``decisions`` are the classes at the points of all planes, ``answers`` those that the model gives
+        to the images of ``test_labels``. Returns the seconds that it took.
         """
         start = time.perf_counter()
         step, row = self.begin(epoch, step, values)
@@ -203,6 +218,8 @@ class Recording:
                     self.reduce(arrays, group, layer, _given(by_group, group, layer))
             if self.decisions is not None:
                 self.decide(arrays, decisions)
+            if self.test_labels is not None:
+                self.answer(arrays, answers)
         return self.write(step, row, arrays, start)
 
     def reduce(self, arrays, group, layer, x):
@@ -237,7 +254,14 @@ class Recording:
         if len(classes) != n or classes.min() < 0 or classes.max() >= CLASSES:
             raise ValueError(f"{len(classes)} decisions; expected {n} classes from 0 to "
                              f"{CLASSES - 1}")
-        arrays[place] = classes.astype(np.uint8 if classes.max() < 256 else np.uint16)
+        arrays[place] = _narrow(classes)
+
+    def answer(self, arrays, answers):
+        """Adds the model's answers to the test images, ``[images]``."""
+        answers = classes("answers", [] if answers is None else answers)
+        if len(answers) != len(self.test_labels):
+            raise ValueError(f"{len(answers)} answers for {len(self.test_labels)} test images")
+        arrays[f"agreement/test/{OUTPUT}"] = _narrow(answers)
 
     def add_probe(self, arrays, layer, row):
         """Adds the row of a layer's probe, the columns of ``probes.csv``."""
@@ -258,7 +282,7 @@ class Recording:
         return seconds
 
     def _append_signatures(self, step, arrays):
-        places = [name for name in arrays if name.startswith(("cka/", "drs/"))]
+        places = [name for name in arrays if name.startswith(("cka/", "drs/", "agreement/"))]
         before = []
         if places:
             self._captured.add(step)
@@ -288,6 +312,11 @@ class Recording:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _narrow(decided):
+    """Classes in a byte each where that holds them, else in two."""
+    return decided.astype(np.uint8 if decided.max() < 256 else np.uint16)
 
 
 def _given(by_group, group, layer):

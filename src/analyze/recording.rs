@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{Checkpoint, Place, Recording};
 use crate::similarity::regions::Similarity;
-use crate::similarity::{Measure, Settings, Undefined, drs};
+use crate::similarity::{AGREEMENT, Measure, Settings, Undefined, drs};
 
 /// Compares every layer of a recording with itself over the epochs, and writes signatures,
 /// matrices, phases and findings into its directory. What is there already for the same rows is kept,
@@ -57,7 +57,7 @@ pub fn analyze_recording(
              in",
         );
     }
-    findings::write(run, &Source::of_recording(recording), observer)
+    findings::write(run, &Source::of_recording(recording)?, observer)
 }
 
 fn compare_all(
@@ -198,6 +198,14 @@ fn places(recording: &Recording) -> Vec<RecordedPlace<'_>> {
                 settings,
             });
         }
+    }
+    if let Some(answers) = &recorded.answers {
+        places.push(RecordedPlace {
+            heading: Heading::of_decisions(AGREEMENT, "test", OUTPUT),
+            kind: Kind::Decisions(1),
+            length: answers.n_images,
+            settings,
+        });
     }
     places
 }

@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, Subject};
 use super::comparable::check;
-use super::runs::{Arm, Lens, check_patterns};
+use super::runs::{Arm, Lens, Run, Without, check_patterns};
 use super::statements::{Definition, Part, Parts, Question, Reading};
 use crate::error::Result;
 
@@ -136,7 +136,10 @@ fn lenses(
         return names.iter().filter_map(|name| lens(name)).collect();
     }
     let runs = || question.all_arms().into_iter().flat_map(|arm| &arm.runs);
-    let has = |lens: &Lens| runs().any(|run| run.has_measure(&lens.measure));
+    let has = |lens: &Lens| match lens.without {
+        Without::Dominant => runs().any(Run::has_grams),
+        _ => runs().any(|run| run.has_measure(&lens.measure)),
+    };
     definition.variants.iter().filter_map(|name| lens(name)).filter(has).collect()
 }
 

@@ -91,7 +91,7 @@ fn statement(evaluated: &Evaluated<'_>, part: &Part, adjusted: [f64; 2]) -> Stat
         direction: direction(evaluated),
         mean: part.margin,
         interval: part.sample.interval(),
-        smallest: evaluated.asked.smallest().filter(|_| part.has_scale),
+        smallest: evaluated.asked.smallest().zip(part.scale).map(|(d, scale)| d * scale),
         adjusted,
         variants: variants(evaluated),
     }

@@ -32,7 +32,8 @@ impl fmt::Display for RunFindings {
         writeln!(f)?;
         let width = layers.iter().map(|layer| layer.layer.len()).max().unwrap_or(0);
         for layer in &layers {
-            writeln!(f, "  {:width$}  {}", layer.layer, of_layer(layer))?;
+            let start = format!("  {:width$}  ", layer.layer);
+            write_hanging(f, &start, &of_layer(layer))?;
         }
         writeln!(f)?;
         write_wrapped(f, &self.at_fit(&layers))?;
@@ -50,24 +51,27 @@ impl fmt::Display for RunFindings {
 
 /// A paragraph in lines; nothing of an empty one.
 fn write_wrapped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    let mut length = 0;
+    if text.trim().is_empty() { Ok(()) } else { write_hanging(f, "", text) }
+}
+
+/// A paragraph in lines that begin below each other, the first behind `start`.
+fn write_hanging(f: &mut fmt::Formatter<'_>, start: &str, text: &str) -> fmt::Result {
+    let indent = start.chars().count();
+    f.write_str(start)?;
+    let mut length = indent;
     for word in text.split_whitespace() {
         let own = word.chars().count();
-        match length {
-            0 => {}
-            _ if length + 1 + own > WIDTH => {
-                writeln!(f)?;
-                length = 0;
-            }
-            _ => {
-                f.write_str(" ")?;
-                length += 1;
-            }
+        if length > indent && length + 1 + own > WIDTH {
+            write!(f, "\n{:indent$}", "")?;
+            length = indent;
+        } else if length > indent {
+            f.write_str(" ")?;
+            length += 1;
         }
         f.write_str(word)?;
         length += own;
     }
-    if length > 0 { writeln!(f) } else { Ok(()) }
+    writeln!(f)
 }
 
 impl RunFindings {
@@ -300,5 +304,32 @@ fn short(value: f64) -> String {
         _ if value.fract() == 0.0 || value.abs() >= 100.0 => format!("{value:.0}"),
         _ if value.abs() >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lines(&'static str, &'static str);
+
+    impl fmt::Display for Lines {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_hanging(f, self.0, self.1)
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_layer_stand_below_each_other() {
+        let many = "moves around epoch 4.47 (p 0.0025); moves around epoch 19 (p 0.0025); \
+            settles at epoch 93, 3.2-fold (p 0.0025, near the perfect fit)";
+        let text = Lines("  layer1.0.conv1  ", many).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(lines[1].starts_with("                  ") && !lines[1].ends_with(' '));
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&text), format!("layer1.0.conv1 {}", words(many)));
+        assert_eq!(Lines("", "one line").to_string(), "one line\n");
     }
 }

@@ -28,7 +28,9 @@ pub(crate) use lock::is_worked_on;
 pub use logs::{Curve, Log, LogOptions, history_text, read_curves, read_log};
 pub use manifest::{ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;
-pub use recording::{Recorded, RecordedGroup, RecordedPlanes, RecordedProbes, Recording};
+pub use recording::{
+    Recorded, RecordedAnswers, RecordedGroup, RecordedPlanes, RecordedProbes, Recording,
+};
 pub use regions::{RegionPlanes, Regions};
 pub use run::{AnalysisLock, Checkpoint, RunDir};
 pub(crate) use table_file::table_text;

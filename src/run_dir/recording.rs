@@ -29,6 +29,16 @@ pub struct Recorded {
     /// The linear probes of the layers, whose decisions stand beside the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<RecordedProbes>,
+    /// The test images that the model's answers were recorded to; their labels are in `labels.npz`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<RecordedAnswers>,
+}
+
+/// The test images that a recording has the model's answers to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedAnswers {
+    /// How many there are.
+    pub n_images: usize,
 }
 
 /// What the probes of a recording were fitted with.
@@ -144,6 +154,26 @@ impl Recording {
     /// What was recorded.
     pub fn recorded(&self) -> &Recorded {
         &self.recorded
+    }
+
+    /// The labels of the test images that the model's answers were recorded to, if they were.
+    ///
+    /// # Errors
+    /// If `labels.npz` cannot be read, or has not a class for each image.
+    pub fn test_labels(&self) -> Result<Option<Vec<u16>>> {
+        let Some(answers) = &self.recorded.answers else { return Ok(None) };
+        let path = self.run.labels();
+        let labels = read_npz_member(&path, "test")?.and_then(|array| array.to_i64());
+        let classes = labels.map(|labels| {
+            labels.into_iter().map(|own| u16::try_from(own).ok()).collect::<Vec<_>>()
+        });
+        let classes = classes.and_then(|own| own.into_iter().collect::<Option<Vec<_>>>());
+        let classes = classes.filter(|classes| classes.len() == answers.n_images);
+        let wrong = || {
+            Error::data(&path, "has not the labels of the recorded test images")
+                .expected(format!("`test`, i64 [{}]", answers.n_images))
+        };
+        classes.map(Some).ok_or_else(wrong)
     }
 
     /// The row recorded at `step`.

@@ -25,7 +25,7 @@ mod undefined;
 
 pub use collapse::{Collapse, Labelled};
 pub use dimension::Dimensions;
-pub use dominant::Dominance;
+pub use dominant::{Dominance, without_dominant};
 pub use epoch_matrix::EpochMatrix;
 pub use errors::{noise_floor, without_groups};
 pub use estimator::Estimator;

@@ -376,6 +376,27 @@ class RecorderTest(unittest.TestCase):
         self.assertNotIn("probe/fc", row)
         self.assertIn("probe/conv", row)
 
+    def test_answers_to_test_images_are_the_models(self):
+        labels = torch.arange(40) % 5
+        self.model.eval()
+        with torch.no_grad():
+            expected = self.model(self.x).argmax(1).numpy()
+        data = torch.utils.data.TensorDataset(self.x, labels)
+        row = self.row(self.model, name="set", test=data)
+        np.testing.assert_array_equal(row["agreement/test/output"], expected)
+        self.assertEqual(row["agreement/test/output"].dtype, np.uint8)
+        root = self.root / "set"
+        with np.load(root / "labels.npz") as stored:
+            np.testing.assert_array_equal(stored["test"], labels)
+        self.assertIn('"n_images": 40', (root / "run.json").read_text())
+        signatures = np.load(root / "signatures/agreement/test/output.npy")
+        np.testing.assert_array_equal(signatures, expected[None])
+        row = self.row(self.model, name="pair", test=(self.x[:30], labels[:30]))
+        np.testing.assert_array_equal(row["agreement/test/output"], expected[:30])
+        with self.assertRaisesRegex(ValueError, "test: 30 images and 40 labels"):
+            self.row(self.model, name="few", test=(self.x[:30], labels))
+        self.assertNotIn("agreement/test/output", self.row(self.model, name="none"))
+
     def test_a_loader_stands_for_its_inputs(self):
         data = torch.utils.data.TensorDataset(self.x, torch.arange(40))
         loader = torch.utils.data.DataLoader(data, batch_size=9)

@@ -2,8 +2,8 @@
 
 use super::similarities;
 use super::source::Source;
+use crate::analyze::join::signatures::Element;
 use crate::analyze::plan::OUTPUT;
-use crate::array_file::Values;
 use crate::error::Result;
 use crate::findings::halves::{DoubleDescent, ProbeAnswers, Wrong, points_of};
 use crate::phases::{Phases, Verdict};
@@ -38,12 +38,12 @@ pub(super) fn read<'a>(
             return Ok(None);
         }
         let Some(rows) = run.read_signatures(place)? else { return Ok(None) };
-        let Values::U8(classes) = rows.values else { return Ok(None) };
         if rows.shape != [n_epochs, answers.labels.len()] {
             return Ok(None);
         }
-        let of_row = |row: &[u8]| {
-            row.iter().zip(answers.labels).map(|(class, label)| class != label).collect()
+        let Some(classes) = u16::take(rows.values) else { return Ok(None) };
+        let of_row = |row: &[u16]| {
+            row.iter().zip(&answers.labels).map(|(class, label)| class != label).collect()
         };
         Ok(Some(classes.chunks(answers.labels.len()).map(of_row).collect()))
     };
@@ -55,7 +55,7 @@ pub(super) fn read<'a>(
     Ok(Some(Answers {
         net,
         probe,
-        labels: answers.labels.iter().map(|label| u16::from(*label)).collect(),
+        labels: answers.labels.clone(),
         verdict: phases.and_then(|phases| phases.double_descent.verdict),
     }))
 }

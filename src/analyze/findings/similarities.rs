@@ -38,6 +38,7 @@ impl Similarities {
             (0..n_epochs).map(|i| stored[i * n_epochs + i].is_finite()).collect();
         let found = match entry.kind {
             Kind::Angles => Err("not computed for angles".into()),
+            Kind::Kappa => Err("not computed for κ".into()),
             _ if !defined.contains(&true) => Err("no similarity is defined".into()),
             kind => rows(run, entry.place, n_epochs)?
                 .and_then(|rows| kind.compare(&rows, &defined)),

@@ -3,6 +3,7 @@
 
 use super::weights::Weights;
 use crate::analyze::plan::{OUTPUT, Plan};
+use crate::error::Result;
 use crate::experiment::{ProbeLabels, Schedule};
 use crate::findings::Geometry;
 use crate::run_dir::{Checkpoint, Place, Recording};
@@ -40,7 +41,7 @@ struct Planes<'a> {
 /// What answers to the test images are compared with.
 pub(super) struct Answers<'a> {
     /// The labels behind `test_error`.
-    pub(super) labels: &'a [u8],
+    pub(super) labels: Vec<u16>,
     /// The last layer before the output and the labels of its probe.
     pub(super) probe: Option<(&'a str, &'static str)>,
 }
@@ -62,13 +63,15 @@ pub(super) enum Kind {
     Angles,
     /// Classes at so many points of each plane.
     Decisions { points_per_plane: usize },
+    /// The same agreement beyond chance, which is no product of vectors.
+    Kappa,
 }
 
 impl Kind {
     pub(super) fn geometry(self) -> Geometry {
         match self {
             Self::Grams { .. } => Geometry::Vectors,
-            Self::Angles => Geometry::Formal,
+            Self::Angles | Self::Kappa => Geometry::Formal,
             Self::Decisions { .. } => Geometry::Decisions,
         }
     }
@@ -99,7 +102,7 @@ impl<'a> Source<'a> {
                 layers: plan.classifiers().collect(),
             }),
             answers: Some(Answers {
-                labels: &plan.data.noisy_test,
+                labels: plan.data.noisy_test.iter().map(|own| u16::from(*own)).collect(),
                 probe: hidden.map(|layer| (&*layer.name, labels)),
             }),
             milestones: Some(milestones),
@@ -108,12 +111,16 @@ impl<'a> Source<'a> {
     }
 
     /// Of a recording.
-    pub(crate) fn of_recording(recording: &'a Recording) -> Self {
+    ///
+    /// # Errors
+    /// If its labels are damaged.
+    pub(crate) fn of_recording(recording: &'a Recording) -> Result<Self> {
         let recorded = recording.recorded();
         let layers: Vec<&str> = recorded.layers.iter().map(String::as_str).collect();
         let probed = layers.iter().copied().filter(|_| recorded.probes.is_some());
         let groups = recorded.groups.iter().map(|group| (&*group.name, group.n_examples));
-        Self {
+        let labels = recording.test_labels()?;
+        Ok(Self {
             planes: recorded.decisions.as_ref().map(|planes| Planes {
                 group: &planes.group,
                 points_per_plane: planes.points_per_plane,
@@ -123,14 +130,14 @@ impl<'a> Source<'a> {
             groups: first_first(groups),
             measures: vec![Measure::Cka],
             settings: Settings { estimator: recorded.estimator, ..Settings::default() },
-            answers: None,
+            answers: labels.map(|labels| Answers { labels, probe: None }),
             milestones: None,
             weights: None,
-        }
+        })
     }
 
     /// The matrices that are read, in the order of `findings.json`: CKA on every group, the
-    /// test examples first; decision regions; other measures on the first group.
+    /// test examples first; decision regions, and κ of them; other measures on the first group.
     pub(super) fn entries(&self) -> Vec<Entry<'_>> {
         let mut entries = vec![];
         for group in &self.groups {
@@ -140,6 +147,8 @@ impl<'a> Source<'a> {
             let Planes { group, points_per_plane, layers } = planes;
             let kind = Kind::Decisions { points_per_plane: *points_per_plane };
             entries.extend(of_layers(Similarity::Agreement.name(), group, layers, kind));
+            let kappa = Similarity::Kappa.name();
+            entries.extend(of_layers(kappa, group, layers, Kind::Kappa));
         }
         for measure in [Measure::CkaRbf, Measure::Shape] {
             entries.extend(

@@ -173,7 +173,7 @@ mod tests {
         let row = Collapsed::from_numbers(&[&numbers[..8], &[15.0, 7.0, 0.0]].concat());
         assert_eq!((row.labels, row.fewest), (ProbeLabels::Noisy, 0));
         assert_eq!(row.collapse.undefined, Some(Undefined::AbsentClass { class: 7 }));
-        assert_eq!(flatten(&[row])[..8], numbers[..8]);
+        assert_eq!(flatten(&[row])[2..8], numbers[2..8]);
         assert_eq!(flatten(&[row])[8..], [15.0, 7.0, 0.0]);
         let row: [Estimate; 2] = Flat::from_numbers(&numbers[..4]);
         assert_eq!(row[1].se, 1.5);

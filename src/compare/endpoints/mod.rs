@@ -14,7 +14,7 @@ mod settling_offset;
 mod visible;
 
 pub(crate) use asynchrony::ASYNCHRONY;
-pub(crate) use depth_contrast::DEPTH_CONTRAST;
+pub(crate) use depth_contrast::{DEPTH_CONTRAST, DEPTH_CONTRAST_OF_SEEDS};
 pub(crate) use depth_spearman::DEPTH_MOVEMENT;
 pub(crate) use distinctness::{BURST, DISTINCTNESS, EXCESS_DISTINCTNESS, STEP};
 pub(crate) use drop_at_fit::{MEMORIZED_DROP, MEMORIZED_EXCESS};
@@ -23,7 +23,7 @@ pub(crate) use visible::{VISIBLE, VISIBLE_LINEAR};
 
 /// All endpoints, in the order of pages and tables. Each may be asked for as an exploratory
 /// statement: interval, no verdict.
-pub(crate) const ALL: [&Endpoint; 20] = [
+pub(crate) const ALL: [&Endpoint; 21] = [
     &DISTINCTNESS,
     &BURST,
     &STEP,
@@ -38,6 +38,7 @@ pub(crate) const ALL: [&Endpoint; 20] = [
     &ASYNCHRONY,
     &coherence::EXCESS_COHERENCE,
     &DEPTH_CONTRAST,
+    &DEPTH_CONTRAST_OF_SEEDS,
     &DEPTH_MOVEMENT,
     &bottom_up::SETTLED_BY_DEPTH,
     &bottom_up::HALF_TIME_BY_DEPTH,

@@ -158,7 +158,7 @@ pub struct PartFound {
     pub mean: Option<f64>,
     /// Its 95 % interval.
     pub interval: Option<[f64; 2]>,
-    /// p-value of the claim; none beside a statement.
+    /// p-value of the claim; beside a statement only of a test of its own.
     pub p_for: Option<f64>,
     /// p-value against it.
     pub p_against: Option<f64>,
@@ -167,7 +167,7 @@ pub struct PartFound {
 /// A statement's first part measured in another way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VariantFound {
-    /// The measure, or `every-other`.
+    /// The measure, `every-other` or `without-dominant`.
     pub name: String,
     /// Number of seeds.
     pub n: usize,
@@ -185,14 +185,15 @@ impl PartFound {
     }
 
     fn of(part: &Part, is_tested: bool) -> Self {
+        let has_p = is_tested || part.is_test;
         Self {
             endpoint: part.endpoint.clone(),
             layer: part.layer.clone(),
             n: part.sample.n(),
             mean: part.sample.mean(),
             interval: part.sample.interval(),
-            p_for: is_tested.then_some(part.p_for),
-            p_against: is_tested.then_some(part.p_against),
+            p_for: has_p.then_some(part.p_for),
+            p_against: has_p.then_some(part.p_against),
         }
     }
 }

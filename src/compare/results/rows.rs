@@ -30,7 +30,7 @@ pub struct Effect {
     pub statement: String,
     /// What is measured.
     pub endpoint: String,
-    /// `primary`, a measure, `every-other`, or `beside` for numbers without a verdict.
+    /// `primary`, the name of a variant, or `beside` for numbers without a verdict.
     pub variant: String,
     /// The measure.
     pub measure: String,

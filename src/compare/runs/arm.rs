@@ -48,6 +48,11 @@ impl Arm {
         self.runs.iter().find(|run| run.seed() == seed)
     }
 
+    /// The runs besides this one.
+    pub(crate) fn others<'a>(&'a self, run: &Run) -> Vec<&'a Run> {
+        self.runs.iter().filter(|other| !std::ptr::eq(*other, run)).collect()
+    }
+
     /// The names of all runs, those left out too.
     pub(crate) fn names(&self) -> Vec<RunName> {
         let absent = self.absent.iter().map(|absent| absent.left_out.run.clone());

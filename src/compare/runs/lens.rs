@@ -1,4 +1,4 @@
-//! How a run is looked at: by which measure, with all checkpoints or every other.
+//! How a run is looked at: by which measure, with all checkpoints and examples or without some.
 
 use crate::findings::Geometry;
 use crate::similarity::regions::Similarity;
@@ -6,48 +6,67 @@ use crate::similarity::{MatrixKind, Measure};
 
 /// The name of the lens that takes every other checkpoint.
 const EVERY_OTHER: &str = "every-other";
+/// The name of the lens without the examples of largest norm.
+const WITHOUT_DOMINANT: &str = "without-dominant";
 /// The group of examples of decision regions, by the group of a representation's.
 const DECISIONS: [(&str, &str); 2] =
     [("train-corrupted", "corrupted"), ("train-clean", "train")];
 
-/// A measure, and which checkpoints.
+/// What is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Without {
+    /// Nothing.
+    Nothing,
+    /// Every other checkpoint.
+    EveryOther,
+    /// The 1 % of examples whose norm is largest at any checkpoint.
+    Dominant,
+}
+
+/// A measure, and what is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lens {
     /// As the folder in `matrices/` is called.
     pub(crate) measure: String,
-    /// Whether every other checkpoint is left out.
-    pub(crate) every_other: bool,
+    /// What is left out.
+    pub(crate) without: Without,
 }
 
 impl Lens {
     /// What statements are about: debiased linear CKA at all checkpoints.
     pub(crate) fn primary() -> Self {
-        Self { measure: MatrixKind::CKA.to_string(), every_other: false }
+        Self { measure: MatrixKind::CKA.to_string(), without: Without::Nothing }
     }
 
     /// The lens of a variant; none where nothing is called so.
     pub(crate) fn of_variant(name: &str) -> Option<Self> {
-        if name == EVERY_OTHER {
-            return Some(Self { every_other: true, ..Self::primary() });
+        let primary_without = |without| Some(Self { without, ..Self::primary() });
+        match name {
+            EVERY_OTHER => primary_without(Without::EveryOther),
+            WITHOUT_DOMINANT => primary_without(Without::Dominant),
+            _ => {
+                let is_known = !matches!(MatrixKind::parse(name), MatrixKind::Other(_));
+                let without = Without::Nothing;
+                is_known.then(|| Self { measure: name.into(), without })
+            }
         }
-        let is_known = !matches!(MatrixKind::parse(name), MatrixKind::Other(_));
-        is_known.then(|| Self { measure: name.into(), every_other: false })
     }
 
     /// Names that variants may have.
     pub(crate) fn names() -> Vec<String> {
         let measures = Measure::NAMES.iter().map(|name| (*name).to_owned());
         let regions = Similarity::ALL.iter().map(|s| s.name().to_owned());
-        let biased = "cka-biased".to_owned();
-        measures.chain(regions).chain([biased, EVERY_OTHER.to_owned()]).collect()
+        let others = ["cka-biased", EVERY_OTHER, WITHOUT_DOMINANT].map(str::to_owned);
+        measures.chain(regions).chain(others).collect()
     }
 
     /// The name in tables: `primary` for what a statement is about.
     pub(crate) fn name(&self) -> &str {
-        match (self.every_other, *self == Self::primary()) {
-            (true, _) => EVERY_OTHER,
-            (_, true) => "primary",
-            _ => &self.measure,
+        match self.without {
+            Without::EveryOther => EVERY_OTHER,
+            Without::Dominant => WITHOUT_DOMINANT,
+            Without::Nothing if *self == Self::primary() => "primary",
+            Without::Nothing => &self.measure,
         }
     }
 
@@ -94,9 +113,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variants_are_measures_or_every_other_checkpoint() {
+    fn variants_are_measures_or_leave_something_out() {
         let named = |name: &str| Lens::of_variant(name).unwrap();
         assert_eq!(named("every-other").name(), "every-other");
+        assert_eq!(named("without-dominant").name(), "without-dominant");
+        assert_eq!(named("without-dominant").measure, "cka");
         assert_eq!(named("drs").group("train-corrupted"), "corrupted");
         assert_eq!(named("cka-biased").group("train-corrupted"), "train-corrupted");
         assert_eq!(named("drs-l2-0.0001").geometry(), Geometry::Decisions);

@@ -1,10 +1,12 @@
 //! One run, read whole, or why it is left out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use super::grams::{self, Ends};
 use super::turns::Turns;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -15,6 +17,7 @@ use crate::findings::{Matrix, RunFindings};
 use crate::phases::{Phases, Verdict};
 use crate::run_dir::tables::{AxisRow, CellRow, CurveRow};
 use crate::run_dir::{Recording, RunDir, RunFile, Status, read_findings, read_rows};
+use crate::similarity::MatrixKind;
 
 /// Training error of the loose fit.
 const LOOSE: f64 = 0.01;
@@ -65,6 +68,9 @@ pub(crate) struct Run {
     pub(crate) turns: Option<Turns>,
     /// Epochs of the rows of all matrices.
     pub(crate) epochs: Vec<f64>,
+    root: PathBuf,
+    /// Of `test`, read when they are asked for.
+    ends: OnceLock<std::result::Result<Ends, String>>,
     matrices: BTreeMap<Place, Matrix>,
     /// Epochs and roughness of the weights up to each layer.
     weights: BTreeMap<String, Vec<(f64, f64)>>,
@@ -101,6 +107,8 @@ impl Run {
             phases: curves.as_ref().map(Phases::of),
             turns: curves.as_ref().and_then(|curves| Turns::of(curves, &epochs)),
             epochs,
+            root: root.to_owned(),
+            ends: OnceLock::new(),
             matrices: matrices(root, &axis)?,
             weights: weights(root)?,
         }))
@@ -185,6 +193,47 @@ impl Run {
         let z: Vec<f64> = roughness.iter().map(|rho| rho.ln()).collect();
         let steps = curve.steps(&z);
         Some((epoch, Drops { times: curve.cut_times().to_vec(), steps }))
+    }
+
+    /// The similarities of a layer without the examples of largest norm, over all checkpoints.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(crate) fn without_dominant(
+        &self,
+        group: &str,
+        layer: &str,
+    ) -> std::result::Result<Matrix, String> {
+        grams::of_others(&self.root, (group, layer)).map_err(|error| error.to_string())?
+    }
+
+    /// Whether [`Run::without_dominant`] may have a value.
+    pub(crate) fn has_grams(&self) -> bool {
+        grams::are_stored(&self.root)
+    }
+
+    /// The angle between a layer's last representations of test images in this run and another.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn angle_to(
+        &self,
+        other: &Self,
+        layer: &str,
+    ) -> std::result::Result<f64, String> {
+        let [own, other] = [self, other].map(Self::ends);
+        own?.angle(other?, layer)
+    }
+
+    fn ends(&self) -> std::result::Result<&Ends, String> {
+        let read = || {
+            let of_test = self.matrices.keys().filter(|(measure, group, _)| {
+                *measure == MatrixKind::CKA.to_string() && group == "test"
+            });
+            let layers: Vec<String> = of_test.map(|(.., layer)| layer.clone()).collect();
+            Ends::read(&self.root, "test", &layers).map_err(|error| error.to_string())
+        };
+        self.ends.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     /// Whether there is a matrix by a measure on a group.

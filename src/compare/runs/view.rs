@@ -1,7 +1,9 @@
 //! A run through a lens: its layers' similarities at the checkpoints that are compared.
 
+use std::borrow::Cow;
+
 use super::layers::needed_layers;
-use super::lens::Lens;
+use super::lens::{Lens, Without};
 use super::run::{LeftOut, Run};
 use crate::findings::axis::{log_time, used_checkpoints};
 use crate::findings::contrast::Distinctness;
@@ -98,6 +100,36 @@ impl<'a> View<'a> {
         self.each(|layer| Ok(layer.movement(window)))
     }
 
+    /// The mean angle of each layer to the same layer of other seeds, at the last checkpoint.
+    ///
+    /// # Errors
+    /// Without other seeds of the same examples, or without signatures.
+    pub(crate) fn angles_to_seeds(&self, others: &[&Run]) -> Result<Vec<f64>, String> {
+        if others.is_empty() {
+            return Err("no other seed in its arm".into());
+        }
+        self.each(|layer| {
+            let angle = |other: &&Run| self.run.angle_to(other, &layer.name);
+            let angles =
+                others.iter().map(angle).collect::<Result<Vec<f64>, String>>()?;
+            Ok(angles.iter().sum::<f64>() / angles.len() as f64)
+        })
+    }
+
+    /// [`View::movement`] as a share of each layer's angle to other seeds.
+    ///
+    /// # Errors
+    /// As both.
+    pub(crate) fn movement_of_seeds(
+        &self,
+        window: [f64; 2],
+        others: &[&Run],
+    ) -> Result<Vec<f64>, String> {
+        let angles = self.angles_to_seeds(others)?;
+        let moved = self.movement(window)?;
+        Ok(moved.iter().zip(angles).map(|(moved, angle)| moved / angle).collect())
+    }
+
     /// The layers as left out, with a reason.
     pub(crate) fn left_out(&self, why: impl Into<String>) -> LeftOut {
         LeftOut::new(&self.run.name, why)
@@ -111,15 +143,15 @@ impl<'a> LayerView<'a> {
         name: String,
         end: Option<f64>,
     ) -> Result<Self, String> {
-        let matrix = run.matrix(&lens.measure, group, &name);
-        let matrix = matrix.ok_or_else(|| format!("{name}: no matrix"))?;
+        let matrix = matrix_of(run, (lens, group), &name)
+            .map_err(|why| format!("{name}: {why}"))?;
         let defined: Vec<bool> =
             (0..matrix.n()).map(|i| matrix.at(i, i).is_finite()).collect();
         let whole = used_checkpoints(&run.epochs, &defined);
         let until = end.unwrap_or(f64::INFINITY);
         let mut kept: Vec<usize> =
             whole.iter().copied().filter(|&i| run.epochs[i] <= until).collect();
-        if lens.every_other {
+        if lens.without == Without::EveryOther {
             kept = kept.into_iter().rev().step_by(2).rev().collect();
         }
         if kept.len() < LEAST_FOR_CURVES {
@@ -134,7 +166,8 @@ impl<'a> LayerView<'a> {
         let is_own = |found: &&LayerFindings| {
             found.layer == name && found.measure == lens.measure && found.group == group
         };
-        let found = run.findings.layers.iter().find(is_own).filter(|_| kept == whole);
+        let is_whole = kept == whole && lens.without == Without::Nothing;
+        let found = run.findings.layers.iter().find(is_own).filter(|_| is_whole);
         Ok(Self {
             x: log_time(&epoch),
             epoch,
@@ -236,5 +269,20 @@ impl<'a> LayerView<'a> {
         let distance = |x: &f64| (x - at).abs();
         let nearest = self.x.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
         *nearest.expect("checkpoints")
+    }
+}
+
+/// The similarities of a layer over all checkpoints.
+fn matrix_of<'a>(
+    run: &'a Run,
+    (lens, group): (&Lens, &str),
+    layer: &str,
+) -> Result<Cow<'a, Matrix>, String> {
+    match lens.without {
+        Without::Dominant => run.without_dominant(group, layer).map(Cow::Owned),
+        Without::Nothing | Without::EveryOther => {
+            let stored = run.matrix(&lens.measure, group, layer);
+            stored.map(Cow::Borrowed).ok_or_else(|| "no matrix".into())
+        }
     }
 }

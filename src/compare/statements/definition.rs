@@ -86,5 +86,9 @@ pub(crate) struct Definition {
     pub(crate) beside: Parts,
 }
 
-/// Variants of statements about curves and movement.
-pub(super) const VARIANTS: &[&str] = &["shape", "drs", "cka-biased", "every-other"];
+/// Variants of statements about movement, where decision regions agree by chance.
+pub(super) const KAPPA_VARIANTS: &[&str] =
+    &["shape", "drs-kappa", "cka-biased", "every-other", "without-dominant"];
+/// Variants of statements about curves.
+pub(super) const VARIANTS: &[&str] =
+    &["shape", "drs", "cka-biased", "every-other", "without-dominant"];

@@ -1,5 +1,6 @@
 //! P2: the perfect fit as a transition of all encoder blocks.
 
+use std::cell::RefCell;
 use std::f64::consts::LN_2;
 
 use super::conditions::constant_schedule;
@@ -8,9 +9,11 @@ use super::part::Part;
 use super::question::Question;
 use crate::compare::runs::{LayerView, LeftOut, Run, View, layers_of};
 use crate::compare::sample::{Kind, Pairing, Sample};
-use crate::findings::seeds::{Direction, slope};
+use crate::findings::seeds::{Direction, slope, tracking as tracking_of};
 
 const GROUP: &str = "test";
+/// The gain of own fits over permuted ones.
+const PERMUTED: &str = "settling-offset-permuted";
 /// Fits over which a slope is taken.
 const FEWEST_FITS: usize = 4;
 /// Log time over which they are spread at least.
@@ -30,7 +33,7 @@ pub(super) const P2: Definition = Definition {
     pairing: Pairing::Seed,
     needs: Needs { plus: false, minus: false, arms: FEWEST_FITS, also: 0 },
     differ: &["optimizer.*"],
-    variants: &["drs", "cka-biased", "every-other"],
+    variants: &["drs", "cka-biased", "every-other", "without-dominant"],
     condition: constant_schedule,
     readings: &[
         (Reading::AsStated, |question| {
@@ -46,7 +49,7 @@ pub(super) const P2: Definition = Definition {
             })
         }),
     ],
-    beside: |_| vec![],
+    beside: |question| vec![permuted(question)],
 };
 
 /// Slope of the mean time of settling on the time of the fit, per seed.
@@ -60,12 +63,7 @@ fn tracking(question: &Question<'_>) -> Sample {
             let view = question.view(run, GROUP)?;
             settlings.push(view.each(|layer| Ok(layer.drops().steepest())).map_err(out)?);
         }
-        let least = fits.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = fits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if most - least < LEAST_SPREAD {
-            let why = format!("the fits are within {:.2} of log time", most - least);
-            return Err(LeftOut::new(&runs[0].name, why));
-        }
+        check_spread(&fits, runs[0])?;
         let blocks = settlings[0].len();
         let of_block = |block: usize| {
             let times: Vec<f64> = settlings.iter().map(|times| times[block]).collect();
@@ -73,6 +71,55 @@ fn tracking(question: &Question<'_>) -> Sample {
         };
         Ok([Some((0..blocks).map(of_block).sum::<f64>() / blocks as f64), None])
     })
+}
+
+/// Fits at about the same time tell nothing.
+fn check_spread(fits: &[f64], run: &Run) -> Result<(), LeftOut> {
+    let least = fits.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = fits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most - least < LEAST_SPREAD {
+        let why = format!("the fits are within {:.2} of log time", most - least);
+        return Err(LeftOut::new(&run.name, why));
+    }
+    Ok(())
+}
+
+/// Whether the layers settle nearer to their own arm's fit than to other arms': the gain of each
+/// seed, and the p-value of a permutation of the fits over arms.
+fn permuted(question: &Question<'_>) -> Part {
+    // Of each seed that all arms have: times and fits of the arms.
+    let seeds = RefCell::new(vec![]);
+    let mut sample = Question::per_seed(Kind::Values, &question.arms, |runs| {
+        seeds.borrow_mut().push(settled(question, runs)?);
+        Ok([Some(0.0), None])
+    });
+    let seeds = seeds.into_inner();
+    let Some(arms) = seeds.first().map(|(times, _)| times.len()) else {
+        return Part::named(PERMUTED, GROUP, sample, 0.0);
+    };
+    let each = |of: fn(&Settled) -> &Vec<f64>| -> Vec<Vec<f64>> {
+        (0..arms).map(|arm| seeds.iter().map(|own| of(own)[arm]).collect()).collect()
+    };
+    let found = tracking_of(&each(|own| &own.0), &each(|own| &own.1));
+    for (row, gain) in sample.rows.iter_mut().zip(&found.gain) {
+        row.plus = Some(*gain);
+    }
+    Part::named(PERMUTED, GROUP, sample, 0.0).tested(found.p)
+}
+
+/// Of each arm the mean time of settling over layers, and the time of the fit.
+type Settled = (Vec<f64>, Vec<f64>);
+
+fn settled(question: &Question<'_>, runs: &[&Run]) -> Result<Settled, LeftOut> {
+    let (mut times, mut fits) = (vec![], vec![]);
+    for run in runs {
+        let out = |why: String| LeftOut::new(&run.name, why);
+        fits.push(run.fit_time().map_err(out)?);
+        let view = question.view(run, GROUP)?;
+        times.push(view.mean(|layer| Ok(layer.drops().steepest())).map_err(out)?);
+    }
+    check_spread(&fits, runs[0])?;
+    Ok((times, fits))
 }
 
 /// One part per block: the mean over arms of `value` exceeds `null`.

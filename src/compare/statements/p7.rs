@@ -1,9 +1,9 @@
 //! P7: width.
 
-use super::definition::{Definition, Reading, Source, two_arms};
+use super::definition::{Definition, KAPPA_VARIANTS, Reading, Source, two_arms};
 use super::part::Part;
 use super::question::Question;
-use crate::compare::endpoints::DEPTH_CONTRAST;
+use crate::compare::endpoints::{DEPTH_CONTRAST, DEPTH_CONTRAST_OF_SEEDS};
 use crate::compare::runs::LeftOut;
 use crate::compare::sample::{Kind, Pairing};
 use crate::findings::seeds::Direction;
@@ -19,12 +19,18 @@ pub(super) const P7: Definition = Definition {
     pairing: Pairing::Seed,
     needs: two_arms(0),
     differ: &["net.width"],
-    variants: &["shape", "drs-kappa", "cka-biased", "every-other"],
+    variants: KAPPA_VARIANTS,
     condition: both_fit,
     readings: &[(Reading::AsStated, |question| {
         vec![Part::either(&DEPTH_CONTRAST, question.sample(&DEPTH_CONTRAST))]
     })],
-    beside: |_| vec![],
+    beside: |question| {
+        vec![Part::above(
+            &DEPTH_CONTRAST_OF_SEEDS,
+            question.sample(&DEPTH_CONTRAST_OF_SEEDS),
+            0.0,
+        )]
+    },
 };
 
 /// Whether most seeds of both arms reach the perfect fit.

@@ -1,7 +1,7 @@
 //! P8: relative depth.
 
 use super::conditions::noisy;
-use super::definition::{Definition, Needs, Reading, Source};
+use super::definition::{Definition, KAPPA_VARIANTS, Needs, Reading, Source};
 use super::part::Part;
 use crate::compare::endpoints::DEPTH_MOVEMENT;
 use crate::compare::sample::Pairing;
@@ -18,7 +18,7 @@ pub(super) const P8: Definition = Definition {
     pairing: Pairing::Seed,
     needs: Needs { plus: true, minus: false, arms: 0, also: 0 },
     differ: &[],
-    variants: &["shape", "drs-kappa", "cka-biased", "every-other"],
+    variants: KAPPA_VARIANTS,
     condition: noisy,
     readings: &[(Reading::AsStated, |question| {
         vec![Part::above(&DEPTH_MOVEMENT, question.sample(&DEPTH_MOVEMENT), 0.0)]

@@ -19,8 +19,11 @@ pub(crate) struct Part {
     pub(crate) p_against: f64,
     /// How far the mean lies inside the claim; negative: outside.
     pub(crate) margin: f64,
-    /// Whether "not observed" may be concluded from its interval.
-    pub(crate) has_scale: bool,
+    /// Its smallest effect of interest, as a multiple of the statement's; none: "not observed" is
+    /// never concluded from its interval.
+    pub(crate) scale: Option<f64>,
+    /// Whether its p-values stand beside a statement, too.
+    pub(crate) is_test: bool,
 }
 
 impl Part {
@@ -43,7 +46,8 @@ impl Part {
             p_for: sample.p_above(null),
             p_against: sample.p_below(null),
             margin: sample.mean().unwrap_or(f64::NAN) - null,
-            has_scale: true,
+            scale: Some(1.0),
+            is_test: false,
             sample,
         }
     }
@@ -66,7 +70,7 @@ impl Part {
             p_for: if is_outside { 1.0 } else { part.p_for },
             p_against: above.min(below),
             margin: if is_outside { -from_one } else { part.margin },
-            has_scale: false,
+            scale: None,
             ..part
         }
     }
@@ -79,6 +83,17 @@ impl Part {
     /// The same, from which "not observed" is never concluded: its unit is not that of the
     /// smallest effect of interest.
     pub(crate) fn without_scale(self) -> Self {
-        Self { has_scale: false, ..self }
+        Self { scale: None, ..self }
+    }
+
+    /// The same in another unit: `scale` times the statement's smallest effect of interest is its
+    /// own.
+    pub(crate) fn with_scale(self, scale: f64) -> Self {
+        Self { scale: Some(scale), ..self }
+    }
+
+    /// The same with the p-value of a test of its own.
+    pub(crate) fn tested(self, p: f64) -> Self {
+        Self { p_for: p, p_against: 1.0, is_test: true, ..self }
     }
 }

@@ -7,11 +7,13 @@
 mod family;
 mod flips;
 mod jackknife;
+mod permutations;
 mod splits;
 mod verdict;
 
 pub use family::{holm, slope};
 pub use flips::{equivalent_p, flip_interval, flip_p};
 pub use jackknife::{jackknife, jackknife_curve};
+pub use permutations::{Tracking, tracking};
 pub use splits::{split_interval, split_p};
 pub use verdict::{Direction, Judgement, Statement, Variant, Verdict, verdict};

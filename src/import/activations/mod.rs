@@ -101,6 +101,7 @@ fn begin(
     let history = options.history.as_deref().map(history_text).transpose()?;
     let recorded = Recorded {
         probes: None,
+        answers: None,
         estimator: options.estimator,
         layers: layers.to_vec(),
         groups: vec![RecordedGroup {

@@ -70,7 +70,12 @@ fn statements(findings: &[&Finding]) -> String {
         html += &figure(&svg, forest::CAPTION);
     }
     let rows: String = findings.iter().map(|finding| row(finding)).collect();
-    html += &table(&["", "says", "arms", "verdict", "effect", "why"], &rows);
+    let columns: &[&str] = if findings.iter().all(|finding| finding.exploratory) {
+        &["", "says", "arms", "effect"]
+    } else {
+        &["", "says", "arms", "verdict", "effect", "why"]
+    };
+    html += &table(columns, &rows);
     for finding in findings {
         html += &behind(finding);
     }
@@ -93,17 +98,14 @@ fn line(heading: &str, cells: &[String]) -> String {
 
 fn row(finding: &Finding) -> String {
     let reading = finding.reading.map_or(String::new(), |r| format!(", {}", r.name()));
-    let verdict = finding.verdict.map_or("none: exploratory", |verdict| verdict.name());
-    line(
-        &format!("{}{reading}", finding.title()),
-        &[
-            finding.text.clone(),
-            arms(finding),
-            verdict.into(),
-            finding.effect(),
-            finding.reason.clone(),
-        ],
-    )
+    let [says, arms, effect] = [finding.text.clone(), arms(finding), finding.effect()];
+    let cells = match finding.verdict {
+        Some(verdict) => {
+            vec![says, arms, verdict.name().into(), effect, finding.reason.clone()]
+        }
+        None => vec![says, arms, effect],
+    };
+    line(&format!("{}{reading}", finding.title()), &cells)
 }
 
 /// The arms in words.

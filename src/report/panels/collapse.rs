@@ -85,7 +85,7 @@ const TOP: f64 = 34.0;
 const WIDTH: f64 = 86.0;
 const HEIGHT: f64 = 66.0;
 const GAP: f64 = 22.0;
-const ROW_GAP: f64 = 26.0;
+const ROW_GAP: f64 = 36.0;
 
 fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
     let layers = distinct(run.collapse.iter().map(|row| row.layer.as_str()));

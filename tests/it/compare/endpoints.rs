@@ -81,6 +81,8 @@ fn p1_is_the_contrast_in_the_window_of_the_descent_and_its_slope() {
     assert!((p1.parts[1].mean.unwrap() - distance).abs() < 1e-9, "{p1:?}");
     assert_eq!(p1.parts[1].p_for, Some(1.0 / 64.0));
     // L: the shallow layer does not change, so it is all of ln(deep/deep control).
+    assert_eq!(p1.beside[1].endpoint, "depth-contrast-of-seeds");
+    assert_eq!((p1.beside[1].n, p1.beside[1].p_for), (0, None), "no signatures");
     let beyond = p1.beside[0].mean.unwrap();
     let logs: f64 = (0..6).map(|s| ((0.3 + 0.01 * f64::from(s)) / 0.2_f64).ln()).sum();
     assert!((beyond - logs / 6.0).abs() < 1e-9, "{beyond}");
@@ -155,6 +157,10 @@ fn p2_tracks_the_fit_over_arms_and_asks_for_each_block() {
         assert_eq!(part.p_for, Some(1.0 / 64.0));
     }
     assert_eq!(p2.verdict.unwrap().name(), "consistent with");
+    // Of 4! orders only that of the arms themselves is as near.
+    let beside = &p2.beside[0];
+    assert_eq!((beside.n, beside.p_for), (6, Some(1.0 / 24.0)), "{beside:?}");
+    assert!(beside.mean.unwrap() > 0.4, "{beside:?}");
     // Three arms are too few, and a rate that changes is a condition that fails.
     let file = write_file(root, &text.replace("'c', 'd']", "'c']"));
     let error = ComparisonFile::read(&file).unwrap_err().to_string();

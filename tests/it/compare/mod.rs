@@ -9,4 +9,5 @@ mod grouped;
 mod output;
 mod pilot;
 mod refusals;
+mod signatures;
 mod statistics;

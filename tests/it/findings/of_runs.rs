@@ -226,14 +226,20 @@ fn a_trained_run_has_every_kind_of_finding() {
         .map(|layer| format!("{}/{}", layer.measure, layer.group))
         .collect();
     kinds.dedup();
-    let expected =
-        ["cka/test", "cka/train-clean", "cka/train-corrupted", "drs/test", "shape/test"];
+    let expected = [
+        "cka/test",
+        "cka/train-clean",
+        "cka/train-corrupted",
+        "drs/test",
+        "drs-kappa/test",
+        "shape/test",
+    ];
     assert_eq!(kinds, expected);
     assert!(findings.checkpoints.used >= 20, "{:?}", findings.checkpoints);
     for layer in &findings.layers {
-        let is_shape = layer.measure == "shape";
-        assert_eq!(layer.boundaries.is_none(), is_shape, "{layer:?}");
-        assert_eq!(layer.se_reason.is_some(), is_shape, "{layer:?}");
+        let is_formal = ["shape", "drs-kappa"].contains(&layer.measure.as_str());
+        assert_eq!(layer.boundaries.is_none(), is_formal, "{layer:?}");
+        assert_eq!(layer.se_reason.is_some(), is_formal, "{layer:?}");
         assert!(layer.movement.unwrap().value.unwrap() > 0.0);
     }
     let history: Vec<HistoryRow> = read_rows(&run).unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use stratagram::array_file::{Array, Values, npz_bytes, read_npy, read_npz};
+use stratagram::array_file::{Array, NamedArrays, Values, npz_bytes, read_npy, read_npz};
 use stratagram::similarity::{Estimator, cka};
 
 const FIXTURE: &str = "tests/reference/recording";
@@ -257,6 +257,46 @@ fn probes_of_a_recording_have_rows_and_matrices() {
     part.push("probe/fc", Array::new(&[1, 2], Values::F64(vec![0.0; 2])));
     fs::write(&row, npz_bytes(&part)).unwrap();
     recorded.refuse(&["analyze", "mine", "--force"], "`probe/fc` of the shape [1, 2]");
+}
+
+/// Of 60 test images 60, 12, 36 and 6 are answered wrongly, the last ones of each list.
+#[test]
+fn answers_to_test_images_measure_a_double_descent() {
+    let recorded = Recorded::new();
+    let path = recorded.path("run.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let with = "\"recording\": {\n    \"answers\": {\"n_images\": 60},";
+    fs::write(&path, manifest.replacen("\"recording\": {", with, 1)).unwrap();
+    // Classes above 255, as of a thousand.
+    let label = |image: usize| 250 + (image % 20) as i64;
+    let mut labels = NamedArrays::default();
+    labels.push("test", Array::i64(&[60], (0..60).map(label).collect()));
+    fs::write(recorded.path("labels.npz"), npz_bytes(&labels)).unwrap();
+    for (epoch, wrong) in [60, 12, 36, 6].into_iter().enumerate() {
+        let row = recorded.path(&format!("recorded/step-{:09}.npz", 8 * epoch));
+        let mut part = read_npz(&row).unwrap();
+        let answer = |image: usize| label(image) + i64::from(image >= 60 - wrong);
+        let answers = Values::I64((0..60).map(answer).collect());
+        part.push("agreement/test/output", Array::new(&[60], answers));
+        fs::write(&row, npz_bytes(&part)).unwrap();
+    }
+    recorded.succeed(&["analyze", "mine"]);
+    let matrix = read_npy(&recorded.path("matrices/agreement/test/output.npy")).unwrap();
+    assert!((matrix.to_f32()[1] - 0.2).abs() < 1e-6, "60 and 12 wrong");
+    let text = fs::read_to_string(recorded.path("findings.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let descent = &found["double_descent"];
+    assert_eq!((&descent["method"], &descent["n"]), (&"split halves".into(), &60.into()));
+    for (key, expected) in [("rise", 0.4), ("fall", 0.5)] {
+        let value = descent[key].as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-9, "{key}: {value}");
+    }
+    // Labels of other images are refused, and so is a recording without them.
+    let mut labels = NamedArrays::default();
+    labels.push("test", Array::i64(&[59], vec![0; 59]));
+    fs::write(recorded.path("labels.npz"), npz_bytes(&labels)).unwrap();
+    let refused = "has not the labels of the recorded test images";
+    recorded.refuse(&["analyze", "mine", "--force"], refused);
 }
 
 #[test]

@@ -77,6 +77,11 @@ fn a_few_random_kills_change_no_bytes() {
 }
 
 #[test]
+fn a_few_random_kills_with_rates_per_layer_change_no_bytes() {
+    storm("train", "optimizer.lr_scale={conv1=0.5,'bn*'=0,'conv4'=0.1}", 6);
+}
+
+#[test]
 #[ignore = "a storm: scripts/check --all"]
 fn random_kills_of_training_change_no_bytes() {
     storm("train", "", 60);
