@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let (found, damaged): (Vec<_>, Vec<_>) =
         summaries.into_iter().partition(std::result::Result::is_ok);
     let found: Vec<Summary> = found.into_iter().flatten().collect();
-    damaged.iter().flat_map(|damaged| damaged.as_ref().err()).for_each(|error| {
+    damaged.iter().filter_map(|damaged| damaged.as_ref().err()).for_each(|error| {
         super::output::print_error(error);
     });
     if arguments.json {

@@ -11,12 +11,12 @@ use crate::sweep::{OneRun, Seeds};
 
 /// What is done with runs, and said of them.
 pub(super) struct Work<'a, W> {
-    /// The stages of `work`, as the observer hears of them.
+    /// The stages of the work, as the observer hears of them.
     pub(super) stages: &'a [&'a str],
     /// The command that continues it.
     pub(super) command: String,
     /// The work on one run; gives a file.
-    pub(super) work: W,
+    pub(super) on_one: W,
     /// What is printed at the end, from the files and the time.
     pub(super) ending: &'a dyn Fn(&[PathBuf], Duration) -> Result<String>,
 }
@@ -29,13 +29,13 @@ impl<W: Fn(&OneRun, &dyn Observer) -> Result<PathBuf> + Sync> Work<'_, W> {
         let data = &seeds.load()?;
         let terminal = Terminal::new(&self.command);
         if let [run] = &seeds.runs[..] {
-            let written = (self.work)(&seeds.one(run, data), &terminal)?;
+            let written = (self.on_one)(&seeds.one(run, data), &terminal)?;
             drop(terminal);
             return print_result(&(self.ending)(&[written], begun.elapsed())?);
         }
         terminal.count_runs(seeds.runs.len(), self.stages);
         let watch = |name: &str| terminal.for_run(name);
-        let results = seeds.work(data, &terminal, watch, &self.work);
+        let results = seeds.work(data, &terminal, watch, &self.on_one);
         drop(terminal);
         print_result(&(self.ending)(&results.written, begun.elapsed())?)?;
         results.failed.iter().for_each(|failed| print_error(&failed.error));

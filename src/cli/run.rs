@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let work = Work {
         stages: &["train", "analyze"],
         command: experiment.continuation("run"),
-        work: |run: &OneRun, observer: &dyn Observer| run.complete(observer),
+        on_one: |run: &OneRun, observer: &dyn Observer| run.complete(observer),
         ending: &|written, time| ending(&seeds.runs, written, time),
     };
     work.on(&seeds)

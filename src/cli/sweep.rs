@@ -14,6 +14,7 @@ use crate::sweep::{Plan, Planned, Report, Slots, Target, gather, run as run_jobs
 
 /// Run every combination in a sweep: train, analyze and report each; re-run the same command
 /// to resume.
+#[allow(clippy::struct_excessive_bools)] // flags
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A sweep file:\n  \
     experiment = \"base.toml\"\n  \

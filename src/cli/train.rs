@@ -33,7 +33,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let work = Work {
         stages: &["train"],
         command: experiment.continuation("train"),
-        work: |run: &OneRun, observer: &dyn Observer| Ok(run.train(observer)?.history()),
+        on_one: |run: &OneRun, observer: &dyn Observer| {
+            Ok(run.train(observer)?.history())
+        },
         ending: &|written, _| Ok(paths(written)),
     };
     work.on(&seeds)

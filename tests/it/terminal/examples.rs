@@ -13,7 +13,8 @@ use crate::support::shared::made_once;
 use crate::support::similarity::{activations, write};
 
 /// Beginnings of examples that take what is not on every machine, and what that is.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("stratagram run  ", "the minutes of the whole quickstart"),
     ("stratagram import checkpoints/", "CIFAR-10"),
     ("stratagram import resnet20.th", "CIFAR-10"),
     ("stratagram import hf://", "the network"),
