@@ -46,8 +46,8 @@ pub(super) fn failure(log: &Path) -> Option<String> {
 /// is training.
 pub(super) fn position(log: &Path) -> Option<f64> {
     let text = tail(log);
-    let own = text.lines().rev().take_while(|line| !line.starts_with(BEGUN));
-    own.filter_map(position_in).next()
+    let mut own = text.lines().rev().take_while(|line| !line.starts_with(BEGUN));
+    own.find_map(position_in)
 }
 
 fn position_in(line: &str) -> Option<f64> {

@@ -165,7 +165,7 @@ mod tests {
             (Some("drs"), "test", "no `drs` of fc on `--group test`; expected one of "),
             (None, "train", "no matrix of fc on `--group train`; expected one of test"),
         ] {
-            let question = Question { measure, group, ..FC };
+            let question = Question { group, measure, ..FC };
             let error = matrices(run.root(), question, Range::Unit, LOOK)
                 .unwrap_err()
                 .to_string();
