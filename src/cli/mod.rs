@@ -63,7 +63,7 @@ struct Arguments {
     data: Option<std::path::PathBuf>,
     /// When to color what is printed; `auto` heeds `NO_COLOR` and whether it is a terminal.
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
-    color: ColorChoice,
+    color: ColorChoice, // read by `color::asked` before the rest is parsed
     #[command(subcommand)]
     verb: Verb,
 }

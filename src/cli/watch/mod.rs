@@ -1,6 +1,6 @@
 //! `stratagram watch RUN`: the page of a run that is at work, served to this machine alone.
 //!
-//! `work` analyzes what lands and draws the page anew, `server` hands it out, `request` decides
+//! `work` analyzes what lands and draws the page again, `server` hands it out, `request` decides
 //! which requests are answered, `live` is what the served page has beside the written one.
 
 mod live;

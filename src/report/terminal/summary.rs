@@ -170,7 +170,7 @@ impl Summary {
         })
     }
 
-    /// The run in sentences of a word and what it says; `lines` are added to them.
+    /// Verdict, perfect fit and errors, one per line behind its name; `lines` follow.
     pub fn lines(&self, lines: &[(&str, String)]) -> String {
         let Outcome { epoch, test_error, train_error, verdict, fit_epoch } = self.outcome;
         let verdict = verdict.map_or("cannot be judged", Verdict::name);

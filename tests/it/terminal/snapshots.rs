@@ -1,7 +1,7 @@
 //! The output of every verb, as files of commands and what they print.
 //!
-//! `STRATAGRAM_SNAPSHOTS=write cargo test --release --test it terminal::snapshots` writes the
-//! outputs anew, below the commands that the files hold.
+//! `STRATAGRAM_SNAPSHOTS=write cargo test --release --test it terminal::snapshots` rewrites the
+//! output below each command in the files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

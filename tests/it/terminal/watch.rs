@@ -165,7 +165,7 @@ fn hostile_requests_have_exact_answers() {
         // A body, which could hide a second request.
         (added("Content-Length: 5") + "hello", 400),
         (added("Transfer-Encoding: chunked") + "0\r\n\r\n", 400),
-        // What is no HTTP, or too much of it.
+        // Not HTTP, or too much of it.
         ("\r\n\r\nGARBAGE\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
         ("\u{16}\u{3}\u{1}\u{2}".to_owned(), 400),
