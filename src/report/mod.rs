@@ -7,6 +7,7 @@
 
 mod between;
 pub mod comparison;
+mod decisions;
 mod figure;
 mod found;
 mod live;

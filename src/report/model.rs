@@ -46,6 +46,9 @@ pub struct RunResults {
     pub collapse: Vec<CollapseRow>,
     /// `regions/`, in depth order.
     pub regions: Vec<Regions>,
+    /// The same planes at every checkpoint, on the coarser grid of the matrices and without
+    /// confidence, from `signatures/drs/`; empty where those are not there.
+    pub decisions: Vec<Regions>,
     /// `findings.json`.
     pub findings: Option<RunFindings>,
     /// `curves.csv`.

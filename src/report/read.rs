@@ -64,6 +64,7 @@ impl RunResults {
             run.regions.push(Regions::read(found.name("layer").to_owned(), &found.path)?);
         }
         run.regions.sort_by_key(|regions| depth.key(&regions.layer));
+        run.decisions = run.read_decisions(root)?;
         run.collapse = read_rows(root)?;
         run.collapse.sort_by_key(|row| depth.key(&row.layer));
         run.add_findings(root)?;

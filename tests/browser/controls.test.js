@@ -234,6 +234,8 @@ test("regions follow the cursor, by layer and by triplet, beside the output", as
   const viewer = page.locator("#viewer");
   await viewer.scrollIntoViewIfNeeded();
   await settle(page);
+  const { epochs, regions } = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent));
+  assert.deepEqual(regions.epochs, epochs, "there are regions of every checkpoint");
   const shots = () => pictures(viewer.locator("canvas"));
   const first = await shots();
   assert.match((await viewer.locator("figcaption").allTextContents()).join(" "), /^relu1, epoch 0 output, epoch 0$/);

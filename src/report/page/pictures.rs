@@ -1,5 +1,6 @@
-//! Decision regions at all checkpoints for the page's viewer: a picture for each layer, in which
-//! checkpoints are rows and planes are columns.
+//! Decision regions for the page's viewer, at all checkpoints whose signatures are there, else at
+//! those of the run's pictures: a picture for each layer, in which checkpoints are rows and planes
+//! are columns.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -20,9 +21,11 @@ const MOST_STEPS: usize = 12;
 
 /// The viewer's pictures, null where the run has none.
 pub(super) fn pictures(run: &RunResults) -> Value {
-    let Some(first) = run.regions.first() else { return Value::Null };
+    let has_confidence = run.decisions.is_empty();
+    let all = if has_confidence { &run.regions } else { &run.decisions };
+    let Some(first) = all.first() else { return Value::Null };
     let layers: Vec<&Regions> =
-        run.regions.iter().filter(|regions| regions.planes == first.planes).collect();
+        all.iter().filter(|regions| regions.planes == first.planes).collect();
     let planes = &first.planes;
     let pictures = layers.len() * planes.epochs.len() * planes.count();
     let fitting = (MOST_POINTS / pictures.max(1)).isqrt();
@@ -37,6 +40,7 @@ pub(super) fn pictures(run: &RunResults) -> Value {
     let hue = |class: &u8| json!({ "index": class, "color": viridis::hex(viridis::class((*class).into())) });
     json!({
         "side": side,
+        "confidence": has_confidence,
         "epochs": planes.epochs,
         "planes": (0..planes.count()).map(|p| plane(run, first, p)).collect::<Vec<Value>>(),
         "classes": classes.iter().map(hue).collect::<Vec<Value>>(),

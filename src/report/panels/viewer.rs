@@ -1,4 +1,4 @@
-//! Decision regions at the page's cursor: a viewer that follows it. The page's script
+//! Decision regions at any checkpoint: a viewer that follows the page's cursor. The page's script
 //! draws it from pictures of low resolution.
 
 use super::panel::{Block, Panel, Section};
@@ -7,7 +7,7 @@ use crate::run_dir::RunFile;
 /// The panel.
 pub(super) const PANEL: Panel = Panel {
     id: "regions-viewer",
-    title: "Decision regions at the cursor",
+    title: "Decision regions at any checkpoint",
     section: Section::Regions,
     shows: &[RunFile::Regions],
     blocks: |run| {
@@ -18,7 +18,8 @@ pub(super) const PANEL: Panel = Panel {
 
 const HTML: &str = "
 <div id=\"viewer\" hidden>
-<h3>Decision regions at the cursor</h3>
+<h3>Decision regions at any checkpoint</h3>
 <p class=\"lede\">A layer’s linear probe beside the net itself (output), on one plane through three \
-images, at the epoch of the cursor or the last one before it that has pictures.</p>
+images, at the epoch of the cursor: the points at which the matrices compare decisions, coarser than \
+the figures below.</p>
 </div>";

@@ -403,6 +403,30 @@ fn turns_are_marked_at_the_levels_of_the_curve_and_as_one_where_they_meet() {
 }
 
 #[test]
+fn regions_of_every_checkpoint_are_those_of_the_signatures() {
+    use stratagram::array_file::Values;
+    let run = tempfile::tempdir().unwrap();
+    complete(run.path(), &["pool4"]);
+    let few = &data_of(&page_of(run.path()))["regions"];
+    assert_eq!(few["epochs"], serde_json::json!([0.0, 7.0]), "those of the pictures");
+    let drs = "[analysis.drs]\nsource = \"test\"\nresolution = 2\n";
+    put(run.path(), "experiment.toml", format!("{EXPERIMENT}{drs}"));
+    // Two triplets' planes at four checkpoints; pictures are of the first.
+    let classes: Vec<u8> = (0..4 * 2 * 4).map(|at| (at % 3) as u8).collect();
+    let signatures = npy_bytes(&Array::new(&[4, 8], Values::U8(classes.clone())));
+    for layer in ["pool4", "output"] {
+        put(run.path(), &format!("signatures/drs/test/{layer}.npy"), &signatures);
+    }
+    let results = RunResults::read(run.path()).unwrap();
+    let [pool4, _] = &results.decisions[..] else { panic!("{:?}", results.decisions) };
+    let expected = [0, 8, 16, 24].map(|from: usize| classes[from..from + 4].to_vec());
+    assert_eq!(pool4.classes, expected.concat());
+    let all = &data_of(&page_of(run.path()))["regions"];
+    assert_eq!(all["epochs"], serde_json::json!([0.0, 1.0, 3.0, 7.0]));
+    assert_eq!(all["confidence"], false);
+}
+
+#[test]
 fn figures_of_names_that_files_cannot_tell_apart_are_files_of_their_own() {
     let run = tempfile::tempdir().unwrap();
     complete(run.path(), &["fc"]);

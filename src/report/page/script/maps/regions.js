@@ -19,7 +19,7 @@ const buildRegions = () => {
     return { caption, canvas, image: null, name: "" };
   });
   const key = make(host, "p", "scale");
-  make(key, "span", "", "predicted class, paler where less certain:");
+  make(key, "span", "", regions.confidence ? "predicted class, paler where less certain:" : "predicted class:");
   for (const { index, color } of regions.classes) {
     const swatch = make(key, "span", "swatch");
     swatch.style.backgroundColor = color;
