@@ -46,6 +46,8 @@ pub enum ErrorKind {
     NonFinite,
     /// The user asked to stop; everything so far is on disk.
     Interrupted,
+    /// The program itself is wrong: a panic.
+    Defect,
 }
 
 impl Error {

@@ -52,6 +52,7 @@ pub mod array_file;
 pub mod cli;
 pub mod compare;
 pub mod data;
+mod disk;
 pub mod engine;
 mod error;
 pub mod estimate;

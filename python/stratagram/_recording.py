@@ -22,6 +22,7 @@ import numpy.typing as npt
 from ._arrays import classes
 from ._program import version
 from ._run_dir import files as _files, history as _history, rows as _rows
+from ._run_dir.checksums import Checksums, sealed
 from ._run_dir.files import path, write_atomic
 from ._run_dir.names import file_name, file_names
 from ._signature import ESTIMATORS, FEWEST, Undefined, reduced, signature_length
@@ -72,6 +73,7 @@ class Recording:
         self._lock = _files.take_lock(self.root)
         if fresh:
             _files.empty(self.root)
+        self._checksums = Checksums(self.root)
         self._adopt_or_begin(about or {})
         self.rows = self._read_rows()
         self._write_history()
@@ -141,19 +143,21 @@ class Recording:
     def _begin(self, manifest, about):
         lines = [f"{self._group_files[group]},{row},{_quoted(own)}"
                  for group, ids in self.groups.items() for row, own in enumerate(ids)]
-        write_atomic(path(self.root, "sample_ids"),
-                     "\n".join(["group,row,id", *lines, ""]).encode())
+        self._checksums.write(path(self.root, "sample_ids"),
+                              "\n".join(["group,row,id", *lines, ""]).encode())
         if self.test_labels is not None:
-            write_atomic(path(self.root, "labels"), lambda file: np.savez(file, test=self.test_labels))
+            self._checksums.write(path(self.root, "labels"),
+                                  lambda file: np.savez(file, test=self.test_labels))
         content = {"format": _files.FORMAT, "stratagram": version(), "source": "recorded",
                    "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                    **about, "recording": self.settings}
-        write_atomic(manifest, (json.dumps(content, indent=2) + "\n").encode())
+        write_atomic(manifest, sealed(content).encode())
 
     def _read_rows(self) -> dict[int, dict[str, float]]:
         rows: dict[int, dict[str, float]] = {}
         self._captured: set[int] = set()
         for step, part in _files.steps(self.root, "row").items():
+            self._checksums.check(part)
             with np.load(part, allow_pickle=False) as part:
                 if any(n.startswith("cka/") for n in part.files):
                     self._captured.add(step)
@@ -271,7 +275,8 @@ class Recording:
         """Writes the row; returns the seconds since ``start``, which are recorded with it."""
         numbers = {f"history/{name}": np.array([v]) for name, v in row.items() if name != "epoch"}
         arrays = {"epoch": np.array([row["epoch"]]), **arrays, **numbers}
-        write_atomic(path(self.root, "row", step=step), lambda file: np.savez(file, **arrays))
+        self._checksums.write(path(self.root, "row", step=step),
+                              lambda file: np.savez(file, **arrays))
         self.rows[step] = row
         self._write_history()
         self._append_signatures(step, arrays)
@@ -285,6 +290,8 @@ class Recording:
         places = [name for name in arrays if name.startswith(("cka/", "drs/", "agreement/"))]
         before = []
         if places:
+            # Signatures grow from here on: the analysis, which listed them, is to be made again.
+            path(self.root, "analysis_checksums").unlink(missing_ok=True)
             self._captured.add(step)
             before = sorted(other for other in self._captured if other < step)
 
@@ -299,11 +306,12 @@ class Recording:
             _rows.append(file, len(before), arrays[place], lambda p=place: earlier(p))
 
     def _write_history(self):
-        write_atomic(path(self.root, "history"), _history.table(self.rows).encode())
+        self._checksums.write(path(self.root, "history"), _history.table(self.rows).encode())
 
     def close(self) -> None:
         """Releases the directory for another recorder; the end of the process does, too."""
         if self._lock is not None:
+            self._checksums.finish()
             self._lock.close()
             self._lock = None
 

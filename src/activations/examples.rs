@@ -1,9 +1,9 @@
 //! Which examples the rows of an array are: how many, and their ids where a file has them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::array_file::{Member, read_npy_member};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Names of an array that holds the examples' ids instead of activations.
@@ -103,8 +103,7 @@ pub(crate) fn check_examples(all: &[&Examples]) -> Result<()> {
 pub(super) fn sidecar_ids(file: &Path) -> Result<Option<Vec<String>>> {
     let text = file.with_extension("ids.txt");
     if text.is_file() {
-        let text = fs::read_to_string(&text)
-            .map_err(|error| Error::io(&text, "cannot be read", error))?;
+        let text = disk::read_text(&text, disk::LIST)?;
         return Ok(Some(text.lines().map(str::to_owned).collect()));
     }
     let array = file.with_extension("ids.npy");

@@ -14,7 +14,9 @@ use super::store::Stamp;
 use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
-use crate::run_dir::{Checkpoint, Manifest, RunDir, Status};
+use crate::run_dir::{
+    Checkpoint, Manifest, RunDir, RunFile, Status, finish as finish_list,
+};
 
 /// Analyzes a run while another process trains it: all checkpoints that are there, then each
 /// new one; matrices and tables always hold whole epochs. Ends when the training has ended and
@@ -54,6 +56,7 @@ pub fn follow(run: &RunDir, data: &Data, observer: &dyn Observer) -> Result<()> 
         }
         add(&plan, (&checkpoints, &joined), &stamp)?;
     }
+    finish_list(run.root(), RunFile::AnalysisChecksums)?;
     drop(lock);
     set_complete(run)
 }
@@ -103,6 +106,7 @@ fn finish(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
     if !pictures::are_drawn(plan.run, checkpoints) {
         pictures::write(plan, checkpoints)?;
     }
+    plan.run.remove_files(&[RunFile::Part, RunFile::LayerPart], |_| true)?;
     write_phases(plan.run)?;
     findings::write(plan.run, &Source::of_plan(plan, checkpoints), plan.observer)
 }

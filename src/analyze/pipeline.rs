@@ -14,7 +14,9 @@ use crate::data::Data;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress, epoch_label};
 use crate::phases::Phases;
-use crate::run_dir::{AnalysisLock, Checkpoint, RunDir, RunFile, Status, write_atomic};
+use crate::run_dir::{
+    AnalysisLock, Checkpoint, RunDir, RunFile, Status, finish, write_file,
+};
 
 /// Time between two looks at the run.
 const INTERVAL: Duration = Duration::from_millis(300);
@@ -48,7 +50,10 @@ pub fn analyze(
     if force {
         run.remove_analysis()?;
     }
-    let result = Plan::new(run, data, observer).and_then(|plan| all(&plan, &checkpoints));
+    let result = Plan::new(run, data, observer)
+        .and_then(|plan| all(&plan, &checkpoints))
+        .and_then(|()| finish(run.root(), RunFile::TrainChecksums))
+        .and_then(|()| finish(run.root(), RunFile::AnalysisChecksums));
     match &result {
         Ok(()) => run.set_status(Status::Complete)?,
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -73,6 +78,8 @@ fn all(plan: &Plan, checkpoints: &[Checkpoint]) -> Result<()> {
         run.set_status(Status::Analyzing)?;
         draw()?;
     }
+    // A process that was ended after the sign that all is there may have left some.
+    run.remove_files(&[RunFile::Part, RunFile::LayerPart], |_| true)?;
     write_phases(run)?;
     findings::write(run, &Source::of_plan(plan, checkpoints), plan.observer)
 }
@@ -127,7 +134,7 @@ fn reduce_all(
 pub(crate) fn write_phases(run: &RunDir) -> Result<()> {
     let phases = Phases::of(&run.curves()?);
     let text = serde_json::to_string_pretty(&phases).expect("phases are plain numbers");
-    write_atomic(&run.phases(), (text + "\n").as_bytes())
+    write_file(&run.phases(), (text + "\n").as_bytes())
 }
 
 /// Takes the right to analyze. A follower of a training that has ended is about to end too

@@ -14,7 +14,9 @@ use super::store;
 use crate::array_file::{Array, Values, read_npz_member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
-use crate::run_dir::{Checkpoint, Place, Recording};
+use crate::run_dir::{
+    Checkpoint, Place, Recording, RunFile, finish, remove_unfinished_below,
+};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{AGREEMENT, Measure, Settings, Undefined, drs};
 
@@ -38,6 +40,7 @@ pub fn analyze_recording(
             .fix("record one: rec.log(epoch=…, step=…)"));
     }
     let _lock = run.lock_analysis()?;
+    remove_unfinished_below(run.root());
     if force {
         run.remove_analysis()?;
     }
@@ -57,7 +60,8 @@ pub fn analyze_recording(
              in",
         );
     }
-    findings::write(run, &Source::of_recording(recording)?, observer)
+    findings::write(run, &Source::of_recording(recording)?, observer)?;
+    finish(run.root(), RunFile::AnalysisChecksums)
 }
 
 fn compare_all(

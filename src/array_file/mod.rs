@@ -11,11 +11,11 @@ mod npy_header;
 mod npz;
 mod tensors;
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
+pub(crate) use crate::disk::open;
 pub(crate) use element::{Element, read_error};
 pub(crate) use npy::{Member, read_npy_member};
 pub use npy::{npy_bytes, read_npy};
@@ -225,18 +225,6 @@ pub fn read_arrays(path: &Path) -> Result<NamedArrays> {
         _ => Err(Error::data(path, "has an unknown extension")
             .expected(".npy, .npz or .safetensors")),
     }
-}
-
-/// Opens a regular file and gives its length. Pipes and devices have none, so no declared
-/// size could be checked against them.
-pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    let cannot = |error| Error::io(path, "cannot be read", error);
-    let file = File::open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err(Error::data(path, "is not a regular file").expected("a file"));
-    }
-    Ok((file, metadata.len()))
 }
 
 /// A shape for messages: `3×4`, or `scalar`.

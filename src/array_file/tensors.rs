@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const MAX_HEADER: u64 = 10_000_000;
 
 /// The largest number of tensors.
-const MAX_TENSORS: usize = 100_000;
+const MAX_TENSORS: usize = 50_000;
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 4096;
@@ -25,7 +25,7 @@ const MAX_NAME: usize = 4096;
 /// F64, F32, F16, BF16, I64 to I8, U64 to U8 and BOOL are read.
 ///
 /// # Errors
-/// If the file cannot be read, its header is malformed, over 10 MB or names over 100,000
+/// If the file cannot be read, its header is malformed, over 10 MB or names over 50,000
 /// tensors, a tensor's shape does not match its bytes, or an element type is another.
 pub fn read_safetensors(path: &Path) -> Result<NamedArrays> {
     let (file, length) = open(path)?;
@@ -73,6 +73,11 @@ fn read_header(reader: &mut dyn Read, length: u64, path: &Path) -> Result<Metada
     }
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| wrong(format!("has a malformed header ({error})")))?;
+    let tensors = metadata.tensors().len();
+    if tensors < entries {
+        return Err(wrong(format!("describes {entries} tensors under {tensors} names"))
+            .expected("every name once"));
+    }
     let end = 8 + size + metadata.data_len() as u64;
     if end != length {
         return Err(wrong(format!("has {length} bytes"))

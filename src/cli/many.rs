@@ -29,7 +29,8 @@ impl<W: Fn(&OneRun, &dyn Observer) -> Result<PathBuf> + Sync> Work<'_, W> {
         let data = &seeds.load()?;
         let terminal = Terminal::new(&self.command);
         if let [run] = &seeds.runs[..] {
-            let written = (self.on_one)(&seeds.one(run, data), &terminal)?;
+            let written =
+                seeds.guarded(run, || (self.on_one)(&seeds.one(run, data), &terminal))?;
             drop(terminal);
             return print_result(&(self.ending)(&[written], begun.elapsed())?);
         }

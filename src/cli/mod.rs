@@ -7,6 +7,7 @@
 //! Ctrl-C (`progress`, `pace`, `many`).
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::ErrorKind::BrokenPipe;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -105,19 +106,43 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are results, exit code 0; everything else is usage, 2.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let is_lost = error.print().is_err_and(|e| e.kind() != BrokenPipe);
+            let code = if is_lost { 1 } else { 0 };
+            return ExitCode::from(if error.use_stderr() { 2 } else { code });
         }
     };
+    outlive_limits();
     if let Some(directory) = &arguments.data {
         crate::data::use_data_directory(directory);
     }
-    match arguments.verb.run() {
+    match start_threads(&arguments.verb).and_then(|()| arguments.verb.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) an error, as a full disk is;
+/// else the system would end the process without a word.
+fn outlive_limits() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(
+        signal_hook::consts::SIGXFSZ,
+        std::sync::Arc::default(),
+    );
+}
+
+/// Starts the threads of verbs without `--threads`, so that a machine which has none left is
+/// named.
+fn start_threads(verb: &Verb) -> Result<()> {
+    use Verb::{Compare, Data, Export, Probe, Report, Show};
+    match verb {
+        Compare(_) | Data(_) | Export(_) | Probe(_) | Report(_) | Show(_) => {
+            threads::Threads { threads: None }.apply()
+        }
+        _ => Ok(()),
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::output::{printable, say};
 use super::pace::Pace;
 use crate::observer::{Observer, Progress};
+use crate::sweep::end_with_parent;
 
 /// Time between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(15);
@@ -63,6 +65,7 @@ impl Terminal {
     pub(super) fn new(command: &str) -> Self {
         let bars = MultiProgress::new();
         handle_interrupts(bars.clone(), command.to_owned());
+        end_with_parent();
         Self::with_bar(bars, String::new(), Arc::default())
     }
 
@@ -102,7 +105,7 @@ impl Terminal {
     }
 
     fn print(&self, line: &str) {
-        self.bars.suspend(|| eprintln!("{line}"));
+        self.bars.suspend(|| say(line));
     }
 }
 
@@ -152,16 +155,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn handle_interrupts(bars: MultiProgress, command: String) {
     let handler = move || {
         if STOP.swap(true, Ordering::SeqCst) {
-            bars.suspend(|| eprintln!("stopped at once; continue with: {command}"));
+            bars.suspend(|| say(&format!("stopped at once; continue with: {command}")));
             std::process::exit(KILLED);
         }
         bars.suspend(|| {
-            eprintln!("stopping after this step (Ctrl-C again: at once)");
-            eprintln!("continue with: {command}");
+            say("stopping after this step (Ctrl-C again: at once)");
+            say(&format!("continue with: {command}"));
         });
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("note: Ctrl-C will end the process at once ({error})");
+        say(&format!("note: Ctrl-C will end the process at once ({error})"));
     }
 }
 
@@ -173,10 +176,14 @@ impl Observer for Terminal {
         self.advance(&mut shown, progress);
         if !self.bar.bar.is_hidden() {
             if is_new {
-                self.bar.begin(&format!("{}{stage}", self.name), *done, *total);
+                self.bar.begin(
+                    &printable(&format!("{}{stage}", self.name)),
+                    *done,
+                    *total,
+                );
             }
             self.bar.reach(*done);
-            self.bar.bar.set_message(detail.clone());
+            self.bar.bar.set_message(printable(detail));
         } else if is_new
             || done == total
             || shown.line_at.is_none_or(|at| at.elapsed() >= LINE_INTERVAL)
@@ -187,7 +194,7 @@ impl Observer for Terminal {
                 "sweep" => format!("{} %", 100 * done / total.max(&1)),
                 _ => format!("{done}/{total}"),
             };
-            eprintln!("{}{stage} {amount}  {detail}", self.name);
+            say(&format!("{}{stage} {amount}  {detail}", self.name));
         }
         shown.stage = stage;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
-use super::output::print_result;
+use super::output::{print_in_color, print_result};
 use super::progress::Terminal;
 use crate::error::{Error, Result};
 use crate::report::terminal::{self, Look, Question, RANGES, Range};
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         (Some(layer), Some(other)) => terminal::against([run, other], question(layer))?,
     };
-    print_result(&text)
+    print_in_color(&text)
 }
 
 impl Arguments {

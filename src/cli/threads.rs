@@ -1,6 +1,6 @@
 //! `--threads`, of every verb that computes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Threads to use.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -13,14 +13,17 @@ pub(super) struct Threads {
 impl Threads {
     /// Uses this number of threads from here on; all cores without one.
     pub(super) fn apply(self) -> Result<()> {
-        let Some(threads) = self.threads else { return Ok(()) };
-        if !(1..=4096).contains(&threads) {
+        if let Some(threads) = self.threads.filter(|n| !(1..=4096).contains(n)) {
             return Err(Error::usage("`--threads`", format!("is {threads}"))
                 .expected("1 to 4096"));
         }
+        // 0 is all cores.
+        let threads = self.threads.unwrap_or(0);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| {
-            Error::usage("`--threads`", format!("cannot be set: {error}"))
+            Error::new(ErrorKind::Io, "threads", format!("cannot be started: {error}"))
+                .expected("as many as cores, or --threads")
+                .fix("end other programs, raise `ulimit -u`, or use --threads 1")
         })
     }
 }

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::Experiment;
+use crate::disk;
 use crate::error::{Error, Result};
 
 /// The keys as given, before any check.
@@ -34,9 +35,8 @@ impl Experiment {
     /// known name of an unknown key; an I/O error if the file cannot be read.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let place = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| {
-            Error::io(path, "cannot be read", source)
-                .fix("name an experiment file, such as experiments/quickstart.toml")
+        let bytes = disk::read(path, disk::SETTINGS).map_err(|error| {
+            error.fix("name an experiment file, such as experiments/quickstart.toml")
         })?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::usage(&place, "is not UTF-8 text")
@@ -207,28 +207,31 @@ pub(crate) fn key_lines(text: &str) -> BTreeMap<String, usize> {
     fn walk(
         table: &DeTable<'_>,
         prefix: &str,
-        text: &str,
+        starts: &[usize],
         lines: &mut BTreeMap<String, usize>,
     ) {
         for (name, value) in table {
             let key = format!("{prefix}{}", name.get_ref());
             match value.get_ref() {
-                DeValue::Table(inner) => walk(inner, &format!("{key}."), text, lines),
+                DeValue::Table(inner) => walk(inner, &format!("{key}."), starts, lines),
                 DeValue::Array(items) => {
                     for (at, item) in items.iter().enumerate() {
                         if let DeValue::Table(inner) = item.get_ref() {
-                            walk(inner, &format!("{key}[{at}]."), text, lines);
+                            walk(inner, &format!("{key}[{at}]."), starts, lines);
                         }
                     }
                 }
                 _ => {}
             }
-            lines.insert(key, position(text, name.span().start).0);
+            let line = starts.partition_point(|start| *start <= name.span().start);
+            lines.insert(key, line);
         }
     }
     let mut lines = BTreeMap::new();
+    let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+    let starts: Vec<usize> = [0].into_iter().chain(ends).collect();
     if let Ok(table) = DeTable::parse(text) {
-        walk(table.get_ref(), "", text, &mut lines);
+        walk(table.get_ref(), "", &starts, &mut lines);
     }
     lines
 }

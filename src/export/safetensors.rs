@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::format::Format;
 use super::source::Source;
 use crate::error::Result;
-use crate::run_dir::link_or_copy;
+use crate::run_dir::{checked, link_or_copy, remove_unfinished};
 
 pub(super) const FORMAT: Format = Format {
     name: "safetensors",
@@ -21,9 +21,10 @@ pub(super) const FORMAT: Format = Format {
 fn write(source: &Source, out: &Path) -> Result<Vec<PathBuf>> {
     let checkpoints = source.trained()?.checkpoints()?;
     let mut written = vec![];
+    remove_unfinished(out);
     for checkpoint in checkpoints.iter().filter(|c| source.selection.has_epoch(c.epoch)) {
         let to = out.join(checkpoint.path.file_name().unwrap_or_default());
-        link_or_copy(&checkpoint.path, &to)?;
+        link_or_copy(checked(&checkpoint.path)?, &to)?;
         written.push(to);
     }
     Ok(written)

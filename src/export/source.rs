@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::represent::glob_matches;
-use crate::run_dir::{Columns, Recording, RunDir, tables::TABLES, write_atomic};
+use crate::run_dir::{
+    Columns, Recording, RunDir, remove_unfinished, tables::TABLES, write_atomic,
+};
 
 /// Which part of a run is exported; nothing stands for all.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,6 +75,7 @@ pub(super) fn write_all(
     files: impl IntoIterator<Item = Result<(String, Vec<u8>)>>,
 ) -> Result<Vec<PathBuf>> {
     let mut written = vec![];
+    remove_unfinished(out);
     for file in files {
         let (name, bytes) = file?;
         let path = out.join(name);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::joined;
 use crate::array_file::{Array, NamedArrays, Values, printable, show};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::net::{Net, NetConfig, Parameter, Role};
 
@@ -44,8 +45,7 @@ impl NameMap {
     /// If the file cannot be read, is no such table, or a line's two sides have different
     /// numbers of `*`.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::io(path, "cannot be read", error))?;
+        let text = disk::read_text(path, disk::SETTINGS)?;
         let wrong = |found: String| {
             Error::usage(path.display().to_string(), found).expected(
                 "lines such as \"backbone.*\" = \"*\", as many * on each side, or \

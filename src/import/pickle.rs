@@ -20,7 +20,10 @@ use crate::error::Result;
 const MAX_PICKLE: usize = 32 << 20;
 
 /// Values that may be made, and memo entries.
-const MAX_VALUES: usize = 2_000_000;
+const MAX_VALUES: usize = 1_000_000;
+
+/// Lists, tuples and dictionaries, each with memory of its own: ten for each of 20,000 tensors.
+const MAX_CONTAINERS: usize = 200_000;
 
 /// Marks that may be open at once: how deep `torch.save` nests is far below.
 const MAX_MARKS: usize = 200;
@@ -185,6 +188,10 @@ impl<'a> Machine<'a, '_> {
             self.made += 1;
             if self.made > MAX_VALUES {
                 let found = format!("makes more than {MAX_VALUES} values");
+                return Err(self.refuse(&found));
+            }
+            if self.out.lists.len() + self.out.dicts.len() > MAX_CONTAINERS {
+                let found = format!("makes more than {MAX_CONTAINERS} lists");
                 return Err(self.refuse(&found));
             }
             self.stack.push(value);

@@ -24,7 +24,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::run_dir::{Mark, RunFile, write_atomic};
+use crate::run_dir::{
+    Mark, RunFile, are_listed, list_all, remove_unfinished_below, sums_of, write_atomic,
+};
 use panels::{Block, Shown};
 
 pub use between::write_between;
@@ -43,32 +45,41 @@ pub use picture::Picture;
 /// # Errors
 /// As [`RunResults::read`], and if a file cannot be written.
 pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
+    let results = sums_of(run_root, &shown_files(run_root))?;
     let run = RunResults::read(run_root)?;
     let shown = panels::shown(&run);
-    let mut files = vec![(RunFile::Page.path(run_root), page::page(&run, &shown))];
-    for (name, svg) in drawings(shown) {
-        let path = RunFile::Figure.path_of(run_root, &[("figure", &name)]);
-        files.push((path, svg));
-    }
+    let page = (RunFile::Page.path(run_root), page::page(&run, &shown));
+    let figures = drawings(shown).map(|(name, svg)| {
+        (RunFile::Figure.path_of(run_root, &[("figure", &name)]), svg)
+    });
+    let files: Vec<(PathBuf, String)> = std::iter::once(page).chain(figures).collect();
+    remove_unfinished_below(run_root);
     for (path, text) in &files {
         write_atomic(path, text.as_bytes())?;
     }
-    Ok(files.into_iter().map(|(path, _)| path).collect())
+    let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+    let written = sums_of(run_root, &files)?;
+    list_all(run_root, RunFile::ReportChecksums, [results, written])?;
+    Ok(files)
 }
 
-/// Whether the run's page is newer than every result that it shows, and written by this
-/// version of the program.
+/// Whether the page and its figures are there as this version of the program wrote them, from
+/// the results as they are.
 pub fn is_current(run_root: &Path) -> bool {
     let page = RunFile::Page.path(run_root);
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
+        && sums_of(run_root, &shown_files(run_root))
+            .is_ok_and(|results| are_listed(run_root, RunFile::ReportChecksums, &results))
+}
+
+/// The results that the page shows.
+fn shown_files(run_root: &Path) -> Vec<PathBuf> {
     let shown: BTreeSet<RunFile> =
         panels::ALL.iter().flat_map(|panel| panel.shows).copied().collect();
     // The state of the work, which changes once more after the page is written, is no result.
     let results = shown.into_iter().filter(|file| !file.is(Mark::Unsteady));
     let found = results.filter_map(|file| file.list(run_root).ok()).flatten();
-    let newest = found.filter_map(|found| changed(&found.path)).max();
-    matches!((changed(&page), newest), (Some(page), Some(newest)) if page > newest)
-        && fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
+    found.map(|found| found.path).collect()
 }
 
 /// The figures of a run: name and SVG.

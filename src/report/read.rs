@@ -17,7 +17,7 @@ use crate::net::NetConfig;
 use crate::phases::Phases as FoundPhases;
 use crate::run_dir::tables::{self, AxisRow, CellRow};
 use crate::run_dir::{
-    MatrixFile, Regions, RunFile, read_curves, read_findings, read_rows,
+    MatrixFile, Regions, RunFile, checked, read_curves, read_findings, read_rows,
 };
 use crate::similarity::regions::Similarity;
 use crate::similarity::{Estimator, MatrixKind};
@@ -168,7 +168,7 @@ pub(super) fn natural(name: &str) -> Vec<(u64, String)> {
 
 /// A file's text, or nothing where there is no such file.
 fn text_of(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
+    match fs::read_to_string(checked(path)?) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(path, "cannot be read", error)),

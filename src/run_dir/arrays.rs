@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::atomic::write_atomic;
+use super::checksums::{checked, write_file};
 use super::files::{Found, RunFile};
 use super::run::RunDir;
 use super::table_file::first_column;
@@ -96,7 +96,7 @@ impl RunDir {
     /// # Errors
     /// If the operating system refuses.
     pub fn write_labels(&self, labels: &Labels) -> Result<()> {
-        write_atomic(&self.labels(), &npz_bytes(&labels.arrays()))
+        write_file(&self.labels(), &npz_bytes(&labels.arrays()))
     }
 
     /// The positions in the stored data set of the examples of a group; nothing where
@@ -108,7 +108,7 @@ impl RunDir {
         let examples = examples_member(group);
         let set = if group == "test" { "test_index" } else { "train_index" };
         let wanted = |name: &str| name == examples || name == set;
-        let arrays = read_npz_members(&self.labels(), wanted)?;
+        let arrays = read_npz_members(checked(&self.labels())?, wanted)?;
         let member = |name: &str| arrays.get(name).and_then(Array::to_i64);
         let Some((examples, index)) = member(&examples).zip(member(set)) else {
             return Ok(None);
@@ -125,7 +125,7 @@ impl RunDir {
     /// # Errors
     /// If the file cannot be read.
     pub fn triplets(&self) -> Result<NamedArrays> {
-        read_npz_members(&self.labels(), |name| name.starts_with(TRIPLETS))
+        read_npz_members(checked(&self.labels())?, |name| name.starts_with(TRIPLETS))
     }
 
     /// The signatures of a place, `[E, S]`; nothing where there are none.
@@ -137,7 +137,7 @@ impl RunDir {
         if !path.is_file() {
             return Ok(None);
         }
-        let rows = read_npy(&path)?;
+        let rows = read_npy(checked(&path)?)?;
         // Classes above 255 are i64.
         let is_rows =
             matches!(rows.values, Values::F32(_) | Values::U8(_) | Values::I64(_));
@@ -155,7 +155,7 @@ impl RunDir {
     /// If the operating system refuses.
     pub fn write_signatures(&self, place: Place<'_>, rows: &Array) -> Result<()> {
         let path = self.signatures(place.measure, place.group, place.layer);
-        write_atomic(&path, &npy_bytes(rows))
+        write_file(&path, &npy_bytes(rows))
     }
 
     /// Writes the matrix of a place, `[E, E]`, as f32.
@@ -168,7 +168,7 @@ impl RunDir {
     pub fn write_matrix(&self, place: Place<'_>, values: &[f64]) -> Result<()> {
         let n = values.len().isqrt();
         let path = self.matrix(place.measure, place.group, place.layer);
-        write_atomic(&path, &npy_bytes(&f32_array(&[n, n], values)))
+        write_file(&path, &npy_bytes(&f32_array(&[n, n], values)))
     }
 
     /// Writes the intersection over union of each class's region, `[C, E, E]`, as f32.
@@ -185,7 +185,7 @@ impl RunDir {
         values: &[f64],
     ) -> Result<()> {
         let path = self.class_iou(group, layer);
-        write_atomic(&path, &npy_bytes(&f32_array(&shape, values)))
+        write_file(&path, &npy_bytes(&f32_array(&shape, values)))
     }
 
     /// What the signatures of CKA leave out of their Gram matrices, f64 `[E, n + 1]`: squared
@@ -199,7 +199,7 @@ impl RunDir {
         if !path.is_file() {
             return Ok(None);
         }
-        let rows = read_npy(&path)?;
+        let rows = read_npy(checked(&path)?)?;
         match rows.shape[..] {
             [_, _] => Ok(Some(rows)),
             _ => Err(Error::data(&path, format!("has the shape {:?}", rows.shape))
@@ -213,7 +213,7 @@ impl RunDir {
     /// # Errors
     /// If the operating system refuses.
     pub fn write_norms(&self, group: &str, layer: &str, rows: &Array) -> Result<()> {
-        write_atomic(&self.norms(group, layer), &npy_bytes(rows))
+        write_file(&self.norms(group, layer), &npy_bytes(rows))
     }
 
     /// Writes the squared distances between the weights up to a layer, `[E, E]`, as f64.
@@ -226,7 +226,7 @@ impl RunDir {
     pub fn write_weight_distances(&self, layer: &str, values: &[f64]) -> Result<()> {
         let n = values.len().isqrt();
         let path = RunFile::WeightDistances.path_of(&self.root, &[("layer", layer)]);
-        write_atomic(&path, &npy_bytes(&Array::f64(&[n, n], values.to_vec())))
+        write_file(&path, &npy_bytes(&Array::f64(&[n, n], values.to_vec())))
     }
 }
 
@@ -285,7 +285,7 @@ impl MatrixFile {
     /// # Errors
     /// If the file cannot be read, or has another shape.
     pub fn read(&self, n_epochs: usize) -> Result<Vec<f64>> {
-        let array = read_npy(&self.path)?;
+        let array = read_npy(checked(&self.path)?)?;
         if array.shape == [n_epochs, n_epochs] {
             return Ok(array.to_f64());
         }

@@ -53,6 +53,9 @@ pub(crate) fn write_error(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space; the same command then continues"
         }
+        io::ErrorKind::FileTooLarge => {
+            "raise the limit on the size of files (ulimit -f); the same command then continues"
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "make the directory writable or choose another with --out"
         }
@@ -143,6 +146,37 @@ pub(super) fn remove_temporaries(directory: &Path) {
     }
 }
 
+/// Removes the unfinished files in `directory` that processes of this machine left which are
+/// gone: where no lock says that nobody else is writing.
+pub(crate) fn remove_unfinished(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_of_the_gone(&entry.file_name()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The same in all directories of a run, following no links.
+pub(crate) fn remove_unfinished_below(root: &Path) {
+    remove_unfinished(root);
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_unfinished_below(&entry.path());
+        }
+    }
+}
+
+/// Whether a name is that of an unfinished file whose process is known to have ended.
+fn is_of_the_gone(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let id = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
+    let processes = Path::new("/proc");
+    id.and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| {
+        processes.join("self").exists() && !processes.join(id.to_string()).exists()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,5 +230,17 @@ mod tests {
         write_atomic(&theirs, b"").unwrap();
         remove_temporaries(directory.path());
         assert!(!ours.exists() && theirs.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_process_is_writing_stays_and_what_one_left_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = |id: &str| directory.path().join(format!("{TEMPORARY}{id}-2-x.npy"));
+        let own = std::process::id().to_string();
+        let files = [name(&own), name("4194305"), name("abc")];
+        files.iter().for_each(|file| fs::write(file, "").unwrap());
+        remove_unfinished(directory.path());
+        assert_eq!(files.map(|file| file.exists()), [true, false, true]);
     }
 }

@@ -84,6 +84,12 @@ pub enum RunFile {
     LayerCurves,
     /// Layers beside themselves before and after.
     Convergence,
+    /// Checksums of what the trainer or a recorder wrote.
+    TrainChecksums,
+    /// Checksums of what the analysis wrote.
+    AnalysisChecksums,
+    /// Checksums of the page and its figures, and of what they were drawn from.
+    ReportChecksums,
     /// The page.
     Page,
     /// A figure of the page.
@@ -136,7 +142,7 @@ pub struct About {
 impl RunFile {
     /// All of them, in the order of `docs/FORMAT.md`. The sign that an analysis is complete
     /// comes before everything else that an analysis writes, so that it is removed first.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::Experiment,
         Self::Manifest,
         Self::Lock,
@@ -173,6 +179,9 @@ impl RunFile {
         Self::Boundaries,
         Self::LayerCurves,
         Self::Convergence,
+        Self::TrainChecksums,
+        Self::AnalysisChecksums,
+        Self::ReportChecksums,
         Self::Page,
         Self::Figure,
         Self::Row,
@@ -226,6 +235,9 @@ impl RunFile {
             Self::Boundaries => ("phases.csv", Analysis, &[Exported]),
             Self::LayerCurves => ("curves.csv", Analysis, &[Shown, Exported]),
             Self::Convergence => ("convergence.csv", Analysis, &[Shown, Exported]),
+            Self::TrainChecksums => ("checksums/train.csv", Trainer, &[]),
+            Self::AnalysisChecksums => ("checksums/analysis.csv", Analysis, &[]),
+            Self::ReportChecksums => ("checksums/report.csv", Report, &[]),
             Self::Page => ("report/index.html", Report, &[]),
             Self::Figure => ("report/figures/<figure>.svg", Report, &[]),
             Self::Row => ("recorded/<step>.npz", Recorder, &[]),
@@ -396,7 +408,9 @@ impl Search {
 }
 
 /// What is before, in and behind the `<…>` of a part of a pattern.
-fn placeholder(part: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+pub(super) fn placeholder(
+    part: &'static str,
+) -> Option<(&'static str, &'static str, &'static str)> {
     let (start, rest) = part.split_once('<')?;
     let (name, end) = rest.split_once('>')?;
     Some((start, name, end))

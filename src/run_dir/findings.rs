@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::atomic::write_atomic;
+use super::checksums::{checked, write_file};
 use super::files::RunFile;
 use super::run::{RunDir, run_json_of};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ impl RunDir {
     pub fn write_findings(&self, findings: &RunFindings) -> Result<()> {
         let text = serde_json::to_string_pretty(findings).expect("numbers and text");
         let path = RunFile::Findings.path(&self.root);
-        write_atomic(&path, (text + "\n").as_bytes())
+        write_file(&path, (text + "\n").as_bytes())
     }
 }
 
@@ -51,5 +51,6 @@ pub fn findings_text(root: &Path) -> Result<String> {
             .expected("a run that was analyzed by this version")
             .fix(verb_on("analyze", root)));
     }
-    fs::read_to_string(&path).map_err(|error| Error::io(&path, "cannot be read", error))
+    fs::read_to_string(checked(&path)?)
+        .map_err(|error| Error::io(&path, "cannot be read", error))
 }

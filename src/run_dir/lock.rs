@@ -3,11 +3,12 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::atomic::write_error;
 use super::files::RunFile;
+use crate::disk::open_own;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file whose lock is the right to train: to write all but what the analysis writes.
@@ -15,6 +16,9 @@ pub(super) const LOCK: &str = RunFile::Lock.about().pattern;
 /// The file whose lock is the right to analyze: to write signatures, probes, matrices, their
 /// tables, regions and phases. It may be held while another process trains.
 pub(super) const ANALYSIS_LOCK: &str = RunFile::AnalysisLock.about().pattern;
+
+/// How long a lock that is held is tried again.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A lock on a file. A process that is just being started holds a copy of every open file, so
 /// closing it would not always release the lock at once.
@@ -31,13 +35,8 @@ impl Drop for Lock {
 pub(super) fn take_lock(root: &Path, name: &str) -> Result<Lock> {
     let path = root.join(name);
     let cannot = |error| Error::io(&path, "cannot be locked", error);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(cannot)?;
+    let mut options = OpenOptions::new();
+    let mut file = open_own(options.read(true).write(true), &path).map_err(cannot)?;
     match patiently(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -63,7 +62,7 @@ pub(super) fn take_lock(root: &Path, name: &str) -> Result<Lock> {
 fn patiently(file: &File) -> std::result::Result<(), TryLockError> {
     for _ in 0..3 {
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(5)),
             other => return other,
         }
     }
@@ -81,6 +80,22 @@ pub(crate) fn is_worked_on(root: &Path) -> bool {
         })
     };
     is_locked(LOCK) || is_locked(ANALYSIS_LOCK)
+}
+
+/// Takes the right to train. One that is held is tried again for a moment: a process that was
+/// killed may just be ending.
+pub(super) fn take_lock_soon(root: &Path) -> Result<Lock> {
+    let started = Instant::now();
+    loop {
+        match take_lock(root, LOCK) {
+            Err(error)
+                if error.kind() == ErrorKind::Busy && started.elapsed() < MOMENT =>
+            {
+                sleep(MOMENT / 20);
+            }
+            taken => return taken,
+        }
+    }
 }
 
 fn host() -> String {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
@@ -151,10 +152,57 @@ impl Manifest {
 
     pub(super) fn write(&mut self, path: &Path) -> Result<()> {
         self.updated = utc_now();
-        let json =
-            serde_json::to_string_pretty(self).expect("a manifest has a JSON form");
-        write_atomic(path, (json + "\n").as_bytes())
+        let value = serde_json::to_value(self).expect("a manifest has a JSON form");
+        write_json(path, &value)
     }
+}
+
+/// The key of the SHA-256 of the file itself, which is taken with zeros in its place.
+const CHECKSUM: &str = "\"checksum\": \"";
+/// Digits of a SHA-256.
+const DIGITS: usize = 64;
+
+/// Writes a `run.json` of any kind, with its own checksum as the last key.
+pub(super) fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("a value has a JSON form");
+    let open = text.strip_suffix("\n}").expect("a map with keys");
+    let zeros = "0".repeat(DIGITS);
+    let text = format!("{open},\n  {CHECKSUM}{zeros}\"\n}}\n");
+    let sum = sha256(text.as_bytes());
+    write_atomic(path, text.replace(&zeros, &sum).as_bytes())
+}
+
+/// That a `run.json`, where there is one, is as it was written.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let cannot = |error| Error::io(path, "cannot be read", error);
+    match fs::metadata(path) {
+        Ok(file) if file.len() <= MAX_SIZE => {
+            check_sum(path, &fs::read(path).map_err(cannot)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// That the content is the one whose checksum it names; one of an earlier version names none.
+fn check_sum(path: &Path, bytes: &[u8]) -> Result<()> {
+    let key = CHECKSUM.as_bytes();
+    let found = bytes.windows(key.len()).rposition(|window| window == key);
+    let Some(start) = found.map(|at| at + key.len()) else { return Ok(()) };
+    let end = (start + DIGITS).min(bytes.len());
+    let expected = String::from_utf8_lossy(&bytes[start..end]).into_owned();
+    let mut zeroed = bytes.to_vec();
+    zeroed[start..end].fill(b'0');
+    let sum = sha256(&zeroed);
+    if sum == expected {
+        return Ok(());
+    }
+    Err(Error::data(path, format!("is not as it was written: its SHA-256 is {sum}"))
+        .expected(format!("{}, as it says itself", expected.escape_default()))
+        .fix("restore it from a backup; if it was changed on purpose, remove `checksum`"))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a `run.json` as far as all kinds of runs share it.
@@ -164,6 +212,7 @@ pub(super) fn read_json(path: &Path) -> Result<serde_json::Value> {
         return Err(foreign(path, "is too long"));
     }
     let bytes = fs::read(path).map_err(cannot)?;
+    check_sum(path, &bytes)?;
     let value: serde_json::Value = serde_json::from_slice(&bytes)
         .map_err(|error| foreign(path, &format!("is malformed ({error})")))?;
     if !value["stratagram"].is_string() || !value["format"].is_u64() {
@@ -247,5 +296,25 @@ mod tests {
         refused(r#"{"format": 2, "stratagram": "9"}"#, "version 2");
         refused(r#"{"format": 1, "stratagram": "9"}"#, "malformed");
         refused(&" ".repeat(2 << 20), "too long");
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found_or_makes_the_checksum_no_checksum() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.json");
+        let written = mark();
+        write_json(&path, &written).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let mut read = read_json(&path).unwrap();
+        read.as_object_mut().unwrap().remove("checksum");
+        assert_eq!(read, written);
+        let key = bytes.len() - DIGITS - CHECKSUM.len() - 5;
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            let in_key = (key..key + CHECKSUM.len() + 2).contains(&(bit / 8));
+            assert!(in_key || read_json(&path).is_err(), "bit {bit}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod atomic;
+mod checksums;
 mod files;
 mod findings;
 mod lock;
@@ -20,8 +21,11 @@ mod tests;
 
 pub use arrays::{Labels, MatrixFile, Place};
 pub(crate) use atomic::link_or_copy;
-pub(crate) use atomic::remove_file;
 pub use atomic::write_atomic;
+pub(crate) use atomic::{remove_file, remove_unfinished, remove_unfinished_below};
+pub(crate) use checksums::{
+    are_listed, checked, finish, link_file, list_all, sums_of, write_file,
+};
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use findings::{findings_text, read_findings};
 pub(crate) use lock::is_worked_on;

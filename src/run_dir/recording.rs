@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_atomic;
+use super::atomic::remove_unfinished_below;
+use super::checksums::{checked, write_file};
 use super::files::RunFile;
 use super::manifest;
 use super::names::{check_name, step_name};
@@ -128,6 +129,7 @@ impl Recording {
         refuse_foreign(root)?;
         let path = RunFile::Manifest.path(root);
         if path.exists() {
+            remove_unfinished_below(root);
             let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
             return there.ok_or_else(|| {
                 Error::usage(root.display().to_string(), "holds another run")
@@ -141,8 +143,7 @@ impl Recording {
         }
         value["recording"] =
             serde_json::to_value(recorded).expect("names and numbers have a JSON form");
-        let text = serde_json::to_string_pretty(&value).expect("a value has a JSON form");
-        write_atomic(&path, (text + "\n").as_bytes())?;
+        manifest::write_json(&path, &value)?;
         Ok(Self::open(root)?.expect("the source that was just written"))
     }
 
@@ -187,7 +188,7 @@ impl Recording {
     /// # Errors
     /// If the operating system refuses.
     pub fn write_history(&self, text: &str) -> Result<()> {
-        write_atomic(&self.run.history(), text.as_bytes())
+        write_file(&self.run.history(), text.as_bytes())
     }
 
     /// The rows that hold signatures, in the order of steps.
@@ -200,7 +201,7 @@ impl Recording {
         let mut rows = vec![];
         for step in steps_of(&self.run.root, RunFile::Row)? {
             let path = self.row(step);
-            if read_npz_member(&path, &first)?.is_none() {
+            if read_npz_member(checked(&path)?, &first)?.is_none() {
                 continue;
             }
             let epoch = read_npz_member(&path, "epoch")?.as_ref().map(Array::to_f64);

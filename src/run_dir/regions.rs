@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::array_file::{Array, NamedArrays, Values, npz_bytes, read_npz};
 use crate::error::{Error, Result};
 
-use super::atomic::write_atomic;
+use super::checksums::{checked, write_file};
 
 /// Pictures of one layer's decision regions: `regions/<layer>.npz`.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +70,7 @@ impl Regions {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        write_atomic(path, &npz_bytes(&self.arrays()))
+        write_file(path, &npz_bytes(&self.arrays()))
     }
 
     fn arrays(&self) -> NamedArrays {
@@ -100,7 +100,7 @@ impl Regions {
     /// # Errors
     /// If it cannot be read, or an array is missing or has another shape or type.
     pub fn read(layer: String, path: &Path) -> Result<Self> {
-        let file = Members { path, arrays: read_npz(path)? };
+        let file = Members { path, arrays: read_npz(checked(path)?)? };
         let (planes, shape) = file.planes()?;
         let classes = file.get("classes", &shape)?;
         let Values::U8(classes) = &classes.values else {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::atomic::{self, remove_file, write_atomic};
+use super::atomic::{self, remove_file};
+use super::checksums::{checked, write_file};
 use super::files::{self, Found, Mark, RunFile, Writer};
-use super::lock::{ANALYSIS_LOCK, LOCK, Lock, take_lock};
+use super::lock::{ANALYSIS_LOCK, LOCK, Lock, take_lock, take_lock_soon};
 use super::manifest::{Manifest, Status};
 use super::table_file::{Row, read_rows, write_rows};
 use crate::error::{Error, Result};
@@ -55,7 +56,7 @@ impl RunDir {
     ) -> Result<Self> {
         refuse_foreign(root)?;
         atomic::make_directory(root)?;
-        let lock = take_lock(root, LOCK)?;
+        let lock = take_lock_soon(root)?;
         // Another process may have come first between the check and the lock.
         refuse_foreign(root)?;
         remove_temporaries(root);
@@ -99,7 +100,7 @@ impl RunDir {
     /// As [`RunDir::open`], or if another process holds the directory.
     pub fn open_to_write(root: &Path) -> Result<Self> {
         let mut run = Self::open(root)?;
-        run.lock = Some(take_lock(root, LOCK)?);
+        run.lock = Some(take_lock_soon(root)?);
         remove_temporaries(root);
         Ok(run)
     }
@@ -256,7 +257,7 @@ impl RunDir {
     }
 
     fn write_experiment(&self) -> Result<()> {
-        write_atomic(&self.experiment_toml(), self.experiment().to_toml().as_bytes())
+        write_file(&self.experiment_toml(), self.experiment().to_toml().as_bytes())
     }
 
     /// Checks that the run which is there may continue as `experiment`.
@@ -324,7 +325,7 @@ pub(super) fn run_json_of(root: &Path) -> Result<PathBuf> {
 
 /// The experiment of a run directory, as it was resolved.
 fn read_experiment(path: &Path) -> Result<Experiment> {
-    let text = fs::read_to_string(path)
+    let text = fs::read_to_string(checked(path)?)
         .map_err(|error| Error::io(path, "cannot be read", error))?;
     let base = path.parent().unwrap_or(Path::new("."));
     Experiment::parse(&path.display().to_string(), &text, base, &[])

@@ -26,7 +26,7 @@ fn a_new_run_is_marked_and_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("runs/a");
     let run = RunDir::create_or_open(&root, &experiment(&["seed=7"]), false).unwrap();
-    assert_eq!(names(&root), ["experiment.toml", "lock", "run.json"]);
+    assert_eq!(names(&root), ["checksums", "experiment.toml", "lock", "run.json"]);
     let manifest = run.manifest().unwrap();
     assert_eq!(manifest.seeds, Seeds { seed: 7, data: 1, noise: 1 });
     assert_eq!(manifest.status, Status::Training);
@@ -39,6 +39,7 @@ fn a_new_run_is_marked_and_opened_again() {
     let run = RunDir::create_or_open(&root, &experiment(&["seed=7"]), false).unwrap();
     assert!(RunDir::open(&root).is_ok());
     // And the locks alone what one leaves that ends just after it emptied the directory.
+    fs::remove_dir_all(root.join("checksums")).unwrap();
     for file in [run.experiment_toml(), run.run_json()] {
         fs::remove_file(file).unwrap();
     }
@@ -115,7 +116,14 @@ fn fresh_removes_our_files_alone_and_goes_on_when_interrupted() {
     drop(RunDir::create_or_open(root, &experiment(&[]), true).unwrap());
     assert_eq!(
         names(root),
-        ["analysis.lock", "experiment.toml", "lock", "notes.txt", "run.json"]
+        [
+            "analysis.lock",
+            "checksums",
+            "experiment.toml",
+            "lock",
+            "notes.txt",
+            "run.json"
+        ]
     );
     // A process that ended while emptying: the next one empties, even without `fresh`.
     let run = RunDir::create_or_open(root, &experiment(&[]), false).unwrap();

@@ -2,6 +2,7 @@
 //! no other with it.
 
 use std::cell::Cell;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +27,24 @@ const PARTS: f64 = 1000.0;
 /// After being asked to stop, a run has this long to finish its step and save.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// Set in the environment of a run of a sweep.
+const PARENT: &str = "STRATAGRAM_SWEEP";
+
+/// Of a run of a sweep: ends this process as soon as the sweep's is gone, so that the next sweep
+/// finds the directory free. Files are whole at any time.
+pub fn end_with_parent() {
+    if std::env::var_os(PARENT).is_none() {
+        return;
+    }
+    let watch = || {
+        let mut byte = [0];
+        // Nothing is ever written: reading ends with the other side.
+        while let Ok(1..) = std::io::stdin().read(&mut byte) {}
+        std::process::exit(1);
+    };
+    let _ = std::thread::Builder::new().spawn(watch);
+}
+
 /// Runs all jobs, `at_once` of them at a time, in order; those that are done are left out.
 pub fn run(
     program: &Path,
@@ -41,9 +60,12 @@ pub fn run(
         observer,
     };
     std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| queue.take(program));
+        for _ in 1..at_once {
+            // Where no thread can be started, those that there are work on.
+            let take = || queue.take(program);
+            let _ = std::thread::Builder::new().spawn_scoped(scope, take);
         }
+        queue.take(program);
     });
     let mut reports = queue.reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (report, job) in reports.iter_mut().zip(jobs) {
@@ -146,7 +168,9 @@ impl Job {
         let log = log::begin(&self.log, &shell::command(&self.arguments))?;
         let child = Command::new(program)
             .args(&self.arguments)
-            .stdin(Stdio::null())
+            // Its end closes with this process, however that ends: see `end_with_parent`.
+            .stdin(Stdio::piped())
+            .env(PARENT, "1")
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();

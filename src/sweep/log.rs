@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::disk::open_own;
 use crate::error::{Error, Result};
 
 /// Before the command of a process.
@@ -18,8 +19,7 @@ const STAGES: [&str; 2] = ["train ", "analyze "];
 /// Opens a log for a process that begins.
 pub(super) fn begin(log: &Path, command: &str) -> Result<File> {
     let cannot = |error| Error::io(log, "cannot be written", error);
-    let mut file =
-        OpenOptions::new().create(true).append(true).open(log).map_err(cannot)?;
+    let mut file = open_own(OpenOptions::new().append(true), log).map_err(cannot)?;
     writeln!(file, "# {command}").map_err(cannot)?;
     Ok(file)
 }
@@ -27,7 +27,7 @@ pub(super) fn begin(log: &Path, command: &str) -> Result<File> {
 /// Says in the log that its process failed, and gives its error. That it was said is of use
 /// to the next sweep alone, and no reason to stop this one.
 pub(super) fn fail(log: &Path) -> String {
-    if let Ok(mut file) = OpenOptions::new().append(true).open(log) {
+    if let Ok(mut file) = open_own(OpenOptions::new().append(true), log) {
         let _ = writeln!(file, "{FAILED}");
     }
     last_error(log, &tail(log))

@@ -18,7 +18,7 @@ mod status;
 
 pub use gather::gather;
 pub use jobs::{Job, Target};
-pub use local::run;
+pub use local::{end_with_parent, run};
 pub use one::OneRun;
 pub use plan::{Plan, Planned};
 pub use seeds::{Failed, Results, SeedRun, Seeds};

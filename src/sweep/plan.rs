@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 
@@ -52,8 +53,7 @@ impl Plan {
     /// If a file cannot be read, a key is unknown or has no runs, or a run is no experiment.
     pub fn read(path: &Path, changes: &[String]) -> Result<Self> {
         let place = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::io(path, "cannot be read", error))?;
+        let text = disk::read_text(path, disk::SETTINGS)?;
         let table = parse(&place, &text)?;
         let file = table.get("experiment").and_then(Value::as_str).ok_or_else(|| {
             Error::usage(format!("{place}: `experiment`"), "is missing")

@@ -4,6 +4,7 @@
 //! taken: small nets give a second thread too little to do. The bytes are those of a run alone.
 
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::estimate::at_once;
 use crate::experiment::Experiment;
 use crate::observer::Observer;
+use crate::run_dir::RunDir;
 use crate::train::Fork;
 
 /// Runs that differ in nothing but the seed.
@@ -123,9 +125,35 @@ impl Seeds {
                 return None;
             }
             let run = &self.runs[i];
-            Some(work(&self.one(run, data), &watch(&run.name())))
+            Some(self.guarded(run, || work(&self.one(run, data), &watch(&run.name()))))
         });
         self.results(results)
+    }
+
+    /// What `work` gives for a run. A panic in it is a failure of this run, which its `run.json`
+    /// then names, and of no other.
+    ///
+    /// # Errors
+    /// That of `work`, or the panic.
+    pub fn guarded<T>(
+        &self,
+        run: &SeedRun,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        result.unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(payload.downcast_ref::<&str>().copied());
+            let found = format!("stopped: {}", text.unwrap_or("a panic without a message"));
+            let error = Error::new(ErrorKind::Defect, "the program", found).fix(
+                "this is a mistake of ours: report it with the experiment; what was written \
+                 before is whole, and the same command continues",
+            );
+            if let Ok(run) = RunDir::open_to_write(&run.out) {
+                let _ = run.set_failed(&error);
+            }
+            Err(error)
+        })
     }
 
     fn results(&self, results: Vec<Option<Result<PathBuf>>>) -> Results {
@@ -183,21 +211,26 @@ fn in_parallel<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<T>>> = (0..n).map(|_| Mutex::new(None)).collect();
     let take_runs = || {
-        // What a run cuts into tasks stays on its thread.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        pool.expect("a thread can be started").install(|| {
+        let take = || {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(result) = results.get(i) else { break };
                 let found = work(i);
                 *result.lock().expect("only this thread writes it") = Some(found);
             }
-        });
+        };
+        // What a run cuts into tasks stays on its thread.
+        match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool.install(take),
+            // No thread can be started: the runs are worked on by those that there are.
+            Err(_) => take(),
+        }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(take_runs);
+        for _ in 1..threads {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, take_runs);
         }
+        take_runs();
     });
     let done = results.into_iter().map(Mutex::into_inner);
     done.map(|result| result.ok().flatten().expect("every run was taken")).collect()

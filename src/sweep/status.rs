@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::plan::Planned;
+use crate::report::is_current;
 use crate::report::terminal::Outcome;
-use crate::run_dir::{RunDir, RunFile, Status};
+use crate::run_dir::{RunDir, Status};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,7 +57,7 @@ impl Planned {
         RunDir::open(root).is_ok_and(|run| {
             *run.experiment() == self.experiment
                 && run.manifest().is_ok_and(|own| own.status == Status::Complete)
-                && RunFile::Page.path(root).exists()
+                && is_current(root)
         })
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::state::{self, State};
+use super::state::{self, State, has_memory};
 use super::{Plan, check_nodes, nodes, write_labels};
 use crate::array_file::{NamedArrays, Values, read_safetensors};
 use crate::data::Data;
@@ -23,7 +23,7 @@ use crate::net::{Net, initial_weights};
 use crate::observer::{Observer, epoch_label};
 use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
-    Checkpoint, Origin, RunDir, TableLog, link_or_copy, remove_file, write_atomic,
+    Checkpoint, Origin, RunDir, TableLog, checked, link_file, remove_file, write_file,
 };
 
 /// A checkpoint of a run, for others to start from.
@@ -55,7 +55,7 @@ impl Fork {
         let parent = RunDir::open(root)?;
         let checkpoints = parent.checkpoints()?;
         let checkpoint = find(name, &checkpoints, epoch)?;
-        let bytes = fs::read(&checkpoint.path)
+        let bytes = fs::read(checked(&checkpoint.path)?)
             .map_err(|error| Error::io(&checkpoint.path, "cannot be read", error))?;
         let run = std::path::absolute(root)
             .map_err(|error| Error::io(root, "has no absolute form", error))?;
@@ -165,7 +165,9 @@ impl Fork {
         run: &RunDir,
         observer: &dyn Observer,
     ) -> Result<()> {
-        if run.state().exists() {
+        // Without its state a fork that has gone on continues from a checkpoint of its own.
+        let has_own = run.checkpoint_steps()?.iter().any(|step| *step > self.origin.step);
+        if run.state().exists() || (has_own && run.manifest()?.fork.is_some()) {
             return self.check_same(run);
         }
         let state = self.start(experiment, data)?;
@@ -174,7 +176,7 @@ impl Fork {
         self.take_records(run)?;
         write_labels(experiment, data, run)?;
         self.note_changes(experiment, observer);
-        write_atomic(&run.state(), &state::state_bytes(&state))
+        write_file(&run.state(), &state::state_bytes(&state))
     }
 
     /// Says what a change means that could surprise.
@@ -235,10 +237,10 @@ impl Fork {
         }
         let steps = parent.checkpoint_steps()?;
         for step in steps.into_iter().filter(|step| *step <= last) {
-            link_or_copy(&parent.checkpoint(step), &run.checkpoint(step))?;
+            link_file(&parent.checkpoint(step), &run.checkpoint(step))?;
             let buffers = parent.optimizer_state(step);
             if buffers.exists() {
-                link_or_copy(&buffers, &run.optimizer_state(step))?;
+                link_file(&buffers, &run.optimizer_state(step))?;
             }
         }
         if parent.timing().exists() {
@@ -262,7 +264,7 @@ impl Fork {
     fn start(&self, experiment: &Experiment, data: &Data) -> Result<State> {
         let net = experiment.net.build(data.train.shape, data.n_classes);
         let step = self.origin.step;
-        let mut weights = read_safetensors(&self.parent.checkpoint(step))?;
+        let mut weights = read_safetensors(checked(&self.parent.checkpoint(step))?)?;
         let fits = |error: Error| {
             if experiment.net == self.parent.experiment().net {
                 return error.inside(&self.name);
@@ -360,8 +362,4 @@ fn start_anew(
             }
         }
     }
-}
-
-fn has_memory(optimizer: &OptimizerConfig) -> bool {
-    optimizer.kind != OptimizerKind::Sgd || optimizer.momentum > 0.0
 }

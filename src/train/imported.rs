@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::experiment::Experiment;
 use crate::observer::Observer;
-use crate::run_dir::{RunDir, Status};
+use crate::run_dir::{RunDir, RunFile, Status, finish};
 
 /// Writes checkpoints, history and state of a run whose weights at each of `steps` (rising) are
 /// given by `weights`; rates are unknown, so `lr` is empty.
@@ -26,7 +26,7 @@ pub fn record_imported(
     observer: &dyn Observer,
 ) -> Result<()> {
     let plan = Plan::new(experiment, data, None);
-    record_start(run, data, &plan)?;
+    record_start(run, data, &plan, observer)?;
     data.notes.iter().for_each(|note| observer.note(note));
     let net = experiment.net.build(data.train.shape, data.n_classes);
     let mut records = Records::open(run, &plan, None)?;
@@ -45,5 +45,6 @@ pub fn record_imported(
             records.save_state(step, &engine)?;
         }
     }
+    finish(run.root(), RunFile::TrainChecksums)?;
     run.set_status(Status::Trained)
 }

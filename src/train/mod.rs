@@ -13,6 +13,7 @@ mod labels;
 mod loss;
 mod nodes;
 mod plan;
+mod recover;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind};
 use crate::net::initial_weights;
 use crate::observer::Observer;
-use crate::run_dir::{RunDir, RunFile, Status};
+use crate::run_dir::{RunDir, RunFile, Status, finish};
 use crate::seed;
 
 use history::Evaluator;
@@ -79,17 +80,19 @@ pub fn train(
 ) -> Result<Outcome> {
     let fork = run.manifest()?.fork;
     let plan = Plan::new(experiment, data, fork.map(|fork| fork.step));
-    let saved = state::read(&run.state())?;
+    let saved = recover::saved_state(experiment, run, &plan, observer)?;
     check_beginning(experiment, run, &plan, saved.as_ref())?;
     let continued_from = saved.as_ref().map_or(0, |saved| saved.step);
     let outcome = Outcome { continued_from, steps: plan.total };
-    record_start(run, data, &plan)?;
+    record_start(run, data, &plan, observer)?;
     if saved.is_some() && continued_from >= plan.total {
+        finish(run.root(), RunFile::TrainChecksums)?;
         return Ok(outcome);
     }
     run.set_status(Status::Training)?;
     data.notes.iter().for_each(|note| observer.note(note));
-    let result = train_from(saved.as_ref(), experiment, data, run, &plan, observer);
+    let result = train_from(saved.as_ref(), experiment, data, run, &plan, observer)
+        .and_then(|()| finish(run.root(), RunFile::TrainChecksums));
     match &result {
         Ok(()) => run.set_status(Status::Trained)?,
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -283,7 +286,12 @@ fn check_no_fork(experiment: &Experiment) -> Result<()> {
 }
 
 /// Puts what this process knows into `run.json`, and checks what an earlier one put there.
-fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
+fn record_start(
+    run: &RunDir,
+    data: &Data,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Result<()> {
     let manifest = run.manifest()?;
     if manifest.data_sha256.as_ref().is_some_and(|sha256| *sha256 != data.sha256) {
         return Err(Error::data(run.root(), "holds a training on other data")
@@ -291,6 +299,12 @@ fn record_start(run: &RunDir, data: &Data, plan: &Plan) -> Result<()> {
             .fix("put the data back, choose another --out, or start anew with --fresh"));
     }
     let device = isa_name()?;
+    if let Some(before) = manifest.device.filter(|before| before != device) {
+        observer.note(&format!(
+            "this run was worked on with {before} instructions and goes on with {device}: from \
+             here on its numbers may differ in their last digits"
+        ));
+    }
     run.record(|manifest| {
         manifest.data = Some(data.name.clone());
         manifest.data_sha256 = Some(data.sha256.clone());

@@ -12,10 +12,11 @@ use crate::array_file::{
 };
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::experiment::{OptimizerConfig, OptimizerKind};
 use crate::observer::{Progress, epoch_label};
 use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
-    Fixed, Maybe, MaybeStep, Number, RunDir, TableLog, remove_file, write_atomic,
+    Fixed, Maybe, MaybeStep, Number, RunDir, TableLog, checked, remove_file, write_file,
 };
 
 /// Prefixes of the names in `state/last.safetensors`.
@@ -38,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Option<State>> {
     if !path.exists() {
         return Ok(None);
     }
-    let mut arrays = read_safetensors(path)?;
+    let mut arrays = read_safetensors(checked(path)?)?;
     let damaged = |found: &str| {
         Error::data(path, found).expected("the state as it was written").fix(
             "restore the file from a backup, or start anew with --fresh; the checkpoints \
@@ -70,6 +71,11 @@ pub(super) fn read(path: &Path) -> Result<Option<State>> {
         }
     }
     Ok(Some(state))
+}
+
+/// Whether an optimizer keeps buffers from step to step.
+pub(super) fn has_memory(optimizer: &OptimizerConfig) -> bool {
+    optimizer.kind != OptimizerKind::Sgd || optimizer.momentum > 0.0
 }
 
 pub(super) fn state_bytes(state: &State) -> Vec<u8> {
@@ -166,7 +172,7 @@ impl<'a> Records<'a> {
     pub(super) fn write_checkpoint(&self, step: u64, engine: &Engine) -> Result<()> {
         let weights = engine.weights();
         self.check_weights(&weights, step)?;
-        write_atomic(&self.run.checkpoint(step), &safetensors_bytes(&weights))
+        write_file(&self.run.checkpoint(step), &safetensors_bytes(&weights))
     }
 
     /// Keeps the optimizer's buffers at a checkpoint, where there are any.
@@ -176,7 +182,7 @@ impl<'a> Records<'a> {
             return Ok(());
         }
         let state = State { step, weights: NamedArrays::default(), optimizer };
-        write_atomic(&self.run.optimizer_state(step), &state_bytes(&state))
+        write_file(&self.run.optimizer_state(step), &state_bytes(&state))
     }
 
     /// Appends what a step did to each layer.
@@ -229,7 +235,7 @@ impl<'a> Records<'a> {
         self.history.sync()?;
         self.timing.sync()?;
         self.updates.sync()?;
-        write_atomic(&self.run.state(), &state_bytes(&state))
+        write_file(&self.run.state(), &state_bytes(&state))
     }
 
     pub(super) fn progress(&self, step: u64) -> Progress {
@@ -303,7 +309,7 @@ mod tests {
         let path = directory.path().join("last.safetensors");
         assert_eq!(read(&path).unwrap(), None);
         let bytes = state_bytes(&state);
-        write_atomic(&path, &bytes).unwrap();
+        write_file(&path, &bytes).unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), state);
         for bit in 0..8 * bytes.len() {
             let mut damaged = bytes.clone();

@@ -373,8 +373,17 @@ fn missing_and_damaged_files_are_named() {
     let mut bytes = fs::read(&state).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
+    fs::remove_file(&state).unwrap();
     fs::write(&state, &bytes).unwrap();
-    refused("checksum");
+    refused("last.safetensors is not as it was written");
+    start();
+    let own = fs::read(&state).unwrap();
+    let other = Experiment { seed: 3, ..experiment.clone() };
+    let elsewhere = directory.path().join("b");
+    train_in(&elsewhere, &other, &StopAfter::new(10)).unwrap_err();
+    fs::copy(elsewhere.join("state/last.safetensors"), &state).unwrap();
+    assert_ne!(fs::read(&state).unwrap(), own);
+    refused("last.safetensors is not as it was written");
     start();
     fs::remove_file(root.join("checkpoints/step-000000003.safetensors")).unwrap();
     refused("step-000000003");
@@ -383,6 +392,8 @@ fn missing_and_damaged_files_are_named() {
     refused("history.csv");
     start();
     let text = fs::read_to_string(root.join("run.json")).unwrap();
+    let (text, _) = text.split_once(",\n  \"checksum\"").unwrap();
+    let text = format!("{text}\n}}\n");
     let at = text.find("\"data_sha256\": \"").unwrap() + 16;
     let other = format!("{}{}{}", &text[..at], "0".repeat(64), &text[at + 64..]);
     fs::write(root.join("run.json"), other).unwrap();

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod architecture;
+mod campaign;
 mod compare;
 mod conformance;
 mod findings;

@@ -1,6 +1,7 @@
 """The package without PyTorch: signatures, recordings, planes, reading."""
 
 import csv
+import hashlib
 import json
 import random
 import shutil
@@ -272,6 +273,32 @@ class Recordings(unittest.TestCase):
         with self.assertRaisesRegex(FileExistsError, "stratagram trained"):
             self.open(fresh=True)
         self.assertEqual((self.out / "thesis.tex").read_text(), "x")
+
+    def test_what_is_written_has_its_checksum_and_damage_is_refused(self):
+        with self.open() as rec:
+            self.fill(rec, (8, 16))
+            root = rec.root
+        lines = (root / "checksums" / "train.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "file,bytes,sha256")
+        listed = {name: (int(size), digest)
+                  for name, size, digest in (line.rsplit(",", 2) for line in lines[1:])}
+        self.assertEqual(list(listed), sorted(listed))
+        self.assertEqual(set(listed), {"history.csv", "sample_ids.csv",
+                                       "recorded/step-000000008.npz",
+                                       "recorded/step-000000016.npz"})
+        for name, (size, digest) in listed.items():
+            content = (root / name).read_bytes()
+            self.assertEqual((len(content), hashlib.sha256(content).hexdigest()), (size, digest))
+        text = (root / "run.json").read_text()
+        own = json.loads(text)["checksum"]
+        self.assertEqual(hashlib.sha256(text.replace(own, "0" * 64).encode()).hexdigest(), own)
+
+        row = root / "recorded" / "step-000000008.npz"
+        content = bytearray(row.read_bytes())
+        content[len(content) // 2] ^= 1
+        row.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, "step-000000008.npz is not as it was written"):
+            self.open()
 
     def test_fresh_removes_the_files_of_a_run_and_nothing_else(self):
         rec = self.open()

@@ -14,7 +14,7 @@ use crate::findings::axis::log_time;
 use crate::findings::halves::DoubleDescent;
 use crate::findings::{LayerFindings, LayerInput, Replicates, RunContext, RunFindings};
 use crate::observer::{Observer, Progress};
-use crate::run_dir::{Checkpoint, RunDir};
+use crate::run_dir::{Checkpoint, RunDir, checked};
 use crate::similarity::{Measure, Undefined};
 
 /// The findings of a run whose weights had gone straight from its first checkpoint to its last:
@@ -70,8 +70,8 @@ impl<'a> Line<'a> {
         let parameters = plan.net.parameters().into_iter();
         Ok(Self {
             plan,
-            first: read_safetensors(&first.path)?,
-            last: read_safetensors(&last.path)?,
+            first: read_safetensors(checked(&first.path)?)?,
+            last: read_safetensors(checked(&last.path)?)?,
             trained: parameters
                 .filter(|parameter| parameter.role.is_trained())
                 .map(|parameter| parameter.name)

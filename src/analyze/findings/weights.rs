@@ -8,7 +8,7 @@ use crate::analyze::plan::{OUTPUT, Plan, memory};
 use crate::array_file::{Array, read_safetensors};
 use crate::error::{Error, Result};
 use crate::findings::Matrix;
-use crate::run_dir::Checkpoint;
+use crate::run_dir::{Checkpoint, checked};
 
 /// Squares that are summed side by side.
 const LANES: usize = 16;
@@ -80,7 +80,7 @@ impl Weights<'_> {
     /// The values of some tensors at every checkpoint.
     fn read(self, tensors: &[Tensor]) -> Result<Vec<Vec<Vec<f32>>>> {
         let of_checkpoint = |checkpoint: &Checkpoint| {
-            let arrays = read_safetensors(&checkpoint.path)?;
+            let arrays = read_safetensors(checked(&checkpoint.path)?)?;
             let of_tensor = |tensor: &Tensor| {
                 let array = arrays.get(&tensor.name).map(Array::to_f32);
                 array.filter(|values| values.len() == tensor.size).ok_or_else(|| {

@@ -8,7 +8,7 @@ use crate::analyze::reasons::{code, reason};
 use crate::analyze::store::Stamp;
 use crate::array_file::{Array, NamedArrays, npz_bytes, read_npz};
 use crate::error::Result;
-use crate::run_dir::{Place, RunDir, write_atomic};
+use crate::run_dir::{Place, RunDir, write_file};
 use crate::similarity::{EpochMatrix, Undefined};
 
 /// A matrix and the rows that have no signature.
@@ -72,7 +72,7 @@ impl Known {
                 }
             }
         }
-        write_atomic(&run.known_matrices(), &npz_bytes(&arrays))
+        write_file(&run.known_matrices(), &npz_bytes(&arrays))
     }
 
     fn from_file(path: &Path) -> Option<Self> {

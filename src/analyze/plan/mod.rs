@@ -16,7 +16,7 @@ use crate::net::{Net, Op};
 use crate::observer::Observer;
 use crate::probe::features::{Pooling, adaptive_average_pool};
 use crate::represent::{self, EvaluationBatches, Layer, Representer};
-use crate::run_dir::{Checkpoint, Place, RunDir};
+use crate::run_dir::{Checkpoint, Place, RunDir, checked};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{AGREEMENT, IMAGES, MatrixKind, Measure, Settings};
 
@@ -93,7 +93,7 @@ impl<'a> Plan<'a> {
 
     /// The net at a checkpoint.
     pub(crate) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
-        let weights = read_safetensors(&checkpoint.path)?;
+        let weights = read_safetensors(checked(&checkpoint.path)?)?;
         self.representer_of(&weights, self.experiment.evaluation.batchnorm)
     }
 
@@ -134,7 +134,7 @@ impl<'a> Plan<'a> {
         checkpoint: &Checkpoint,
     ) -> Result<LayerProbe> {
         let path = self.run.probe(&layer.name, checkpoint.step);
-        probe_file::read(&read_safetensors(&path)?)
+        probe_file::read(&read_safetensors(checked(&path)?)?)
     }
 
     /// The layer's stored probes: as [`Plan::probe`], then those of the other λ in the order
@@ -144,7 +144,8 @@ impl<'a> Plan<'a> {
         layer: &Layer,
         checkpoint: &Checkpoint,
     ) -> Result<Vec<LayerProbe>> {
-        let arrays = read_safetensors(&self.run.probe(&layer.name, checkpoint.step))?;
+        let path = self.run.probe(&layer.name, checkpoint.step);
+        let arrays = read_safetensors(checked(&path)?)?;
         let own = probe_file::read(&arrays);
         let others = self.penalties.iter().map(|penalty| {
             let start = format!("{penalty}.");

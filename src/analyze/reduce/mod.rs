@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::store::Stamp;
 use crate::array_file::read_safetensors;
 use crate::error::Result;
-use crate::run_dir::Checkpoint;
+use crate::run_dir::{Checkpoint, checked};
 
 use collapse::Classifier;
 
@@ -33,7 +33,7 @@ pub(crate) fn reduce<'a>(
     (wanted, stamp): (&Wanted, &Stamp),
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
 ) -> Result<Part<'a>> {
-    let weights = read_safetensors(&checkpoint.path)?;
+    let weights = read_safetensors(checked(&checkpoint.path)?)?;
     let classifier = Classifier::of(plan, &weights);
     let mut net = plan.representer_of(&weights, plan.experiment.evaluation.batchnorm)?;
     let mut part = Part::default();

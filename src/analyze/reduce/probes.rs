@@ -13,7 +13,7 @@ use crate::analyze::store::{self, Stamp};
 use crate::array_file::safetensors_bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::represent::{Layer, Representer};
-use crate::run_dir::{Checkpoint, write_atomic};
+use crate::run_dir::{Checkpoint, write_file};
 
 /// Fits the probes of every layer and stores those of its own labels. At the first checkpoint
 /// the pixels are a layer, too, as a baseline: it comes first.
@@ -140,6 +140,6 @@ impl AtCheckpoint<'_> {
             stored.0.extend(arrays.map(|(name, a)| (format!("{prefix}.{name}"), a)));
         }
         let path = plan.run.probe(&layer.name, self.checkpoint.step);
-        write_atomic(&path, &safetensors_bytes(&stored))
+        write_file(&path, &safetensors_bytes(&stored))
     }
 }

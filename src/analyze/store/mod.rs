@@ -19,7 +19,7 @@ use crate::array_file::{
 };
 use crate::error::{Error, Result};
 use crate::experiment::{AnalysisConfig, Experiment};
-use crate::run_dir::{Place, write_atomic};
+use crate::run_dir::{Place, checked, write_file};
 use crate::similarity::{AGREEMENT, Undefined};
 
 use codes::flatten;
@@ -57,7 +57,8 @@ impl Stamp {
 
     /// Whether a file has it; one that is missing or damaged has not.
     pub(crate) fn is_on(&self, path: &Path) -> bool {
-        let stamp = path.is_file().then(|| read_npz_member(path, STAMP).ok().flatten());
+        let is_right = path.is_file() && checked(path).is_ok();
+        let stamp = is_right.then(|| read_npz_member(path, STAMP).ok().flatten());
         stamp.flatten().and_then(|stamp| stamp.to_i64()).as_ref() == Some(&self.0)
     }
 }
@@ -85,7 +86,7 @@ pub(crate) fn write(path: &Path, stamp: &Stamp, part: Part<'_>) -> Result<()> {
     push_groups(&mut arrays, "shape", &numbers.shapes);
     push_groups(&mut arrays, "pair", &numbers.pairs);
     push_groups(&mut arrays, "floor", &numbers.floors);
-    write_atomic(path, &npz_bytes(&arrays))
+    write_file(path, &npz_bytes(&arrays))
 }
 
 /// Whether the part of a checkpoint is there, of this version and these settings, with all that
@@ -172,7 +173,7 @@ pub(crate) fn write_layer(path: &Path, stamp: &Stamp, part: &LayerPart) -> Resul
     stamp.put(&mut arrays);
     push_probes(&mut arrays, &part.probes);
     arrays.push("votes", vector(Values::U8(part.votes.clone())));
-    write_atomic(path, &npz_bytes(&arrays))
+    write_file(path, &npz_bytes(&arrays))
 }
 
 /// What of a checkpoint is kept for one layer.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::print_result;
+use crate::cli::output::{print_result, say};
 use crate::cli::progress::Terminal;
 use crate::cli::threads::Threads;
 use crate::error::Result;
@@ -65,7 +65,7 @@ pub(super) fn run(
     let done = checkpoints.import(out, arguments.fresh, &terminal)?;
     let out = out.display();
     match done {
-        Import::There => eprintln!("{out} holds these checkpoints already"),
+        Import::There => say(&format!("{out} holds these checkpoints already")),
         Import::Made => terminal
             .note(&format!("next: stratagram analyze {out} && stratagram report {out}")),
     }

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::statement::{Asked, Subject};
 use crate::compare::runs::{Lens, run_directories};
 use crate::compare::sample::Pairing;
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::experiment::{key_lines, syntax_error};
 use crate::setting::nearest;
@@ -42,9 +43,8 @@ impl ComparisonFile {
     /// name; an I/O error if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let place = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| {
-            Error::io(path, "cannot be read", error)
-                .fix("docs/FORMAT.md, \"Comparison files\", has an example")
+        let bytes = disk::read(path, disk::SETTINGS).map_err(|error| {
+            error.fix("docs/FORMAT.md, \"Comparison files\", has an example")
         })?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::usage(&place, "is not UTF-8 text").expected("a comparison file (TOML)")

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::found::Results;
 use super::rows::COLUMNS;
 use crate::error::{Error, Result};
-use crate::run_dir::{RunFile, table_text, write_atomic};
+use crate::run_dir::{RunFile, remove_unfinished, table_text, write_atomic};
 
 /// The table of values per seed.
 const EFFECTS: &str = "effects.csv";
@@ -31,6 +31,7 @@ impl Results {
             (out.join(EFFECTS), table_text(&COLUMNS, &self.effects)),
             (RunFile::Findings.path(out), json + "\n"),
         ];
+        remove_unfinished(out);
         for (path, text) in &files {
             write_atomic(path, text.as_bytes())?;
         }

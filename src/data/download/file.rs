@@ -1,7 +1,7 @@
 //! One file from the network: resumed where it broke off, and never under its name before
 //! its checksum is right.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::http::Address;
 use crate::data::RemoteFile;
+use crate::disk::open_own;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 
@@ -77,6 +78,11 @@ pub(crate) fn obtain(
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(folder, "cannot be made", error))?;
     let part = part_of(path);
+    let _lock = lock(&part)?;
+    if path.exists() {
+        // Another process has just got it.
+        return obtain(file, path, observer);
+    }
     fill(file, &part, observer)?;
     if let Some((found, expected)) = file.differs(&part)? {
         let _ = fs::remove_file(&part);
@@ -90,6 +96,7 @@ pub(crate) fn obtain(
     }
     fs::rename(&part, path)
         .map_err(|error| Error::io(path, "cannot be written", error))?;
+    let _ = fs::remove_file(lock_of(&part));
     Ok(Download::Got)
 }
 
@@ -133,6 +140,26 @@ fn fill(file: Wanted<'_>, part: &Path, observer: &dyn Observer) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The right to fill a part, until the value is dropped.
+fn lock(part: &Path) -> Result<File> {
+    let name = lock_of(part);
+    let cannot = |error| Error::io(&name, "cannot be locked", error);
+    let lock = open_own(OpenOptions::new().write(true), &name).map_err(cannot)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+        Err(TryLockError::WouldBlock) => {
+            let found = "is being downloaded by another process";
+            Err(Error::new(ErrorKind::Busy, part.display().to_string(), found)
+                .fix("wait until it ends"))
+        }
+    }
+}
+
+fn lock_of(part: &Path) -> PathBuf {
+    part.with_extension("lock")
 }
 
 fn part_of(path: &Path) -> PathBuf {
@@ -183,9 +210,14 @@ fn transfer(file: Wanted<'_>, part: &Path, observer: &dyn Observer) -> Result<()
 
 /// Opens the part to write from `start` on.
 fn open_at(part: &Path, start: u64) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(start > 0).write(true).truncate(start == 0);
-    options.open(part).map_err(|error| Error::io(part, "cannot be written", error))
+    let opened = open_own(OpenOptions::new().append(true), part);
+    let opened = opened.and_then(|file| {
+        if start == 0 {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    });
+    opened.map_err(|error| Error::io(part, "cannot be written", error))
 }
 
 /// Why a connection brought less than the file.

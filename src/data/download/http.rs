@@ -22,7 +22,7 @@ pub(crate) struct Address<'a> {
 impl Address<'_> {
     /// Asks for the bytes from `from` on, following redirections.
     pub(crate) fn get(&self, from: u64) -> Result<Response, Error> {
-        let mut request = agent(10).get(self.url);
+        let mut request = self.agent(10).get(self.url);
         if from > 0 {
             request = request.header("Range", format!("bytes={from}-"));
         }
@@ -34,26 +34,28 @@ impl Address<'_> {
 
     /// Asks for the headers alone, which may be those of a redirection.
     pub(crate) fn head(&self) -> Result<Response, Error> {
-        let mut request = agent(0).head(self.url);
+        let mut request = self.agent(0).head(self.url);
         if let Some(token) = self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         request.call()
     }
-}
 
-fn agent(redirections: u32) -> ureq::Agent {
-    let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
-    let tls = ureq::tls::TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(cryptography)
-        .build();
-    ureq::Agent::config_builder()
-        .tls_config(tls)
-        .timeout_connect(Some(SILENCE))
-        .timeout_recv_response(Some(SILENCE))
-        .timeout_per_read(Some(SILENCE))
-        .max_redirects(redirections)
-        .http_status_as_error(false)
-        .build()
-        .into()
+    fn agent(&self, redirections: u32) -> ureq::Agent {
+        let cryptography = std::sync::Arc::new(rustls_graviola::default_provider());
+        let tls = ureq::tls::TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(cryptography)
+            .build();
+        ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_connect(Some(SILENCE))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .max_redirects(redirections)
+            // A redirection from https leads to https.
+            .https_only(self.url.starts_with("https://"))
+            .http_status_as_error(false)
+            .build()
+            .into()
+    }
 }

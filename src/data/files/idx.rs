@@ -19,6 +19,10 @@ const LABELS: u32 = 0x0801;
 /// Sides and counts beyond these are no MNIST.
 const LONGEST_SIDE: usize = 4096;
 const MOST_IMAGES: usize = 10_000_000;
+/// How many times its size a compressed file may unpack to, beside what any may: pictures of
+/// digits take a fifth.
+const MAX_RATIO: u64 = 50;
+const FREE_SIZE: u64 = 16 << 20;
 
 /// The file of that name in the folder, plain before compressed.
 pub(in crate::data) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
@@ -49,16 +53,29 @@ pub(in crate::data) fn load(
     Ok((set(FILES[0])?, set(FILES[1])?))
 }
 
-/// A file as a stream; with its length where it is not compressed.
-type Opened = (Source<Box<dyn Read>>, Option<u64>);
+/// A file as a stream, with what it can hold.
+type Opened = (Source<Box<dyn Read>>, Size);
+
+/// Bytes of a file's content.
+#[derive(Clone, Copy)]
+enum Size {
+    /// Of a plain file.
+    Exact(u64),
+    /// Of a compressed one, by its length.
+    Most(u64),
+}
 
 fn source(path: &Path) -> Result<Opened> {
     let (file, length) = open(path)?;
     let file = BufReader::with_capacity(1 << 16, file);
     Ok(if is_gzip(path) {
-        (Source::new(Box::new(flate2::read::GzDecoder::new(file)), path), None)
+        let most = length.saturating_mul(MAX_RATIO).saturating_add(FREE_SIZE);
+        (
+            Source::new(Box::new(flate2::read::GzDecoder::new(file)), path),
+            Size::Most(most),
+        )
     } else {
-        (Source::new(Box::new(file), path), Some(length))
+        (Source::new(Box::new(file), path), Size::Exact(length))
     })
 }
 
@@ -117,14 +134,18 @@ fn header<const N: usize, R: Read>(
 /// taken; a compressed one fills memory no faster than it yields bytes.
 fn body<R: Read>(
     source: &mut Source<R>,
-    length: Option<u64>,
+    length: Size,
     header: u64,
     size: usize,
     what: &str,
 ) -> Result<Vec<u8>> {
-    if let Some(length) = length.filter(|length| *length != header + size as u64) {
+    let (fits, holds) = match length {
+        Size::Exact(length) => (length == header + size as u64, length),
+        Size::Most(most) => (size as u64 <= most, most),
+    };
+    if !fits {
         return Err(source
-            .wrong_at(4, format!("lengths of {size} bytes in a file of {length}"))
+            .wrong_at(4, format!("lengths of {size} bytes in a file of {holds}"))
             .expected(format!("a file of {}", header + size as u64))
             .fix("the file is truncated or damaged: get it again"));
     }

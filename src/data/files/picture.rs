@@ -62,14 +62,15 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
         3 => (ColorSpace::RGB, 3),
         n => return Err(format!("has {n} channels; expected 1 or 3")),
     };
+    let (height, width) = (usize::from(info.height), usize::from(info.width));
+    check_size(channels * height * width, bytes)?;
     decoder.set_options(options.jpeg_set_out_colorspace(color));
     let pixels = decoder.decode().map_err(damaged)?;
-    let (height, width) = (usize::from(info.height), usize::from(info.width));
     picture(&pixels, channels, channels, (height, width), true)
 }
 
 fn png(bytes: &[u8]) -> Result<Picture, String> {
-    let limits = png::Limits { bytes: 4 * LONGEST_SIDE * LONGEST_SIDE + (1 << 20) };
+    let limits = png::Limits { bytes: most_bytes(bytes) };
     let damaged = |error| format!("cannot be decoded ({error})");
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_ignore_text_chunk(true);
@@ -82,6 +83,7 @@ fn png(bytes: &[u8]) -> Result<Picture, String> {
         ));
     }
     let size = reader.output_buffer_size().ok_or("is too large")?;
+    check_size(size, bytes)?;
     let mut pixels = vec![0; size];
     let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
     let (stored, kept) = match frame.color_type {
@@ -92,6 +94,19 @@ fn png(bytes: &[u8]) -> Result<Picture, String> {
         png::ColorType::Indexed => return Err("has a palette that is missing".into()),
     };
     picture(&pixels, stored, kept, (height, width), false)
+}
+
+/// What the bytes of a file may unpack to: no photograph or drawing of this size takes less.
+fn most_bytes(file: &[u8]) -> usize {
+    100 * file.len() + (8 << 20)
+}
+
+fn check_size(size: usize, file: &[u8]) -> Result<(), String> {
+    let most = most_bytes(file);
+    if size <= most {
+        return Ok(());
+    }
+    Err(format!("unpacks to {size} bytes; expected at most {most} of {}", file.len()))
 }
 
 /// From `[row, column, stored]` to `[kept, row, column]`.

@@ -1,11 +1,11 @@
 //! A data set as it is stored: what every reader gives, before subset, split and resizing.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::data::ImageSet;
+pub(in crate::data) use crate::disk::open;
 use crate::error::{Error, Result};
 
 /// Training and test images in stored order.
@@ -155,17 +155,6 @@ impl<R: Read> Source<R> {
             }
         }
     }
-}
-
-/// Opens a regular file and gives its length.
-pub(in crate::data) fn open(path: &Path) -> Result<(File, u64)> {
-    let cannot = |error| Error::io(path, "cannot be read", error);
-    let file = File::open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err(Error::data(path, "is not a regular file").expected("a file"));
-    }
-    Ok((file, metadata.len()))
 }
 
 /// Whether a path names a gzip file.

@@ -3,18 +3,19 @@
 
 mod layout;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::activations::{Examples, Features, Item, Policy, Reading, check_examples};
 use crate::array_file::{Array, NamedArrays, Values, npz_bytes};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::observer::{Observer, Progress};
 use crate::run_dir::tables::SampleRow;
 use crate::run_dir::{
-    Recorded, RecordedGroup, Recording, check_name, history_text, write_atomic,
+    Recorded, RecordedGroup, Recording, RunFile, check_name, finish, history_text,
+    write_file,
 };
 use crate::similarity::{Estimator, Measure, Settings, cka};
 use layout::{Epoch, Layout, Saved};
@@ -82,8 +83,9 @@ pub fn import_activations(
         };
         let part = reduce(one.epoch, &saved, options);
         let step = if is_whole { one.epoch as u64 } else { at as u64 };
-        write_atomic(&target.row(step), &npz_bytes(&part))?;
+        write_file(&target.row(step), &npz_bytes(&part))?;
     }
+    finish(out, RunFile::TrainChecksums)?;
     Ok(ImportedActivations {
         n_epochs: epochs.len(),
         n_layers: layers.len(),
@@ -182,8 +184,7 @@ fn reduce(epoch: f64, layers: &[Saved], options: &ActivationOptions) -> NamedArr
 }
 
 fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Error::io(path, "cannot be read", error))?;
+    let text = disk::read_text(path, disk::LIST)?;
     Ok(text.lines().map(str::to_owned).collect())
 }
 

@@ -1,15 +1,22 @@
 //! A log as a header and rows of fields, whatever separates them.
 
-use std::fs;
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::text::decode;
+use crate::disk;
 use crate::error::{Error, Result};
+use crate::run_dir::checksums::checked;
 
 /// What may stand between two fields.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Longer files and lines are no logs.
+const LONGEST_LOG: u64 = 1 << 30;
+const LONGEST_LINE: usize = 1 << 20;
+/// More columns are no log's.
+const MOST_COLUMNS: usize = 20_000;
 
 /// A log.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +92,10 @@ impl Table {
         if let Some(first) = header.first_mut() {
             *first = first.trim_start_matches('#').trim().to_owned();
         }
+        if header.len() > MOST_COLUMNS {
+            return Err(Error::data(path, format!("has {} columns", header.len()))
+                .expected(format!("at most {MOST_COLUMNS}")));
+        }
         let mut table = Self { header, rows: lines, separator };
         table.drop_repeated_headers(notes);
         table.check_lengths(path, text.ends_with('\n'), notes)?;
@@ -150,8 +161,12 @@ impl Table {
 }
 
 fn text_of(path: &Path) -> Result<String> {
-    let bytes =
-        fs::read(path).map_err(|error| Error::io(path, "cannot be read", error))?;
+    let bytes = disk::read(checked(path)?, LONGEST_LOG)?;
+    let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+    if longest > Some(LONGEST_LINE) {
+        return Err(Error::data(path, format!("has a line over {LONGEST_LINE} bytes"))
+            .expected("a table of numbers, one row per line"));
+    }
     Ok(decode(&bytes))
 }
 

@@ -6,8 +6,10 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::row::{Row, header_line, lines};
+use crate::disk::open_own;
 use crate::error::{Error, Result};
-use crate::run_dir::atomic::{write_atomic, write_error};
+use crate::run_dir::atomic::write_error;
+use crate::run_dir::checksums::{Running, checked, list_rows, write_file};
 
 /// A row whose first column is a step.
 pub trait StepRow: Row {
@@ -28,6 +30,7 @@ pub struct TableLog<R> {
     path: PathBuf,
     file: File,
     steps: Vec<u64>,
+    sum: Running,
     row: PhantomData<fn(&R)>,
 }
 
@@ -37,11 +40,9 @@ impl<R: StepRow> TableLog<R> {
     /// # Errors
     /// If the operating system refuses.
     pub fn create(root: &Path) -> Result<Self> {
-        write_atomic(
-            &R::TABLE.file.path(root),
-            header_line(R::TABLE.columns).as_bytes(),
-        )?;
-        Self::append_to(root, Vec::new())
+        let header = header_line(R::TABLE.columns);
+        write_file(&R::TABLE.file.path(root), header.as_bytes())?;
+        Self::append_to(root, &header, Vec::new())
     }
 
     /// An existing table, with every row after step `last` and a torn last line cut away.
@@ -51,8 +52,7 @@ impl<R: StepRow> TableLog<R> {
     pub fn continue_after(root: &Path, last: u64) -> Result<Self> {
         let path = R::TABLE.file.path(root);
         let header = header_line(R::TABLE.columns);
-        let bytes =
-            fs::read(&path).map_err(|error| Error::io(&path, "cannot be read", error))?;
+        let bytes = read(&path)?;
         let text = String::from_utf8_lossy(&bytes);
         let (kept, steps) =
             kept_rows(&text, (&header, R::REPEATS), last).map_err(|found| {
@@ -61,9 +61,9 @@ impl<R: StepRow> TableLog<R> {
                     .fix("start over with --fresh")
             })?;
         if kept.len() < bytes.len() {
-            write_atomic(&path, kept.as_bytes())?;
+            write_file(&path, kept.as_bytes())?;
         }
-        Self::append_to(root, steps)
+        Self::append_to(root, kept, steps)
     }
 
     /// The table of another run with its rows up to step `last`.
@@ -71,20 +71,17 @@ impl<R: StepRow> TableLog<R> {
     /// # Errors
     /// As [`TableLog::continue_after`].
     pub fn taken_over(from: &Path, root: &Path, last: u64) -> Result<Self> {
-        let from = R::TABLE.file.path(from);
-        let bytes =
-            fs::read(&from).map_err(|error| Error::io(&from, "cannot be read", error))?;
-        write_atomic(&R::TABLE.file.path(root), &bytes)?;
+        write_file(&R::TABLE.file.path(root), &read(&R::TABLE.file.path(from))?)?;
         Self::continue_after(root, last)
     }
 
-    fn append_to(root: &Path, steps: Vec<u64>) -> Result<Self> {
+    fn append_to(root: &Path, there: &str, steps: Vec<u64>) -> Result<Self> {
         let path = R::TABLE.file.path(root);
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
+        let file = open_own(OpenOptions::new().append(true), &path)
             .map_err(|error| Error::io(&path, "cannot be opened", error))?;
-        Ok(Self { path, file, steps, row: PhantomData })
+        let mut sum = Running::default();
+        sum.add(there.as_bytes());
+        Ok(Self { path, file, steps, sum, row: PhantomData })
     }
 
     /// The steps of all rows.
@@ -107,6 +104,7 @@ impl<R: StepRow> TableLog<R> {
     pub fn append_all(&mut self, rows: &[R]) -> Result<()> {
         let lines = lines(rows);
         self.write_line(&lines).map_err(|error| write_error(&self.path, error))?;
+        self.sum.add(&lines);
         self.steps.extend(rows.iter().map(StepRow::step));
         Ok(())
     }
@@ -119,13 +117,18 @@ impl<R: StepRow> TableLog<R> {
         })
     }
 
-    /// Forces all rows to disk.
+    /// Forces all rows to disk, and lists their checksum.
     ///
     /// # Errors
     /// If the operating system refuses.
     pub fn sync(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(|error| write_error(&self.path, error))
+        self.file.sync_data().map_err(|error| write_error(&self.path, error))?;
+        list_rows(&self.path, &self.sum)
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(checked(path)?).map_err(|error| Error::io(path, "cannot be read", error))
 }
 
 /// The header and the rows up to step `last`, and these rows' steps.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::cell::{Kind, fits};
 use crate::error::{Error, Result};
-use crate::run_dir::atomic::write_atomic;
+use crate::run_dir::checksums::{checked, write_file};
 use crate::run_dir::files::{RunFile, Writer};
 
 /// A column of a table.
@@ -150,7 +150,7 @@ pub(in crate::run_dir) fn first_column<R: Row>(root: &Path) -> Result<Vec<String
 /// # Errors
 /// If the operating system refuses.
 pub fn write_rows<R: Row>(root: &Path, rows: &[R]) -> Result<()> {
-    write_atomic(&R::TABLE.file.path(root), &rows_bytes(rows))
+    write_file(&R::TABLE.file.path(root), &rows_bytes(rows))
 }
 
 /// The bytes of a table.
@@ -200,7 +200,7 @@ pub(super) fn header_line(columns: &[Column]) -> String {
 
 /// The text of a file that may be absent.
 pub(super) fn text_of(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
+    match fs::read_to_string(checked(path)?) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(path, "cannot be read", error)),

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 use stratagram::similarity::MatrixKind;
 
 use serde_json::Value;
@@ -154,35 +153,36 @@ fn data_of(page: &str) -> Value {
 }
 
 #[test]
-fn a_page_is_current_until_a_table_or_the_program_changes() {
+fn a_page_is_current_until_a_file_of_it_or_the_program_changes() {
     let run = tempfile::tempdir().unwrap();
-    complete(run.path(), &["fc"]);
-    assert!(!is_current(run.path()), "there is no page");
-    let page = write(run.path()).unwrap().swap_remove(0);
-    let touch = |path: &Path, seconds| {
-        let file = fs::File::options().append(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() + Duration::from_secs(seconds)).unwrap();
-    };
-    touch(&page, 10);
-    assert!(is_current(run.path()));
-    for (index, name) in
-        ["history.csv", "probes.csv", "regions/pool4.npz", "matrices/cka/test/fc.npy"]
-            .iter()
-            .enumerate()
-    {
-        let later = 20 * (1 + index as u64);
-        touch(&run.path().join(name), later);
-        assert!(!is_current(run.path()), "{name} is newer");
-        touch(&page, later + 10);
-        assert!(is_current(run.path()));
+    let root = run.path();
+    complete(root, &["fc"]);
+    assert!(!is_current(root), "there is no page");
+    let written = write(root).unwrap();
+    assert!(is_current(root) && written.len() > 3);
+    // What it shows, the page itself, and its figures: changed, removed, and as they were.
+    let shown =
+        ["history.csv", "probes.csv", "regions/pool4.npz", "matrices/cka/test/fc.npy"];
+    let shown = shown.map(|name| root.join(name));
+    for path in shown.iter().chain(&written) {
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, [&bytes[..], b"\n"].concat()).unwrap();
+        assert!(!is_current(root), "{} has changed", path.display());
+        fs::remove_file(path).unwrap();
+        assert!(!is_current(root), "{} is gone", path.display());
+        fs::write(path, bytes).unwrap();
+        assert!(is_current(root));
     }
-    touch(&run.path().join("run.json"), 200);
-    assert!(is_current(run.path()), "the status changes once more after the page");
+    let other = root.join("matrices/cka/test/other.npy");
+    fs::copy(&shown[3], &other).unwrap();
+    assert!(!is_current(root), "there is a new matrix");
+    fs::remove_file(other).unwrap();
+    fs::write(root.join("run.json"), "{}").unwrap();
+    assert!(is_current(root), "the status changes once more after the page");
     let program = concat!("stratagram ", env!("CARGO_PKG_VERSION"));
-    let text = fs::read_to_string(&page).unwrap();
-    fs::write(&page, text.replace(program, "stratagram 0.0.0")).unwrap();
-    touch(&page, 100);
-    assert!(!is_current(run.path()), "another version wrote it");
+    let text = fs::read_to_string(&written[0]).unwrap();
+    fs::write(&written[0], text.replace(program, "stratagram 0.0.0")).unwrap();
+    assert!(!is_current(root), "another version wrote it");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// Levels from left to right; modules of one level may use each other. Some are still to come.
 pub(super) const LEVELS: &[&[&str]] = &[
-    &["error", "seed", "observer", "setting", "shell", "version"],
+    &["error", "seed", "observer", "setting", "shell", "version", "disk"],
     &["array_file"],
     &["similarity", "phases", "findings"],
     &["net"],
@@ -61,7 +61,7 @@ pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
     ("net", "node_parameters", 70, "one arm for each operation"),
     ("probe", "line_search", 41, "one algorithm with its stopping rules"),
     ("probe", "minimize", 51, "one algorithm with its stopping rules"),
-    ("run_dir", "about", 51, "one arm for each file of a run"),
+    ("run_dir", "about", 54, "one arm for each file of a run"),
     ("setting", "accept", 54, "one arm for each kind of value"),
     ("train", "train_from", 67, "what happens in a step of training, in its order"),
 ];

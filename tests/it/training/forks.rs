@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stratagram::array_file::{NamedArrays, read_npz, read_safetensors};
 use stratagram::experiment::TrainLabels;
+use stratagram::run_dir::RunFile;
 use stratagram::{RunDir, net};
 
 use crate::support::runs::{Files, assert_same, command, promised, succeed, texts};
@@ -65,6 +66,7 @@ fn an_unchanged_fork_has_the_bytes_of_its_parent_down_to_the_page() {
             "history.csv",
             "updates",
             "experiment",
+            "checksums/train",
         ];
         let is_of = |name: &str| parts.iter().any(|part| name.starts_with(part));
         files.iter().filter(|(name, _)| is_of(name)).cloned().collect()
@@ -125,6 +127,14 @@ fn a_fork_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     }
     // A fork that was begun needs --from until its first state is there, and never again.
     fs::remove_file(state).unwrap();
+    let manifest = fs::read_to_string(root.join("c/run/run.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let fork = manifest["fork"]["step"].as_u64().unwrap();
+    for found in RunFile::Checkpoint.list(&root.join("c/run")).unwrap() {
+        if found.step() > fork {
+            fs::remove_file(found.path).unwrap();
+        }
+    }
     let output =
         command(root, "train p/run/experiment.toml --out c/run").output().unwrap();
     assert!(
