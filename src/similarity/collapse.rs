@@ -26,22 +26,22 @@ pub struct Labelled<'a> {
     pub decisions: Option<&'a [u8]>,
 }
 
-/// Neural collapse of one representation. C classes with the means μ_c, m the mean of the μ_c,
-/// a_c = μ_c − m; means over examples are taken in each class, then over the classes, so that
+/// Neural collapse of one representation. C classes with the means `μ_c`, m the mean of the `μ_c`,
+/// `a_c` = `μ_c` − m; means over examples are taken in each class, then over the classes, so that
 /// all count the same however many examples they have (in the paper all have equally many).
 /// NaN is what is undefined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Collapse {
-    /// NC1, variability within classes over that between: tr(Σ_W Σ_B⁺)/C, Σ_W the mean of
-    /// (x − μ_c)(x − μ_c)ᵀ, Σ_B that of a_c a_cᵀ, ⁺ the pseudo-inverse.
+    /// NC1, variability within classes over that between: tr(`Σ_W` `Σ_B⁺`)/C, `Σ_W` the mean of
+    /// (x − `μ_c`)(x − `μ_c`)ᵀ, `Σ_B` that of `a_c` `a_cᵀ`, ⁺ the pseudo-inverse.
     pub within: f64,
-    /// NC2, equal norms: standard deviation (÷ C) over mean of the ‖a_c‖.
+    /// NC2, equal norms: standard deviation (÷ C) over mean of the ‖`a_c`‖.
     pub norms: f64,
-    /// NC2, equal angles: standard deviation of cos(a_c, a_c′) over the pairs c ≠ c′.
+    /// NC2, equal angles: standard deviation of cos(`a_c`, `a_c′`) over the pairs c ≠ c′.
     pub angles: f64,
-    /// NC2, largest angles: mean |cos(a_c, a_c′) + 1/(C − 1)| over the pairs.
+    /// NC2, largest angles: mean |cos(`a_c`, `a_c′`) + 1/(C − 1)| over the pairs.
     pub simplex: f64,
-    /// NC3, self-duality: ‖Wᵀ/‖W‖ − A/‖A‖‖², A the matrix of the a_c and W that of the linear
+    /// NC3, self-duality: ‖Wᵀ/‖W‖ − A/‖A‖‖², A the matrix of the `a_c` and W that of the linear
     /// classifier which reads the representation; Frobenius norms. From 0 to 4.
     pub duality: f64,
     /// NC4: the share of examples whose nearest class mean is of another class than the net's
@@ -61,9 +61,9 @@ impl Collapse {
 
     /// Neural collapse of features.
     ///
-    /// All follows from the products of the examples with the a_c, so that neither Σ_W nor Σ_B,
-    /// both `[p, p]`, is ever made: with Y_ic = ⟨x_i − m, a_c⟩ and K the means of Y over each
-    /// class, K_cc′ = ⟨a_c, a_c′⟩ and NC1 is the mean of ‖K⁺(Y_i − K_c)‖².
+    /// All follows from the products of the examples with the `a_c`, so that neither `Σ_W` nor `Σ_B`,
+    /// both `[p, p]`, is ever made: with `Y_ic` = ⟨`x_i` − m, `a_c`⟩ and K the means of Y over each
+    /// class, `K_cc′` = ⟨`a_c`, `a_c′`⟩ and NC1 is the mean of ‖K⁺(`Y_i` − `K_c`)‖².
     ///
     /// *Shapes* `features: [n, p]`, row-major; `classifier: [C, p]`.
     ///
@@ -197,7 +197,7 @@ impl Labelled<'_> {
         means
     }
 
-    /// What the products ⟨x_i, a_c⟩ of all examples, relative to any center, say.
+    /// What the products ⟨`x_i`, `a_c`⟩ of all examples, relative to any center, say.
     ///
     /// *Shapes* `products: [n, C]`.
     fn collapse(
@@ -239,7 +239,7 @@ impl Labelled<'_> {
         })
     }
 
-    /// The mean of ‖K⁺(Y_i − K_c)‖² in each class, then over the classes.
+    /// The mean of ‖K⁺(`Y_i` − `K_c`)‖² in each class, then over the classes.
     fn within(
         &self,
         products: &[f64],

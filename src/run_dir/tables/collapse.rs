@@ -18,7 +18,7 @@ row! {
         labels: String,
         /// Examples of the smallest class.
         fewest: u64,
-        /// tr(Σ_W Σ_B⁺)/C.
+        /// tr(`Σ_W` `Σ_B⁺`)/C.
         nc1: Maybe,
         /// Standard deviation over mean of the norms of class means.
         nc2_norms: Maybe,

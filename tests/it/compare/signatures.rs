@@ -114,7 +114,7 @@ fn the_variant_without_dominant_examples_leaves_them_out_of_the_gram_matrices() 
     let names: Vec<&str> = p7.variants.iter().map(|own| own.name.as_str()).collect();
     assert_eq!(names, ["every-other", "without-dominant"], "those that the runs have");
     let c = |seed: u64| depth_contrast(&of_others(seed));
-    let expected = ((c(0) - c(1)) + (c(1) - c(2))) / 2.0;
+    let expected = f64::midpoint(c(0) - c(1), c(1) - c(2));
     let mean = p7.variants[1].mean.unwrap();
     assert!((mean - expected).abs() < 1e-4, "{mean} is not {expected}");
     assert!(expected.abs() > 1e-3, "the far example decides all");
