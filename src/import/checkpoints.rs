@@ -84,6 +84,7 @@ impl Checkpoints {
     /// are of one step; if the Hub refuses.
     pub fn find(options: CheckpointOptions, observer: &dyn Observer) -> Result<Self> {
         check_epoch(options.epoch)?;
+        options.check_net()?;
         let experiment = options.experiment(&[])?;
         let data = Data::load(&experiment)?;
         let net = experiment.net.build(data.train.shape, data.n_classes);
@@ -149,10 +150,8 @@ impl Place {
             #[cfg(feature = "fetch")]
             Self::Hub(hub) => {
                 let fits = |path: &Path| read_fitting(path, source, net).map(|_| ());
-                let expected = Expected {
-                    n_parameters: net.0.parameter_count() as u64,
-                    fits: &fits,
-                };
+                let n_parameters = net.0.parameter_count() as u64;
+                let expected = Expected { net: net.1, n_parameters, fits: &fits };
                 hub.checkpoints(epoch, &expected, observer)
             }
         }
@@ -160,6 +159,21 @@ impl Place {
 }
 
 impl CheckpointOptions {
+    /// That of revisions on the Hub the net is said first: most of them are of none of ours.
+    #[cfg_attr(
+        not(feature = "fetch"),
+        allow(clippy::unnecessary_wraps, clippy::unused_self)
+    )]
+    fn check_net(&self) -> Result<()> {
+        #[cfg(feature = "fetch")]
+        if let Place::Hub(hub) = &self.place
+            && !self.settings.iter().any(|setting| setting.starts_with("net.kind="))
+        {
+            return Err(hub.of_no_net());
+        }
+        Ok(())
+    }
+
     /// The experiment that the settings describe, with `more` of them.
     fn experiment(&self, more: &[String]) -> Result<Experiment> {
         let stray = self.settings.iter().find(|word| !word.contains('='));

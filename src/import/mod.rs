@@ -6,6 +6,7 @@
 //! before anything is written.
 
 mod activations;
+mod architecture;
 mod checkpoint;
 mod checkpoints;
 mod folder;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::architecture;
 use super::checkpoint::{Beside, Checkpoint};
 use super::folder::{self, Candidate};
 use super::names::{self, NameMap};
@@ -49,8 +50,9 @@ pub fn read_fitting(
     (net, config): (&Net, &NetConfig),
 ) -> Result<(NamedArrays, Vec<String>)> {
     let checkpoint = folder::read(path, source.key)?;
+    let of_config = architecture::check(path, config)?;
     let fitted = names::fit(checkpoint.weights, net, config, source.names, path)?;
-    Ok((fitted.weights, fitted.notes))
+    Ok((fitted.weights, fitted.notes.into_iter().chain(of_config).collect()))
 }
 
 /// The checkpoints in a folder, or the one file, with the times that their names say; `epoch` is
@@ -123,6 +125,7 @@ fn fitting(
         notes.push(format!("the tensors are those of `{}`", printable(&key)));
     }
     notes.extend(of_reading);
+    notes.extend(architecture::check(&path, config)?);
     let fitted = names::fit(weights, net, config, source.names, &path)?;
     notes.extend(fitted.notes);
     let sha256 = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

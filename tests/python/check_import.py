@@ -1,4 +1,4 @@
-"""Imports checkpoints of torchvision's and timm's models and compares what both compute.
+"""Imports checkpoints of torchvision's, timm's and transformers' models and compares what both compute.
 
     python -m pip install -r requirements.txt
     python check_import.py STRATAGRAM      # the program
@@ -59,6 +59,7 @@ class Logits(nn.Module):
             image_size=SIDE, patch_size=4, hidden_size=48, num_hidden_layers=2,
             num_attention_heads=3, intermediate_size=96, num_labels=CLASSES)
         self.own = transformers.ViTForImageClassification(config)
+        nn.init.normal_(self.own.classifier.weight)
         self.in_files = in_files
 
     def forward(self, images):

@@ -56,12 +56,10 @@ pub(super) fn run(
     };
     let terminal = Terminal::new("stratagram import");
     let checkpoints = import::Checkpoints::find(options, &terminal)?;
-    drop(terminal);
     print_result(&describe(&checkpoints))?;
     if arguments.dry_run {
         return Ok(());
     }
-    let terminal = Terminal::new("stratagram import");
     let done = checkpoints.import(out, arguments.fresh, &terminal)?;
     let out = out.display();
     match done {

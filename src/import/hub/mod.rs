@@ -8,10 +8,12 @@ mod revisions;
 
 use std::path::{Path, PathBuf};
 
+use super::architecture;
 use super::folder::{self, Candidate};
 use super::time::Named;
 use crate::array_file::printable;
 use crate::error::{Error, ErrorKind, Result};
+use crate::net::NetConfig;
 use crate::observer::Observer;
 use cache::Cache;
 use environment::Environment;
@@ -23,8 +25,9 @@ use revisions::{Known, RECORD, Revision};
 /// a small network.
 const FREE_SIZE: u64 = 64 << 20;
 
-/// What the checkpoints are to be: so large, and accepted by a check of the first of them.
+/// What the checkpoints are to be: of a net, so large, and accepted by a check of the first of them.
 pub(super) struct Expected<'a> {
+    pub(super) net: &'a NetConfig,
     pub(super) n_parameters: u64,
     pub(super) fits: &'a dyn Fn(&Path) -> Result<()>,
 }
@@ -63,9 +66,15 @@ impl Hub {
         for (revision, time) in chosen {
             let address = format!("{}@{}", self.repository, revision.name);
             let in_revision = |error: Error| error.inside(&address);
+            if matches!(expected.net, NetConfig::Vit(_))
+                && let Some(config) = files.file(&revision, "config.json")?
+            {
+                architecture::check(&config, expected.net).map_err(in_revision)?;
+            }
             let path = files.weights(&revision).map_err(in_revision)?;
             if found.is_empty() {
-                (expected.fits)(&path).map_err(|e| in_revision(unless_ours(e)))?;
+                let refuse = |error| in_revision(unless_ours(error, &path));
+                (expected.fits)(&path).map_err(refuse)?;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let address = Some(format!("{address}/{name}"));
@@ -77,9 +86,12 @@ impl Hub {
 }
 
 /// Adds to the error of weights that do not fit what holds for networks that are none of ours.
-fn unless_ours(error: Error) -> Error {
+fn unless_ours(error: Error, weights: &Path) -> Error {
     let help = error.help().map(|help| format!("{help}; ")).unwrap_or_default();
-    error.fix(help + RECORD)
+    let class = architecture::class(weights);
+    let class =
+        class.map(|class| format!("config.json says {class}; ")).unwrap_or_default();
+    error.fix(class + &help + RECORD)
 }
 
 impl Files<'_> {

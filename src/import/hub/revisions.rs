@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::array_file::printable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::time::{self, Named, Time};
+use crate::net::NAMES;
 use crate::observer::Observer;
 use crate::represent::glob_matches;
 
@@ -25,6 +26,15 @@ pub struct Hub {
     pub revisions: String,
     /// Whether only the local cache is read.
     pub offline: bool,
+}
+
+impl Hub {
+    /// The error of revisions whose net is not said.
+    pub(in crate::import) fn of_no_net(&self) -> Error {
+        Error::usage("`--net`", format!("is missing for {}", printable(&self.repository)))
+            .expected(format!("the network of its weights, one of {}", NAMES.join(", ")))
+            .fix(RECORD)
+    }
 }
 
 /// A branch or tag, and what it points to.

@@ -286,6 +286,31 @@ fn what_the_hub_has_not_or_has_otherwise_is_refused() {
 }
 
 #[test]
+fn what_weights_do_not_say_is_compared_with_config_json_before_they_are_fetched() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let config =
+        json!({ "model_type": "vit", "hidden_size": 24, "num_attention_heads": 12 });
+    let config = ("config.json", config.to_string().into_bytes());
+    let hub =
+        Hub::serve(vec![("step1", vec![config, ("model.safetensors", own(0))])], false);
+    let vit = "import --hf lab/tiny-cnn5 --net vit net.dim=24 net.heads=4";
+    let message = refused(program(root, &hub.url, vit));
+    assert!(
+        message.contains(
+            "says num_attention_heads = 12; expected the settings net.heads = 4"
+        )
+    );
+    assert!(
+        message.contains("lab/tiny-cnn5@step1: ") && message.contains("add net.heads=12")
+    );
+    assert!(!hub.requests().iter().any(|line| line.contains("elsewhere")));
+    let message = refused(program(root, &hub.url, "import --hf lab/tiny-cnn5"));
+    assert!(message.contains("`--net` is missing for lab/tiny-cnn5"), "{message}");
+    assert!(message.contains("stratagram.record_checkpoints"), "{message}");
+}
+
+#[test]
 fn a_cache_of_huggingface_hub_is_read_as_it_lies() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
