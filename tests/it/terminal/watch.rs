@@ -231,7 +231,7 @@ fn slow_and_many_connections_end_and_others_are_answered() {
 fn the_page_of_a_training_grows_while_it_is_watched() {
     let folder = with_experiment();
     let root = folder.path();
-    let train = "train experiment.toml data.n_train=512 train.epochs=60 --threads 1";
+    let train = "train experiment.toml train.epochs=300 train.checkpoints=[0,1,2,4,8,100,300] --threads 1";
     let mut training = command(root, train).spawn().unwrap();
     let begun = Instant::now();
     let run = root.join("runs/experiment");
