@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::figure::axes::epoch_label;
 use super::figure::matrix::LabelledMatrix;
+use super::read::directory_name;
 use super::terminal::{Question, named};
 use crate::analyze::{Between, Which, compare_all_epochs};
 use crate::error::{Error, Result};
@@ -30,11 +31,9 @@ pub fn write_between(roots: [&Path; 2], question: Question, out: &Path) -> Resul
     if ending == "csv" {
         return write_atomic(out, table(&found).as_bytes());
     }
-    let title = format!(
-        "{layer}: {} (up) and {} (across)",
-        roots[0].display(),
-        roots[1].display()
-    );
+    // Whole paths would not fit over the map.
+    let [up, across] = roots.map(directory_name);
+    let title = format!("{layer}: {up} (up) and {across} (across)");
     let [rows, columns] = found.epochs.each_ref().map(|epochs| {
         epochs.iter().map(|epoch| epoch_label(*epoch)).collect::<Vec<String>>()
     });
