@@ -16,7 +16,7 @@ use crate::net::{Net, NetConfig};
 use crate::observer::Observer;
 use crate::planes::image_planes;
 use crate::represent;
-use crate::run_dir::{ImportedFile, RunDir};
+use crate::run_dir::{ImportedFile, RunDir, RunFile, finish};
 use crate::train::record_imported;
 
 /// Where checkpoints are.
@@ -121,6 +121,7 @@ impl Checkpoints {
         let run = RunDir::create_or_open(out, experiment, fresh)?;
         let files: Vec<ImportedFile> = found.iter().map(Timed::imported_file).collect();
         if is_there(&run, &files)? {
+            finish(run.root(), RunFile::TrainChecksums)?;
             return Ok(Import::There);
         }
         run.record(|manifest| manifest.imported = Some(files))?;

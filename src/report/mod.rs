@@ -45,7 +45,7 @@ pub use picture::Picture;
 /// # Errors
 /// As [`RunResults::read`], and if a file cannot be written.
 pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
-    let results = sums_of(run_root, &shown_files(run_root))?;
+    let results = sums_of(run_root, &shown_files(run_root)?)?;
     let run = RunResults::read(run_root)?;
     let shown = panels::shown(&run);
     let page = (RunFile::Page.path(run_root), page::page(&run, &shown));
@@ -68,18 +68,19 @@ pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
 pub fn is_current(run_root: &Path) -> bool {
     let page = RunFile::Page.path(run_root);
     fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
-        && sums_of(run_root, &shown_files(run_root))
-            .is_ok_and(|results| are_listed(run_root, RunFile::ReportChecksums, &results))
+        && shown_files(run_root)
+            .and_then(|files| sums_of(run_root, &files))
+            .is_ok_and(|sums| are_listed(run_root, RunFile::ReportChecksums, &sums))
 }
 
 /// The results that the page shows.
-fn shown_files(run_root: &Path) -> Vec<PathBuf> {
+fn shown_files(run_root: &Path) -> Result<Vec<PathBuf>> {
     let shown: BTreeSet<RunFile> =
         panels::ALL.iter().flat_map(|panel| panel.shows).copied().collect();
     // The state of the work, which changes once more after the page is written, is no result.
     let results = shown.into_iter().filter(|file| !file.is(Mark::Unsteady));
-    let found = results.filter_map(|file| file.list(run_root).ok()).flatten();
-    found.map(|found| found.path).collect()
+    let lists = results.map(|file| file.list(run_root)).collect::<Result<Vec<_>>>()?;
+    Ok(lists.into_iter().flatten().map(|found| found.path).collect())
 }
 
 /// The figures of a run: name and SVG.

@@ -16,14 +16,14 @@ const OF_RUNS: Commands = &[
     ("show r fc", "text"),
     ("phases r", "text"),
     ("findings r", "text"),
-    ("show r fc --regions --out x/regions.svg", "x"),
+    ("show r fc --regions --out y/regions.svg", "y"),
     ("train f.toml train.epochs=5 --out r", "r"),
     ("run f.toml train.epochs=5 --out r", "r"),
-    ("export r --to csv --out x", "x"),
-    ("export r --to npz --out x", "x"),
-    ("export r --to safetensors --out x", "x"),
+    ("export r --to csv --out y", "y"),
+    ("export r --to npz --out y", "y"),
+    ("export r --to safetensors --out y", "y"),
     ("report r --force", "r"),
-    ("train --from r@2 --out x/fork", "x/fork"),
+    ("train --from r@2 --out y/fork", "y/fork"),
     ("analyze r analysis.measures=[cka,rsa]", "r"),
     ("analyze r analysis.drs.resolution=5", "r"),
 ];
@@ -32,7 +32,7 @@ const OF_RECORDINGS: Commands = &[
     ("show r", "text"),
     ("analyze r", "r"),
     ("findings r", "text"),
-    ("export r --to csv --out x", "x"),
+    ("export r --to csv --out y", "y"),
     ("report r --force", "r"),
 ];
 
@@ -74,13 +74,7 @@ fn interrupted() -> tempfile::TempDir {
 
 /// A recording that was analyzed.
 fn recorded() -> tempfile::TempDir {
-    made(&[
-        "run f.toml --out p",
-        "export p --to features --out x",
-        "import --activations x --out r",
-        "analyze r",
-        "report r",
-    ])
+    made(&["import --activations x --out r", "analyze r", "report r"])
 }
 
 /// Files by their kind: the last folder and the extension stand for a kind.

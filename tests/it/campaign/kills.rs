@@ -58,7 +58,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "import", before: &["train f.toml --out p"], command: IMPORT, out: "r" },
     Verb {
         name: "import --activations",
-        before: &["run f.toml --out p", "export p --to features --out x"],
+        before: &[],
         command: "import --activations x --out r",
         out: "r",
     },

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use stratagram::array_file::{Array, npy_bytes};
+
 use crate::support::runs::{Files, promised, succeed};
 
 /// How often something is tried: `short`, or `full` where the whole campaign is asked for.
@@ -97,10 +99,25 @@ fn differences(found: &Path, expected: &Files) -> Vec<String> {
     missing.chain(other).take(5).collect()
 }
 
-/// A folder with the experiment in `f.toml`, and what these commands leave in it.
+/// Saved activations of two layers at four epochs, in `x/LAYER/epoch-E.npy`.
+fn save_activations(root: &Path) {
+    let mut random = Random(3);
+    for layer in ["conv", "fc"] {
+        fs::create_dir_all(root.join("x").join(layer)).unwrap();
+        for epoch in 0..4 {
+            let values = (0..12 * 5).map(|_| random.below(1000) as f32 / 1e3).collect();
+            let path = root.join("x").join(layer).join(format!("epoch-{epoch}.npy"));
+            fs::write(path, npy_bytes(&Array::f32(&[12, 5], values))).unwrap();
+        }
+    }
+}
+
+/// A folder with the experiment in `f.toml`, activations in `x`, and what these commands leave
+/// in it.
 fn made(commands: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("f.toml"), EXPERIMENT).unwrap();
+    save_activations(folder.path());
     for command in commands {
         succeed(folder.path(), command);
     }
