@@ -47,7 +47,7 @@ fn world() -> tempfile::TempDir {
     made_once(&["terminal", "world"], |root| {
         let base = with_sweeps();
         super::copy(base.path(), root);
-        succeed(root, "train experiment.toml --out runs/narrow");
+        succeed(root, "train experiment.toml net.width=8 --out runs/narrow");
         let comparison = "[arms]\nsgd = \"runs/sweep/*optimizer-sgd*\"\n\
             adam = \"runs/sweep/*optimizer-adam*\"\n\
             [[statements]]\nid = \"P3\"\nplus = \"sgd\"\nminus = \"adam\"\n";
