@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are results, exit code 0; everything else is usage, 2.
             let is_lost = error.print().is_err_and(|e| e.kind() != BrokenPipe);
-            let code = if is_lost { 1 } else { 0 };
+            let code = u8::from(is_lost);
             return ExitCode::from(if error.use_stderr() { 2 } else { code });
         }
     };

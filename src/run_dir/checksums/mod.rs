@@ -151,12 +151,11 @@ pub(crate) fn finish(root: &Path, list: RunFile) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             found => found.map_err(cannot)?.len(),
         };
-        let current = match &sums[..] {
-            [only] => Some(*only),
-            _ => {
-                let found = Sum::of_start(&file, size).map_err(cannot)?;
-                sums.contains(&found).then_some(found)
-            }
+        let current = if let [only] = sums[..] {
+            Some(only)
+        } else {
+            let found = Sum::of_start(&file, size).map_err(cannot)?;
+            sums.contains(&found).then_some(found)
         };
         whole.sums.insert(name, current.map_or(sums, |current| vec![current]));
     }
