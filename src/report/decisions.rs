@@ -6,7 +6,7 @@ use std::path::Path;
 use super::model::RunResults;
 use crate::array_file::{Values, read_npy};
 use crate::error::Result;
-use crate::run_dir::{RegionPlanes, Regions, RunFile};
+use crate::run_dir::{RegionPlanes, Regions, RunFile, check_name};
 use crate::similarity::MatrixKind;
 
 impl RunResults {
@@ -76,6 +76,10 @@ fn rows(
     (source, layer): (&str, &str),
     checkpoints: usize,
 ) -> Result<Option<Vec<u8>>> {
+    // What this program did not write may have other names, and no signatures.
+    if [source, layer].into_iter().any(|name| check_name(name).is_err()) {
+        return Ok(None);
+    }
     let place = [("measure", "drs"), ("group", source), ("layer", layer)];
     let path = RunFile::Signatures.path_of(root, &place);
     if !path.is_file() {
