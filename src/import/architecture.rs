@@ -59,9 +59,10 @@ pub(super) fn check(weights: &Path, net: &NetConfig) -> Result<Option<String>> {
         .expected("gelu, which our ViT has")
         .fix("record it in Python: stratagram.record_checkpoints(load, revisions, …)"));
     }
-    match differing.is_empty() {
-        true => Ok(None),
-        false => Err(differs(&path, &config, &own, &differing)),
+    if differing.is_empty() {
+        Ok(None)
+    } else {
+        Err(differs(&path, &config, &own, &differing))
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// Its branches and tags: names and globs, separated by commas.
     #[arg(long, value_name = "GLOBS", requires = "hf", default_value = "*")]
     revisions: String,
-    /// Read the local cache of the Hub only, as HF_HUB_OFFLINE=1 does.
+    /// Read the local cache of the Hub only, as `HF_HUB_OFFLINE=1` does.
     #[arg(long, requires = "hf")]
     offline: bool,
     /// Activations instead, rows being the same examples everywhere: `LAYER/epoch-3.npy`, or

@@ -138,15 +138,15 @@ fn none_matches(known: &Known, hub: &Hub, glob: &str) -> Error {
     let alike = |name: &&str| strsim::jaro_winkler(&glob.replace('*', ""), name);
     let mut near: Vec<&str> = known.names.keys().map(String::as_str).collect();
     near.sort_by(|a, b| alike(b).total_cmp(&alike(a)));
-    let error = match near.is_empty() {
-        true => error.expected("a branch or tag that it has"),
-        false => {
-            error.expected(format!("names or globs such as {}", listed(near.into_iter())))
-        }
-    };
-    match known.offline {
-        true => error.fix("leave --offline and HF_HUB_OFFLINE out to ask the Hub"),
-        false => error,
+    let error = error.expected(if near.is_empty() {
+        "a branch or tag that it has".into()
+    } else {
+        format!("names or globs such as {}", listed(near.into_iter()))
+    });
+    if known.offline {
+        error.fix("leave --offline and HF_HUB_OFFLINE out to ask the Hub")
+    } else {
+        error
     }
 }
 

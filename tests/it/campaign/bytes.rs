@@ -28,18 +28,18 @@ pub(super) fn idx(magic: u32, lengths: &[u32], data: &[u8]) -> Vec<u8> {
 }
 
 /// A chunk of a PNG.
-pub(super) fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+pub(super) fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut sum = flate2::Crc::new();
-    sum.update(kind);
+    sum.update(&kind);
     sum.update(data);
     let length = (data.len() as u32).to_be_bytes();
-    [&length[..], kind, data, &sum.sum().to_be_bytes()].concat()
+    [&length[..], &kind, data, &sum.sum().to_be_bytes()].concat()
 }
 
 /// A PNG of this size in colors, with packed rows and with chunks before them.
 pub(super) fn png([width, height]: [u32; 2], pixels: &[u8], extra: &[u8]) -> Vec<u8> {
     let mut header = [width, height].map(u32::to_be_bytes).concat();
     header.extend([8, 2, 0, 0, 0]);
-    let parts = [chunk(b"IHDR", &header), extra.to_vec(), chunk(b"IDAT", pixels)];
-    [b"\x89PNG\r\n\x1a\n".to_vec(), parts.concat(), chunk(b"IEND", b"")].concat()
+    let parts = [chunk(*b"IHDR", &header), extra.to_vec(), chunk(*b"IDAT", pixels)];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), parts.concat(), chunk(*b"IEND", b"")].concat()
 }

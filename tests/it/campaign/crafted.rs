@@ -79,7 +79,7 @@ fn watch(child: &mut Child) -> u64 {
         let held =
             line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         most = most.max(held.unwrap_or(0) >> 10);
-        if began.elapsed() > Duration::from_secs(60) {
+        if began.elapsed() > Duration::from_mins(1) {
             child.kill().unwrap();
         }
         std::thread::sleep(Duration::from_millis(1));

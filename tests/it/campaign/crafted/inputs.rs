@@ -524,7 +524,7 @@ fn data() -> Vec<Input> {
 fn pictures() -> Vec<Input> {
     let rows = zlib(&[0; 25], 8);
     let good = png([8, 8], &rows, b"");
-    let zeros = zlib(&[0; 1 << 20], 256);
+    let zeros = zlib(&vec![0; 1 << 20], 256);
     let named = [b"a\0\0".to_vec(), zeros.clone()].concat();
     let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xc0\0\x11\x08\xff\xff\
         \xff\xff\x03\x01\x22\0\x02\x11\x01\x03\x11\x01\xff\xda";
@@ -557,7 +557,7 @@ fn pictures() -> Vec<Input> {
     // What is never read costs nothing, whatever it unpacks to.
     for kind in [b"zTXt", b"iCCP"] {
         let name = format!("{} of 256 MiB", String::from_utf8_lossy(kind));
-        let bytes = png([8, 8], &rows, &chunk(kind, &named));
+        let bytes = png([8, 8], &rows, &chunk(*kind, &named));
         inputs.push(folder(&name, "png", bytes));
     }
     inputs

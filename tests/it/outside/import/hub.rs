@@ -100,7 +100,9 @@ fn answer(
     });
     for (place, bytes) in files {
         let (sum, n) = (hex(bytes), bytes.len());
-        if path == place && place.ends_with(".json") {
+        if path == place
+            && Path::new(place.as_str()).extension().is_some_and(|own| own == "json")
+        {
             let etag = &sum[..40];
             return reply(
                 format!("200 OK\r\nETag: \"{etag}\"\r\nContent-Length: {n}"),
