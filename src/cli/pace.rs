@@ -47,7 +47,8 @@ impl Pace {
         let left = self.total.saturating_sub(self.done) as f64;
         let unit = (self.latest - self.begun).as_secs_f64() / own;
         let counted = left * unit - (now - self.latest).as_secs_f64();
-        let slower = (left - 1.0).max(0.0) * (now - self.begun).as_secs_f64() / own;
+        let slower =
+            (left - 1.0).max(0.0) * (now - self.begun).as_secs_f64() / (own + 1.0);
         Some(Duration::from_secs_f64(counted.max(slower).max(0.0)))
     }
 
@@ -73,7 +74,7 @@ mod tests {
         assert!((left(&pace, 10) - 30.0).abs() < 1e-6, "15 units of 2 s");
         assert!((left(&pace, 12) - 28.0).abs() < 1e-6);
         // The next unit takes long.
-        assert!(left(&pace, 60) >= 14.0 * 12.0 - 1e-6);
+        assert!(left(&pace, 60) >= 14.0 * 10.0 - 1e-6);
         pace.add(at(10), 5, true);
         assert!((left(&pace, 10) - 20.0).abs() < 1e-6);
         pace.add(at(40), 10, false);

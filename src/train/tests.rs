@@ -213,6 +213,7 @@ fn a_run_has_the_files_of_the_format() {
             "checkpoints/step-000000006.safetensors",
             "checkpoints/step-000000012.safetensors",
             "checkpoints/step-000000018.safetensors",
+            "checksums/train.csv",
             "experiment.toml",
             "history.csv",
             "labels.npz",
@@ -378,7 +379,7 @@ fn missing_and_damaged_files_are_named() {
     refused("last.safetensors is not as it was written");
     start();
     let own = fs::read(&state).unwrap();
-    let other = Experiment { seed: 3, ..experiment.clone() };
+    let other = Experiment { seed: 4, ..experiment.clone() };
     let elsewhere = directory.path().join("b");
     train_in(&elsewhere, &other, &StopAfter::new(10)).unwrap_err();
     fs::copy(elsewhere.join("state/last.safetensors"), &state).unwrap();

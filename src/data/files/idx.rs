@@ -140,12 +140,16 @@ fn body<R: Read>(
     what: &str,
 ) -> Result<Vec<u8>> {
     let (fits, holds) = match length {
-        Size::Exact(length) => (length == header + size as u64, length),
-        Size::Most(most) => (size as u64 <= most, most),
+        Size::Exact(length) => {
+            (length == header + size as u64, format!("a file of {length}"))
+        }
+        Size::Most(most) => {
+            (size as u64 <= most, format!("a compressed file of at most {most}"))
+        }
     };
     if !fits {
         return Err(source
-            .wrong_at(4, format!("lengths of {size} bytes in a file of {holds}"))
+            .wrong_at(4, format!("lengths of {size} bytes in {holds}"))
             .expected(format!("a file of {}", header + size as u64))
             .fix("the file is truncated or damaged: get it again"));
     }
@@ -265,7 +269,7 @@ mod tests {
         let path = folder.path().join(format!("{name}.gz"));
         std::fs::write(&path, gzip(&huge)).unwrap();
         let message = load(folder.path(), 10).unwrap_err().to_string();
-        assert!(message.contains("the file ends"), "{message}");
+        assert!(message.contains("in a compressed file of at most"), "{message}");
         let packed = gzip(&images(12, 8));
         std::fs::write(&path, &packed[..packed.len() - 20]).unwrap();
         let message = load(folder.path(), 10).unwrap_err().to_string();

@@ -210,7 +210,7 @@ mod tests {
         let summary = Summary::of(&root).unwrap();
         let outcome = summary.outcome;
         assert_eq!((outcome.epoch, outcome.test_error), (Some(2.0), Some(0.2)));
-        assert_eq!(outcome.cells(), ["0.200", "0.000", "2", "-"]);
+        assert_eq!(outcome.cells(), ["0.200", "0.000", "2", "monotone"]);
         assert_eq!(
             (summary.net.as_deref(), summary.data.as_deref(), summary.seed),
             (Some("CNN5 of width 4"), Some("digits"), Some(0))
@@ -218,7 +218,7 @@ mod tests {
         let text = summary.lines(&[("page", "x".into())]);
         assert_eq!(
             text,
-            "verdict      cannot be judged\nperfect fit  epoch 2\n\
+            "verdict      monotone\nperfect fit  epoch 2\n\
              errors       test 0.200, train 0.000 at epoch 2\npage         x\n"
         );
         assert!(Summary::of(directory.path()).is_err());
