@@ -107,7 +107,8 @@ def _dropout(node: Node, x: Tensor, p: Parameters, context: Context) -> Tensor:
 
 
 def _token_pool(node: Node, x: Tensor, p: Parameters, _: Context) -> Tensor:
-    return x[:, 0] if node["pool"] == "cls" else x.mean(1)
+    tokens = {"cls": x[:, :1], "mean": x, "patches": x[:, 1:]}[node["pool"]]
+    return tokens.mean(1)
 
 
 #: Every op but ``input``, which is the images, and ``add``, which reads two nodes.
