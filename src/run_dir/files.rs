@@ -237,7 +237,7 @@ impl RunFile {
             Self::Convergence => ("convergence.csv", Analysis, &[Shown, Exported]),
             Self::TrainChecksums => ("checksums/train.csv", Trainer, &[]),
             Self::AnalysisChecksums => ("checksums/analysis.csv", Analysis, &[]),
-            Self::ReportChecksums => ("checksums/report.csv", Report, &[]),
+            Self::ReportChecksums => ("checksums/report.csv", Report, &[Unsteady]),
             Self::Page => ("report/index.html", Report, &[]),
             Self::Figure => ("report/figures/<figure>.svg", Report, &[]),
             Self::Row => ("recorded/<step>.npz", Recorder, &[]),

@@ -85,7 +85,7 @@ pub(crate) fn obtain(
     }
     fill(file, &part, observer)?;
     if let Some((found, expected)) = file.differs(&part)? {
-        let _ = fs::remove_file(&part);
+        [&part, &lock_of(&part)].map(|left| fs::remove_file(left).ok());
         return Err(Error::new(
             ErrorKind::Data,
             file.address.url,

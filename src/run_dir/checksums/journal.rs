@@ -54,6 +54,7 @@ impl Journal {
                 let sum = sha256
                     .zip(bytes)
                     .and_then(|(sha256, bytes)| Sum::parse(bytes, sha256));
+                let name = name.filter(|name| !name.contains(char::is_control));
                 let (Some(sum), Some(name)) = (sum, name) else {
                     return Err(format!("has no file and checksum in line {}", at + 1));
                 };

@@ -73,7 +73,7 @@ fn missing_files_are_named() {
         2,
         &["none", "run.json"],
     );
-    assert_refused(&answer(&["report", "none"], folder.path()), 1, &["none"]);
+    assert_refused(&answer(&["report", "none"], folder.path()), 2, &["none", "run.json"]);
     assert_refused(&answer(&["phases", "none.csv"], folder.path()), 1, &["none.csv"]);
     let probe = answer(&["probe", "none.npz", "--l2", "1"], folder.path());
     assert_refused(&probe, 1, &["none.npz"]);

@@ -13,12 +13,13 @@ use crate::support::shared::made_once;
 use crate::support::similarity::{activations, write};
 
 /// Beginnings of examples that take what is not on every machine, and what that is.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("stratagram watch", "Ctrl-C to end, as in watch.rs"),
     ("stratagram run  ", "the minutes of the whole quickstart"),
     ("stratagram import checkpoints/", "CIFAR-10"),
     ("stratagram import resnet20.th", "CIFAR-10"),
     ("stratagram import hf://", "the network"),
+    ("stratagram import --hf", "the network"),
     ("stratagram data fetch", "the network"),
     ("stratagram data verify cifar10", "CIFAR-10"),
 ];

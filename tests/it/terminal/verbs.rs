@@ -92,7 +92,9 @@ fn runs_are_listed_with_their_state_and_errors() {
     }
     let manifest = root.join("runs/old/run.json");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace("\"complete\"", "\"training\"")).unwrap();
+    let (text, _) = text.split_once(",\n  \"checksum\"").unwrap();
+    let text = text.replace("\"complete\"", "\"training\"") + "\n}\n";
+    fs::write(&manifest, text).unwrap();
     fs::create_dir(root.join("runs/zz")).unwrap();
     fs::write(root.join("runs/zz/run.json"), "{}").unwrap();
     let [listed, error] = succeed(root, "ls");

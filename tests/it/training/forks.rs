@@ -313,7 +313,7 @@ fn what_cannot_be_forked_is_refused_before_a_directory_is_made() {
         ("--from p/run", "expected RUN@EPOCH"),
         ("--from p/run@", "expected RUN@EPOCH"),
         ("--from p/run@-1", "expected RUN@EPOCH"),
-        ("--from p/run@3", "the nearest are 2.5714285714285716 and 5"),
+        ("--from p/run@3", "the nearest are 2.57 and 5"),
         ("--from p/run@9", "the nearest are 8"),
         ("--from p/run@5 net.width=4", "`conv1.weight` has shape [3, 1, 3, 3]"),
         ("--from p/run@5 net.kind=resnet18", "keep the parent's net"),
