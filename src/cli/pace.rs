@@ -82,6 +82,6 @@ mod tests {
         let mut text = String::new();
         Pace::begin(start, 0, 1).write_left(start, &mut text);
         pace.write_left(at(50), &mut text);
-        assert_eq!(text, "                0 s left");
+        assert_eq!(text, "              0 s left");
     }
 }

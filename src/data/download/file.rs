@@ -85,7 +85,8 @@ pub(crate) fn obtain(
     }
     fill(file, &part, observer)?;
     if let Some((found, expected)) = file.differs(&part)? {
-        [&part, &lock_of(&part)].map(|left| fs::remove_file(left).ok());
+        let _ = fs::remove_file(&part);
+        let _ = fs::remove_file(lock_of(&part));
         return Err(Error::new(
             ErrorKind::Data,
             file.address.url,
