@@ -221,7 +221,7 @@ fn read_phases(root: &Path) -> Result<Value> {
     if !written.is_null() || !history.is_file() {
         return Ok(written);
     }
-    let curves = read_curves(&history).ok();
+    let curves = read_curves(checked(&history)?).ok();
     let phases = curves.map(|curves| FoundPhases::of(&curves));
     Ok(phases.map_or(Value::Null, |phases| {
         serde_json::to_value(phases).expect("phases are plain numbers")

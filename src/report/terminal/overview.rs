@@ -9,7 +9,7 @@ use crate::experiment::Length;
 use crate::findings::halves::DoubleDescent;
 use crate::observer::epoch_label;
 use crate::phases::Phases;
-use crate::run_dir::{MatrixFile, Recording, RunDir, RunFile, read_findings};
+use crate::run_dir::{MatrixFile, Recording, RunDir, RunFile, checked, read_findings};
 
 /// The settings, curves, phases and layers of the run or recording in `root`.
 ///
@@ -36,6 +36,7 @@ fn of_recording(recording: &Recording, look: Look) -> Result<String> {
         .map(|group| format!("{} examples ({})", group.n_examples, group.name))
         .collect();
     let rows = recording.rows()?;
+    checked(&run.history())?;
     let curves = match run.curves() {
         Ok(_) => plot(run, look)?,
         Err(error) => format!("no curves: {error}\n"),
