@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
@@ -109,6 +110,22 @@ impl Terminal {
     }
 }
 
+/// Draws a bar again every second, while it is there, if a thread for it starts: indicatif's
+/// own ticker ends the process if none does.
+fn keep_ticking(bar: &ProgressBar) {
+    let bar = bar.downgrade();
+    let tick = move || {
+        while let Some(bar) = bar.upgrade() {
+            if !bar.is_finished() {
+                bar.tick();
+            }
+            drop(bar);
+            thread::sleep(TICK);
+        }
+    };
+    let _ = thread::Builder::new().spawn(tick);
+}
+
 impl Bar {
     /// A bar that is drawn again every second, so that the time left is never stale.
     fn new(bars: &MultiProgress) -> Self {
@@ -123,7 +140,7 @@ impl Bar {
             ProgressStyle::with_template(template).expect("the template is valid");
         let bar = bars.add(ProgressBar::no_length());
         bar.set_style(style.with_key("left", left).progress_chars("━━─"));
-        bar.enable_steady_tick(TICK);
+        keep_ticking(&bar);
         Self { bar, pace }
     }
 

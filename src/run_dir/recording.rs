@@ -127,9 +127,9 @@ impl Recording {
         about: &[(&str, &str)],
     ) -> Result<Self> {
         refuse_foreign(root)?;
+        remove_unfinished_below(root);
         let path = RunFile::Manifest.path(root);
         if path.exists() {
-            remove_unfinished_below(root);
             let there = Self::open(root)?.filter(|there| there.recorded == *recorded);
             return there.ok_or_else(|| {
                 Error::usage(root.display().to_string(), "holds another run")
