@@ -49,5 +49,5 @@ pub(super) fn saved_state(
         .expected(
             "the state that training left, or the optimizer's buffers of a checkpoint",
         )
-        .fix("restore it from a backup, or start anew with --fresh"))
+        .fix("restore it from a backup, or start over with --fresh"))
 }

@@ -24,7 +24,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Nothing where there is no such file.
+    /// None if the file does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
         let cannot = |error| Error::io(path, "cannot be read", error);
         let size = match path.metadata() {

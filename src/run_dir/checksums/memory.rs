@@ -36,7 +36,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// None where there is no such file.
+    /// None if the file does not exist.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         #[cfg(unix)]
