@@ -69,6 +69,8 @@ export const HOSTILE_LAYERS = PAYLOADS.map((text) => text.replaceAll("/", "\u221
 const copyOfSmall = (out) => {
   small();
   cpSync(join(folder, "small"), join(folder, out), { recursive: true });
+  // What is changed on purpose has no checksums.
+  rmSync(join(folder, out, "checksums"), { recursive: true });
   return (name) => join(folder, out, name);
 };
 
@@ -94,6 +96,7 @@ const hostileTexts = () =>
   once("hostile-texts", (out) => {
     const place = copyOfSmall(out);
     const run = JSON.parse(readFileSync(place("run.json"), "utf8"));
+    delete run.checksum;
     const all = PAYLOADS.join(" ");
     Object.assign(run, { status: "failed", message: all, data: all, device: all, git: all, stratagram: all, data_sha256: all });
     run.fork = { run: all, epoch: 1, step: 2, checkpoint_sha256: all };
