@@ -5,6 +5,7 @@ mod checkpoints;
 
 use std::path::{Path, PathBuf};
 
+use super::threads::Threads;
 use crate::error::Result;
 use crate::import::{Hub, Place};
 use activations::Activations;
@@ -54,7 +55,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { path, hf, activations, checkpoints, options, .. } = arguments;
     let out = |path: &Path| arguments.out.clone().unwrap_or_else(|| default_out(path));
     match (activations, hf, path) {
-        (Some(path), ..) => activations::run(path, &out(path), options),
+        (Some(path), ..) => {
+            Threads { threads: None }.apply()?;
+            activations::run(path, &out(path), options)
+        }
         (None, Some(repository), first) => {
             // What the parser takes for the path is the first setting.
             let first = first.as_ref().map(|word| word.to_string_lossy());
