@@ -160,7 +160,7 @@ impl Recording {
     /// The labels of the test images that the model's answers were recorded to, if they were.
     ///
     /// # Errors
-    /// If `labels.npz` cannot be read, or has not a class for each image.
+    /// If `labels.npz` cannot be read, or does not hold a class for each image.
     pub fn test_labels(&self) -> Result<Option<Vec<u16>>> {
         let Some(answers) = &self.recorded.answers else { return Ok(None) };
         let path = self.run.labels();

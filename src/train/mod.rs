@@ -250,7 +250,7 @@ fn check_beginning(
     if plan.inherited.is_some() {
         return Err(Error::data(run.root(), "is a fork that was not begun to its end")
             .expected("the state that it starts from")
-            .fix("repeat the command with its --from, or start anew with --fresh"));
+            .fix("repeat the command with its --from, or start over with --fresh"));
     }
     check_no_fork(experiment)
 }
@@ -296,7 +296,7 @@ fn record_start(
     if manifest.data_sha256.as_ref().is_some_and(|sha256| *sha256 != data.sha256) {
         return Err(Error::data(run.root(), "holds a training on other data")
             .expected("data with the SHA-256 that run.json names")
-            .fix("put the data back, choose another --out, or start anew with --fresh"));
+            .fix("put the data back, choose another --out, or start over with --fresh"));
     }
     let device = isa_name()?;
     if let Some(before) = manifest.device.filter(|before| before != device) {

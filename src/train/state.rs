@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path) -> Result<Option<State>> {
     let mut arrays = read_safetensors(checked(path)?)?;
     let damaged = |found: &str| {
         Error::data(path, found).expected("the state as it was written").fix(
-            "restore the file from a backup, or start anew with --fresh; the checkpoints \
+            "restore the file from a backup, or start over with --fresh; the checkpoints \
              and tables are intact",
         )
     };
@@ -277,7 +277,7 @@ fn check_complete(
             "is missing or lacks a row",
         )
         .expected(format!("what training left at step {step}"))
-        .fix("restore it from a backup, or start anew with --fresh")
+        .fix("restore it from a backup, or start over with --fresh")
     };
     // What a fork has taken over follows its parent's plan.
     let own = |step: &u64| *step <= saved && plan.inherited.is_none_or(|i| *step > i);

@@ -1,7 +1,7 @@
 """SHA-256 of what a recorder writes, in ``checksums/train.csv`` (docs/FORMAT.md, "Checksums").
 
 A line is added before a file gets its name, so that whoever reads it can tell that it is whole;
-until the list is written anew, at the end, a file that is being replaced has two lines.
+until the list is written again, at the end, a file that is being replaced has two lines.
 """
 
 from __future__ import annotations
