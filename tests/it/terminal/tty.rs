@@ -16,6 +16,9 @@ fn start(directory: &Path, arguments: &str, variables: &[(&str, &str)]) -> Optio
         .current_dir(directory)
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        // Where CI is set, any terminal counts as one with colors.
+        .env_remove("CI")
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
