@@ -224,8 +224,13 @@ test("a click on a name in a key leaves that layer alone, everywhere, and back",
   assert.equal(await key.getAttribute("aria-pressed"), "true");
   await page.keyboard.press(" ");
   assert.ok((await state()).flat().every((faded) => !faded));
-  await page.locator("#probes [data-key=fc]").first().click();
-  assert.ok((await state())[1].every((faded) => faded));
+  for (const panel of ["#probes", "#panel-ridges", "#panel-phase-bars"]) {
+    assert.ok((await page.locator(`${panel} [data-of=relu1]`).count()) > 0, panel);
+    await page.locator(`${panel} [data-key=fc]`).first().click();
+    assert.ok((await state())[1].every((faded) => faded), panel);
+    await page.locator(`${panel} [data-key=fc]`).first().click();
+    assert.ok((await state()).flat().every((faded) => !faded), panel);
+  }
   await check();
 });
 

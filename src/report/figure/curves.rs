@@ -144,6 +144,13 @@ pub(crate) fn of_layer(svg: &mut Svg, layer: &str, draw: impl FnOnce(&mut Svg)) 
     svg.raw("</g>");
 }
 
+/// What names a layer in a key, by which a reader asks for that layer alone.
+pub(crate) fn key_of(svg: &mut Svg, layer: &str, draw: impl FnOnce(&mut Svg)) {
+    svg.raw(format_args!("<g data-key=\"{}\">", Escaped(layer)));
+    draw(svg);
+    svg.raw("</g>");
+}
+
 /// Height of a line of a key: text of one is not drawn over that of another.
 const KEY_ROW: f64 = 7.4;
 /// Width of a key's sample with its gap, and after a name.
@@ -163,10 +170,10 @@ pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) -
         for (row, &index) in column.iter().enumerate() {
             let y = area.top + 4.0 + row as f64 * step;
             let shade = Shade::of(index, layers.len());
-            svg.raw(format_args!("<g data-key=\"{}\">", Escaped(layers[index])));
-            svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
-            svg.text((left + KEY_SAMPLE, y), Anchor::Start, TICK, &names[index]);
-            svg.raw("</g>");
+            key_of(svg, layers[index], |svg| {
+                svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
+                svg.text((left + KEY_SAMPLE, y), Anchor::Start, TICK, &names[index]);
+            });
         }
         let width = |index: &usize| text::width(&names[*index], TICK.size, false);
         left += KEY_SAMPLE + KEY_GAP + column.iter().map(width).fold(0.0, f64::max);

@@ -8,6 +8,7 @@ use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::LayerFindings;
 use crate::findings::boundaries::{Boundary, BoundaryKind};
 use crate::report::figure::axes::cell_edges;
+use crate::report::figure::curves::{key_of, of_layer};
 use crate::report::figure::heatmap::{Painter, labelled_colour_bar};
 use crate::report::figure::log_axis::{log_label, positive_range};
 use crate::report::figure::svg::{Anchor, Area, GRID, LABEL, Px, Svg, TICK, TITLE};
@@ -94,13 +95,13 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
     let names = shortened(&kind.names());
     let frame = Rows { kind, run, area, height, largest, names: &names };
     for (index, (layer, points)) in kind.layers.iter().zip(&rows).enumerate() {
-        frame.strip(&mut svg, index, points, range);
+        of_layer(&mut svg, &layer.layer, |svg| frame.strip(svg, index, points, range));
         frame.name(&mut svg, index, layer);
     }
     timeline.named_lines(&mut svg, area);
     // Over the lines, so that no sign is hidden.
     for (index, layer) in kind.layers.iter().enumerate() {
-        frame.boundaries(&mut svg, index, layer);
+        of_layer(&mut svg, &layer.layer, |svg| frame.boundaries(svg, index, layer));
     }
     svg.frame(area);
     timeline.ticks_below(&mut svg, area, true);
@@ -177,7 +178,9 @@ impl Rows<'_> {
 
     fn name(&self, svg: &mut Svg, row: usize, layer: &LayerFindings) {
         let place = (self.area.left - 5.0, self.base(row) - 1.0);
-        svg.text(place, Anchor::End, LABEL, &self.names[row]);
+        key_of(svg, &layer.layer, |svg| {
+            svg.text(place, Anchor::End, LABEL, &self.names[row]);
+        });
         if let (None, Some(reason)) = (&layer.boundaries, &layer.reason) {
             let place = (self.area.right() - 4.0, self.base(row) - 2.0);
             svg.text(place, Anchor::End, TICK, &format!("not judged: {reason}"));

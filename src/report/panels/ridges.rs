@@ -4,7 +4,7 @@
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, cell_edges, tick_label};
-use crate::report::figure::curves::Shade;
+use crate::report::figure::curves::{Shade, key_of, of_layer};
 use crate::report::figure::heatmap::define_hatch;
 use crate::report::figure::log_axis::{LogAxis, positive_range};
 use crate::report::figure::svg::{
@@ -81,6 +81,7 @@ fn numbers(kind: &FoundKind<'_>) -> String {
 
 /// The curves of a layer, and the weights' roughness.
 struct Row {
+    layer: String,
     /// Short.
     name: String,
     speed: Vec<Point>,
@@ -94,6 +95,7 @@ fn rows(kind: &FoundKind<'_>) -> Vec<Row> {
         let curves = kind.curves(name);
         let roughness = curves.roughness();
         Row {
+            layer: (*name).to_owned(),
             name: short,
             speed: curves.speed(),
             weights: at_level_of(&roughness, kind.weights(name).roughness()),
@@ -142,8 +144,11 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>, hatch: &str) -> (Svg, (f64, f
     for (index, row) in rows.iter().enumerate() {
         let place =
             |area: Area| Area { top: TOP + index as f64 * height, height, ..area };
-        ridges.speed(&mut svg, place(left), (index, row), hatch);
-        ridges.roughness(&mut svg, place(right), (index, row));
+        ridges.scales(&mut svg, [left, right].map(place), (index, row));
+        of_layer(&mut svg, &row.layer, |svg| {
+            ridges.speed(svg, place(left), (index, row), hatch);
+            ridges.roughness(svg, place(right), (index, row));
+        });
     }
     for area in [left, right] {
         run.timeline().named_lines(&mut svg, area);
@@ -165,15 +170,51 @@ struct Ridges<'a> {
 }
 
 impl Ridges<'_> {
-    fn speed(&self, svg: &mut Svg, area: Area, (index, row): (usize, &Row), hatch: &str) {
-        let axis = LinearAxis {
+    /// The axis of speed in a row.
+    fn speeds(&self, area: Area) -> LinearAxis {
+        LinearAxis {
             from: 0.0,
             end: self.fastest,
             start: area.bottom(),
             length: -(area.height - 3.0),
-        };
+        }
+    }
+
+    /// The axis of roughness in a row.
+    fn roughnesses(&self, area: Area) -> LogAxis {
+        LogAxis::up(inner(area), self.range)
+    }
+
+    /// The name of a layer, the lines below its rows, and, at the first, what heights are.
+    fn scales(
+        &self,
+        svg: &mut Svg,
+        [left, right]: [Area; 2],
+        (index, row): (usize, &Row),
+    ) {
+        baseline(svg, left);
+        baseline(svg, right);
+        key_of(svg, &row.layer, |svg| {
+            let place = (left.left - 14.0, left.bottom() - 2.0);
+            svg.text(place, Anchor::End, LABEL, &row.name);
+        });
+        if index > 0 {
+            return;
+        }
+        let axis = self.speeds(left);
+        let value = axis.ticks(2).last().copied().unwrap_or(self.fastest);
+        for value in [0.0, value] {
+            let y = axis.at(value);
+            svg.line((left.left - 2.5, y), (left.left, y), FRAME);
+            let place = (left.left - 4.0, y + 2.1);
+            svg.text(place, Anchor::End, TICK, &tick_label(value));
+        }
+        self.roughnesses(right).draw_ticks(svg, inner(right), self.height > 20.0);
+    }
+
+    fn speed(&self, svg: &mut Svg, area: Area, (index, row): (usize, &Row), hatch: &str) {
+        let axis = self.speeds(area);
         let x = self.run.timeline().across(area);
-        baseline(svg, area);
         self.still(svg, area, &row.speed, hatch);
         let value = |value: f64| axis.at(value.clamp(0.0, self.fastest));
         band(svg, &row.speed, |epoch| x.at(epoch), value);
@@ -183,21 +224,6 @@ impl Ridges<'_> {
             .map(|point| (x.at(point.epoch), axis.at(point.value)))
             .collect();
         svg.polyline(&points, Shade::of(index, self.n).stroke(1.2));
-        let place = (area.left - 14.0, area.bottom() - 2.0);
-        svg.text(place, Anchor::End, LABEL, &row.name);
-        if index == 0 {
-            let value = axis.ticks(2).last().copied().unwrap_or(self.fastest);
-            for value in [0.0, value] {
-                let y = axis.at(value);
-                svg.line((area.left - 2.5, y), (area.left, y), FRAME);
-                svg.text(
-                    (area.left - 4.0, y + 2.1),
-                    Anchor::End,
-                    TICK,
-                    &tick_label(value),
-                );
-            }
-        }
     }
 
     /// Hatches the time in which the speed is within two standard errors of none: what changes
@@ -225,21 +251,21 @@ impl Ridges<'_> {
     }
 
     fn roughness(&self, svg: &mut Svg, area: Area, (index, row): (usize, &Row)) {
-        let inner = Area { top: area.top + 1.5, height: area.height - 3.0, ..area };
-        let axis = LogAxis::up(inner, self.range);
+        let axis = self.roughnesses(area);
         let x = self.run.timeline().across(area);
         let line = |points: &[Point]| -> Vec<(f64, f64)> {
             points.iter().map(|p| (x.at(p.epoch), axis.at(p.value))).collect()
         };
         let value = |value: f64| axis.at(value.max(self.range.0));
-        baseline(svg, area);
-        if index == 0 {
-            axis.draw_ticks(svg, inner, self.height > 20.0);
-        }
         svg.polyline(&line(&row.weights), WEIGHTS);
         band(svg, &row.roughness, |epoch| x.at(epoch), value);
         svg.polyline(&line(&row.roughness), Shade::of(index, self.n).stroke(1.2));
     }
+}
+
+/// Where the roughness of a row is drawn.
+fn inner(area: Area) -> Area {
+    Area { top: area.top + 1.5, height: area.height - 3.0, ..area }
 }
 
 /// What a column shows.
