@@ -37,10 +37,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sha256: Option<&'a str>,
 }
 
-/// Gets `file` from `url` to `path` ([`obtain`]).
+/// Gets `file` from `url` to `path`. What an earlier attempt got stays in `path`.part and is not
+/// asked for again.
 ///
 /// # Errors
-/// As [`obtain`].
+/// If the server cannot be reached, sends something other than the file, or the file's length
+/// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
+/// stop; if the operating system refuses.
 pub fn download(
     file: &RemoteFile,
     url: &str,
@@ -52,13 +55,7 @@ pub fn download(
     obtain(Wanted { name, address, bytes, sha256: Some(sha256) }, path, observer)
 }
 
-/// Gets `file` to `path`. What an earlier attempt got stays in `path`.part and is not asked for
-/// again.
-///
-/// # Errors
-/// If the server cannot be reached, says something else than the file, or the file's length
-/// or checksum is wrong (then the part is removed); `Interrupted` if the observer asks to
-/// stop; if the operating system refuses.
+/// [`download`] of a file of which less is known.
 pub(crate) fn obtain(
     file: Wanted<'_>,
     path: &Path,
