@@ -31,6 +31,8 @@ from ._signature import ESTIMATORS, FEWEST, Undefined, reduced, signature_length
 OUTPUT = "output"
 #: Classes that decisions are stored as: two bytes each where one does not hold them.
 CLASSES = 1 << 16
+#: What arrays of a row begin with that are signatures.
+_PLACES = ("cka/", "drs/", "agreement/")
 
 
 class Recording:
@@ -75,8 +77,10 @@ class Recording:
             _files.empty(self.root)
         self._checksums = Checksums(self.root)
         self._adopt_or_begin(about or {})
+        self._write_examples()
         self.rows = self._read_rows()
         self._write_history()
+        self._complete_signatures()
         if not path(self.root, "timing").exists():
             write_atomic(path(self.root, "timing"), b"step,seconds\n")
 
@@ -141,17 +145,20 @@ class Recording:
                              "directory, or start over with fresh=True")
 
     def _begin(self, manifest, about):
-        lines = [f"{self._group_files[group]},{row},{_quoted(own)}"
-                 for group, ids in self.groups.items() for row, own in enumerate(ids)]
-        self._checksums.write(path(self.root, "sample_ids"),
-                              "\n".join(["group,row,id", *lines, ""]).encode())
-        if self.test_labels is not None:
-            self._checksums.write(path(self.root, "labels"),
-                                  lambda file: np.savez(file, test=self.test_labels))
         content = {"format": _files.FORMAT, "stratagram": version(), "source": "recorded",
                    "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                    **about, "recording": self.settings}
         write_atomic(manifest, sealed(content).encode())
+
+    def _write_examples(self):
+        """What the rows are of, where a process that began was killed before it was written."""
+        ids, labels = path(self.root, "sample_ids"), path(self.root, "labels")
+        if not ids.exists():
+            lines = [f"{self._group_files[group]},{row},{_quoted(own)}"
+                     for group, members in self.groups.items() for row, own in enumerate(members)]
+            self._checksums.write(ids, "\n".join(["group,row,id", *lines, ""]).encode())
+        if self.test_labels is not None and not labels.exists():
+            self._checksums.write(labels, lambda file: np.savez(file, test=self.test_labels))
 
     def _read_rows(self) -> dict[int, dict[str, float]]:
         rows: dict[int, dict[str, float]] = {}
@@ -281,13 +288,14 @@ class Recording:
         self._write_history()
         self._append_signatures(step, arrays)
         seconds = time.perf_counter() - start
-        with path(self.root, "timing").open("a") as timing:
-            timing.write(f"{step},{seconds:.4f}\n")
+        timing = path(self.root, "timing")
+        with _files.writing(timing), timing.open("a") as file:
+            file.write(f"{step},{seconds:.4f}\n")
         _history.say_derived(self.rows, self._said)
         return seconds
 
     def _append_signatures(self, step, arrays):
-        places = [name for name in arrays if name.startswith(("cka/", "drs/", "agreement/"))]
+        places = [name for name in arrays if name.startswith(_PLACES)]
         before = []
         if places:
             # Signatures grow from here on: the analysis, which listed them, is to be made again.
@@ -301,9 +309,27 @@ class Recording:
                     yield part[place]
 
         for place in places:
-            measure, group, layer = place.split("/")
-            file = path(self.root, "signatures", measure=measure, group=group, layer=layer)
-            _rows.append(file, len(before), arrays[place], lambda p=place: earlier(p))
+            _rows.append(self._signatures(place), len(before), arrays[place],
+                         lambda p=place: earlier(p))
+
+    def _complete_signatures(self):
+        """Adds what a process recorded that was killed before its signatures had grown; an
+        analysis has written them itself.
+        """
+        if not self._captured or path(self.root, "axis").exists():
+            return
+        last = max(self._captured)
+        with np.load(path(self.root, "row", step=last)) as row:
+            arrays = {name: row[name] for name in row.files if name.startswith(_PLACES)}
+        n = len(self._captured)
+        lacking = {place: values for place, values in arrays.items()
+                   if not _rows.holds(self._signatures(place), n, values)}
+        if lacking:
+            self._append_signatures(last, lacking)
+
+    def _signatures(self, place):
+        measure, group, layer = place.split("/")
+        return path(self.root, "signatures", measure=measure, group=group, layer=layer)
 
     def _write_history(self):
         self._checksums.write(path(self.root, "history"), _history.table(self.rows).encode())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .._tables import FILES, KEPT
 
@@ -66,31 +68,67 @@ def _matches(part, name):
 
 
 def write_atomic(place, content):
-    """Writes bytes, or what ``content(file)`` writes, under a temporary name, then renames."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    """Writes bytes, or what ``content(file)`` writes, under a temporary name and to disk, then
+    renames, and forces the name to disk.
+    """
+    make_folder(place.parent)
     handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, place)
+        with writing(place):
+            with os.fdopen(handle, "wb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, place)
+            _sync_folder(place.parent)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def writing(place):
+    """Names the file in errors of calls that know a descriptor only, or a temporary name."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{place} cannot be written: {error.strerror}") from error
+
+
+def make_folder(folder):
+    """Makes a folder and those above it, each name forced to disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder):
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_json(place: Path) -> Any:
+    """What a file says."""
+    try:
+        return json.loads(place.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{place} is not JSON: {error}") from None
 
 
 def read_manifest(root):
     """What ``run.json`` says."""
     place = path(root, "manifest")
-    try:
-        manifest = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{place} is not JSON: {error}") from None
+    manifest = read_json(place)
     if manifest.get("format") != FORMAT:
         raise ValueError(f"{place} has format {manifest.get('format')}; expected {FORMAT}")
     return manifest
@@ -111,7 +149,8 @@ def take_lock(root):
         lock.close()
         raise RuntimeError(f"{root} is in use by {holder or 'another process'}; close that "
                            "recorder or choose another directory") from None
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()}\n")
-    lock.flush()
+    with writing(path(root, "lock")):
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}\n")
+        lock.flush()
     return lock

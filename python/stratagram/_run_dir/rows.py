@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from .files import write_atomic
+from .files import write_atomic, writing
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 #: Bytes before the numbers: room for any count of rows.
@@ -32,13 +32,19 @@ def append(path, index, row, earlier):
         row = rows[-1]
         write_atomic(path, _header(len(rows), row) + b"".join(r.tobytes() for r in rows))
         return
-    with open(path, "r+b") as file:
+    with writing(path), open(path, "r+b") as file:
         file.seek(_HEADER + index * row.nbytes)
         file.write(row.tobytes())
         file.truncate()
         file.flush()
         file.seek(0)
         file.write(_header(index + 1, row))
+
+
+def holds(path, n_rows, row):
+    """Whether there are so many rows as this one, of classes in one byte or in two."""
+    wider = [row, row.astype(np.uint16)] if row.dtype == np.uint8 else [row]
+    return any(_fits(path, n_rows, own) for own in wider)
 
 
 def _header(n_rows, row):
