@@ -53,6 +53,46 @@ FILES = {
 #: The kinds of files that `fresh` leaves in place.
 KEPT = ("lock", "analysis_lock")
 
+#: The list of checksums that a kind of file stands in; others differ from run to run.
+LISTED = {
+    "experiment": "train_checksums",
+    "history": "train_checksums",
+    "updates": "train_checksums",
+    "labels": "train_checksums",
+    "checkpoint": "train_checksums",
+    "state": "train_checksums",
+    "optimizer_state": "train_checksums",
+    "axis": "analysis_checksums",
+    "part": "analysis_checksums",
+    "layer_part": "analysis_checksums",
+    "known_matrices": "analysis_checksums",
+    "signatures": "analysis_checksums",
+    "norms": "analysis_checksums",
+    "probe": "analysis_checksums",
+    "matrix": "analysis_checksums",
+    "matrices": "analysis_checksums",
+    "noise": "analysis_checksums",
+    "class_iou": "analysis_checksums",
+    "probes": "analysis_checksums",
+    "prediction_depth": "analysis_checksums",
+    "representations": "analysis_checksums",
+    "collapse": "analysis_checksums",
+    "geometry": "analysis_checksums",
+    "layers": "analysis_checksums",
+    "floor": "analysis_checksums",
+    "regions": "analysis_checksums",
+    "weight_distances": "analysis_checksums",
+    "phases": "analysis_checksums",
+    "findings": "analysis_checksums",
+    "boundaries": "analysis_checksums",
+    "layer_curves": "analysis_checksums",
+    "convergence": "analysis_checksums",
+    "page": "report_checksums",
+    "figure": "report_checksums",
+    "row": "train_checksums",
+    "sample_ids": "train_checksums",
+}
+
 #: The columns of each table and what they hold.
 TABLES = {
     "history": {

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import stratagram
 from stratagram import _program
 from stratagram._read.matrix import log_edges
+from stratagram._run_dir import checksums
 
 EPOCHS = [0, 1, 2, 5, 11, 24]
 
@@ -18,6 +21,19 @@ EPOCHS = [0, 1, 2, 5, 11, 24]
 def needs(*modules):
     lacking = [m for m in modules if importlib.util.find_spec(m) is None]
     return unittest.skipIf(lacking, f"{', '.join(lacking)} not installed")
+
+
+def read_all(root):
+    """Everything that a run can be asked for."""
+    run = stratagram.open(root)
+    run.curves, run.phases, run.findings, run.page.html  # noqa: B018
+    for name in stratagram._tables.TABLES:
+        run.table(name)
+    for measure, groups in run.measures.items():
+        for group in groups:
+            for layer in run.matrices(measure, group):
+                run.signatures(layer, measure, group)
+    return [figure.svg for figure in run.figures.values()]
 
 
 class Recorded(unittest.TestCase):
@@ -87,6 +103,64 @@ class Analyzed(Recorded):
         self.assertEqual((1 - matrix).layer, "classifier/fc")
         self.assertFalse(hasattr(matrix[0], "layer"))
         self.assertTrue(np.isfinite(run.standard_errors("classifier/fc")).any())
+
+    def test_a_damaged_file_of_every_kind_that_is_read_is_named(self):
+        kinds = ["manifest", "history", "axis", "signatures", "matrix", "matrices", "noise",
+                 "layer_curves", "convergence", "phases", "findings", "page", "figure",
+                 "train_checksums", "analysis_checksums", "report_checksums"]
+        read_all(self.root)
+        for kind in kinds:
+            places = self.run_()._paths(kind)
+            self.assertTrue(places, kind)
+            whole = places[-1].read_bytes()
+            middle = len(whole) // 2
+            flipped = whole[:middle] + bytes([whole[middle] ^ 0x80]) + whole[middle + 1:]
+            # A list that was cut off says nothing of the rest.
+            is_list = kind.endswith("checksums")
+            for damaged in [flipped] if is_list else [flipped, whole[:middle]]:
+                with self.subTest(kind=kind, bytes=len(damaged)):
+                    places[-1].write_bytes(damaged)
+                    try:
+                        with self.assertRaises(ValueError) as caught:
+                            read_all(self.root)
+                        # What a list no longer says of a file is damage of that file.
+                        said = "checksums/" if is_list else places[-1].name
+                        self.assertIn(said, str(caught.exception))
+                    finally:
+                        places[-1].write_bytes(whole)
+        read_all(self.root)
+
+    def test_the_program_says_the_same_of_a_damaged_file(self):
+        place = self.root / "matrices" / "axis.csv"
+        whole = place.read_bytes()
+        place.write_bytes(whole.replace(b"24", b"25"))
+        try:
+            with self.assertRaises(ValueError) as caught:
+                self.run_().epochs  # noqa: B018
+            with self.assertRaises(RuntimeError) as said:
+                _program.run("", "report", self.root, "--force")
+        finally:
+            place.write_bytes(whole)
+        for part in re.findall(r"[0-9]+ bytes with the SHA-256 [0-9a-f]{64}|make it again[^;]*",
+                               str(caught.exception)):
+            self.assertIn(part, str(said.exception))
+
+    def test_a_content_is_hashed_once(self):
+        run = self.run_()
+        with mock.patch("stratagram._run_dir.checksums.sum_of", wraps=checksums.sum_of) as hashed:
+            place = self.root / "history.csv"
+            place.write_bytes(place.read_bytes())
+            run.curves, run.curves  # noqa: B018
+            self.assertEqual(hashed.call_count, 1)
+
+    def test_runs_without_checksums_are_read_as_they_are(self):
+        with tempfile.TemporaryDirectory() as folder:
+            old = Path(folder) / "old"
+            shutil.copytree(self.root, old)
+            shutil.rmtree(old / "checksums")
+            place = old / "history.csv"
+            place.write_text(place.read_text().replace("24", "25"))
+            self.assertEqual(stratagram.open(old).curves["epoch"][-1], 25)
 
     def test_near_names_are_offered(self):
         run = self.run_()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from .._run_dir.checked import checked
+
 
 class Figure:
     """A figure of the report; it draws itself in a notebook."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, root: Path) -> None:
         self.path = path
+        self._root = root
 
     @property
     def svg(self) -> str:
         """The drawing as text."""
-        return self.path.read_text(encoding="utf-8")
+        return checked(self._root, "figure", self.path).read_text(encoding="utf-8")
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -31,13 +34,17 @@ class Page:
     the file and after the notebook is closed.
     """
 
-    def __init__(self, path: Path, height: int = 800) -> None:
+    def __init__(self, path: Path, height: int = 800, *, root: Path | None = None) -> None:
         self.path = path
         self.height = height
+        #: The run that it is of; the page of a comparison is of none.
+        self._root = root
 
     @property
     def html(self) -> str:
         """The page as text."""
+        if self._root is not None:
+            checked(self._root, "page", self.path)
         return self.path.read_text(encoding="utf-8")
 
     def _repr_html_(self) -> str:

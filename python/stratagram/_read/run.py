@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from html import escape
 from os import PathLike
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._run_dir import files as _files
+from .._run_dir.checked import checked
 from .._tables import FILES, TABLES
 from .figure import Figure, Page
 from .matrix import Matrix
@@ -32,7 +32,8 @@ def open(run: str | PathLike[str]) -> Run:
 
 
 class Run:
-    """The results in a run directory; files are read when they are asked for.
+    """The results in a run directory; files are read when they are asked for, and compared with
+    their checksums then: one that is not as it was written raises a ``ValueError`` that names it.
 
     >>> run = stratagram.open("runs/mine")
     >>> run.layers, run.epochs
@@ -51,7 +52,8 @@ class Run:
         manifest = self._path("manifest")
         if not manifest.is_file():
             raise FileNotFoundError(f"{self.root} is not a run directory: it has no run.json")
-        self.manifest: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        checked(self.root, "manifest", manifest)
+        self.manifest: dict[str, Any] = _files.read_json(manifest)
         recording = self.manifest.get("recording") or {}
         #: What layers and groups are called whose names cannot be those of files.
         self._names: dict[str, str] = recording.get("names") or {}
@@ -98,7 +100,8 @@ class Run:
         ``group`` is ``"test"`` where there is one, else the first.
         """
         path = self._layer_file("matrix", layer, measure, group)
-        return Matrix(np.load(path, allow_pickle=False), layer=layer, measure=measure,
+        values = np.load(checked(self.root, "matrix", path), allow_pickle=False)
+        return Matrix(values, layer=layer, measure=measure,
                       group=self._called(path.parent.name), steps=self.steps, epochs=self.epochs)
 
     def matrices(self, measure: str = "cka", group: str | None = None) -> dict[str, Matrix]:
@@ -122,6 +125,7 @@ class Run:
                    group: str | None = None) -> npt.NDArray[Any]:
         """What each checkpoint was reduced to, ``[E, S]``: float32, of decisions the classes."""
         path = self._layer_file("signatures", layer, measure, group)
+        checked(self.root, "signatures", path)
         signatures: npt.NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")
         return signatures
 
@@ -186,7 +190,7 @@ class Run:
     @property
     def figures(self) -> dict[str, Figure]:
         """The report's figures by name; each shows itself in a notebook."""
-        return {path.stem: Figure(path) for path in self._paths("figure")}
+        return {path.stem: Figure(path, self.root) for path in self._paths("figure")}
 
     @property
     def page(self) -> Page:
@@ -194,7 +198,7 @@ class Run:
         path = self._path("page")
         if not path.is_file():
             raise FileNotFoundError(f"{path} is not there yet: stratagram report {self.root}")
-        return Page(path)
+        return Page(path, root=self.root)
 
     def __repr__(self) -> str:
         n_layers = len(self.layers)
@@ -219,13 +223,14 @@ class Run:
         path = self._path(kind) if kind in FILES else None
         if path is None or not path.is_file():
             return None
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = _files.read_json(checked(self.root, kind, path))
         return found
 
     def _rows(self, table: str) -> list[dict[str, str]]:
         path = self._path(table)
         if not path.is_file():
             return []
+        checked(self.root, table, path)
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _program
 from .._read.run import Run
+from .._run_dir.checked import checked
 from . import scalars as _scalars
 from .loggers import logger
 
@@ -65,7 +66,7 @@ class Live:
         self._tracker.row(step, float(curves["epoch"][at]), {**values, **self._compared(run, step)})
 
     def _compared(self, run: Run, step: int) -> dict[str, float]:
-        with np.load(run._path("row", step)) as row:
+        with np.load(checked(run.root, "row", run._path("row", step))) as row:
             places = [name.split("/")[1:] for name in row.files if name.startswith("cka/")]
         n_groups = len({group for group, _ in places})
         found = {}

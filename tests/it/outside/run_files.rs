@@ -137,6 +137,18 @@ fn snake(file: RunFile) -> String {
     name
 }
 
+/// The list of checksums that a file's line is in.
+fn list_of(file: RunFile) -> Option<RunFile> {
+    if file.is(Mark::Unsteady) || snake(file).ends_with("_checksums") {
+        return None;
+    }
+    Some(match file.about().writer {
+        Writer::Trainer | Writer::Recorder => RunFile::TrainChecksums,
+        Writer::Analysis => RunFile::AnalysisChecksums,
+        Writer::Report => RunFile::ReportChecksums,
+    })
+}
+
 /// The text of `_tables.py`.
 fn python() -> String {
     let mut text = "\"\"\"The files and tables of a run directory, as the program declares them.\n\n\
@@ -151,7 +163,14 @@ fn python() -> String {
     let kept = RunFile::ALL.into_iter().filter(|file| file.is(Mark::Kept));
     text +=
         &kept.map(|file| format!("\"{}\"", snake(file))).collect::<Vec<_>>().join(", ");
-    text += ")\n\n#: The columns of each table and what they hold.\nTABLES = {\n";
+    text += ")\n\n#: The list of checksums that a kind of file stands in; others differ from run to run.\n\
+        LISTED = {\n";
+    for file in RunFile::ALL {
+        if let Some(list) = list_of(file) {
+            writeln!(text, "    \"{}\": \"{}\",", snake(file), snake(list)).unwrap();
+        }
+    }
+    text += "}\n\n#: The columns of each table and what they hold.\nTABLES = {\n";
     for table in TABLES {
         writeln!(text, "    \"{}\": {{", snake(table.file)).unwrap();
         for column in table.columns {
