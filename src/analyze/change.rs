@@ -10,7 +10,7 @@ use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::experiment::{Difference, Experiment};
 use crate::observer::Silent;
-use crate::run_dir::{Recording, RunDir, RunFile};
+use crate::run_dir::{Recording, RunDir, RunFile, check_sources};
 use crate::similarity::{MatrixKind, Measure};
 use crate::train::write_labels;
 
@@ -19,7 +19,8 @@ use crate::train::write_labels;
 ///
 /// # Errors
 /// If a key is not one of `[analysis]`, a value does not fit the run, another process analyzes
-/// it, or the operating system refuses. Nothing is changed then but for the last.
+/// it, a file to be analyzed is damaged, or the operating system refuses. Nothing is changed then
+/// but for the last.
 pub fn change(run: &mut RunDir, data: &Data, changes: &[String]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -32,6 +33,7 @@ pub fn change(run: &mut RunDir, data: &Data, changes: &[String]) -> Result<()> {
     Plan::new(&as_new, data, &Silent)?;
     let _lock = run.lock_analysis()?;
     let stale = Stale::of((&old, &new), &differences);
+    check_sources(run.root())?;
     remove(run, (&old, &new), &stale)?;
     run.become_of(new.clone())?;
     write_labels(&new, data, run)

@@ -24,7 +24,7 @@ pub(crate) use atomic::link_or_copy;
 pub use atomic::write_atomic;
 pub(crate) use atomic::{remove_file, remove_unfinished, remove_unfinished_below};
 pub(crate) use checksums::{
-    are_listed, checked, finish, link_file, list_all, sums_of, write_file,
+    are_listed, check_sources, checked, finish, link_file, list_all, sums_of, write_file,
 };
 pub use files::{About, Found, Mark, RunFile, Writer};
 pub use findings::{findings_text, read_findings};

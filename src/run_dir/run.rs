@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::atomic::{self, remove_file};
-use super::checksums::{checked, write_file};
+use super::checksums::{check_sources, checked, write_file};
 use super::files::{self, Found, Mark, RunFile, Writer};
 use super::lock::{ANALYSIS_LOCK, LOCK, Lock, take_lock, take_lock_soon};
 use super::manifest::{Manifest, Status};
@@ -218,8 +218,10 @@ impl RunDir {
     /// Removes everything that the analysis wrote; the sign that it is complete goes first.
     ///
     /// # Errors
-    /// If the operating system refuses.
+    /// If a file that it is to be made of again is damaged, before anything is removed, or the
+    /// operating system refuses.
     pub fn remove_analysis(&self) -> Result<()> {
+        check_sources(&self.root)?;
         let is_removed = |file: &RunFile| {
             file.about().writer == Writer::Analysis && !file.is(Mark::Kept)
         };

@@ -97,6 +97,27 @@ pub(crate) fn checked(path: &Path) -> Result<&Path> {
     Err(damage(path, &place))
 }
 
+/// Checks all that an analysis is made of, before what was made of it is removed.
+///
+/// # Errors
+/// As [`checked`], of the first file that is damaged.
+pub(crate) fn check_sources(root: &Path) -> Result<()> {
+    let Some(list) = Journal::read(&RunFile::TrainChecksums.path(root))? else {
+        return Ok(());
+    };
+    for name in list.sums.keys() {
+        let path = root.join(name);
+        let is_source = Place::of(&path).is_some_and(|place| {
+            use RunFile::{Checkpoint, History, Labels, Row};
+            matches!(place.file, Checkpoint | History | Labels | Row)
+        });
+        if is_source {
+            checked(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a file's content is one of those that are listed.
 fn holds(path: &Path, file: RunFile, sums: &[Sum]) -> Result<bool> {
     let cannot = |error| Error::io(path, "cannot be read", error);

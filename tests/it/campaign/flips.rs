@@ -206,6 +206,32 @@ fn campaign(n: usize) {
 }
 
 #[test]
+fn no_result_is_removed_before_all_that_it_is_made_of_is_found_right() {
+    let run = made(&["run f.toml --out r"]);
+    for (folder, file) in [
+        (&run, "checkpoints/step-000000008.safetensors"),
+        (&run, "labels.npz"),
+        (&recorded(), "recorded/step-000000003.npz"),
+    ] {
+        let path = folder.path().join("r").join(file);
+        let whole = fs::read(&path).unwrap();
+        damage(&path, &mut Random(1));
+        let before = steady(&folder.path().join("r"));
+        for arguments in ["analyze r --force", "analyze r analysis.measures=[cka,rsa]"] {
+            let output = command(folder.path(), arguments).output().unwrap();
+            let error = &texts(&output)[1];
+            assert!(!output.status.success(), "{arguments} with a damaged {file}");
+            let is_recording = file.starts_with("recorded");
+            let name = file.rsplit('/').next().unwrap();
+            assert!(error.contains(name) || is_recording, "{arguments}: {error}");
+            let found = differences(&folder.path().join("r"), &before);
+            assert!(found.is_empty(), "{arguments} with a damaged {file}: {found:?}");
+        }
+        fs::write(&path, whole).unwrap();
+    }
+}
+
+#[test]
 fn a_damaged_file_of_every_kind_is_found_or_harmless() {
     campaign(30);
 }
