@@ -43,3 +43,20 @@ pub(super) fn png([width, height]: [u32; 2], pixels: &[u8], extra: &[u8]) -> Vec
     let parts = [chunk(*b"IHDR", &header), extra.to_vec(), chunk(*b"IDAT", pixels)];
     [b"\x89PNG\r\n\x1a\n".to_vec(), parts.concat(), chunk(*b"IEND", b"")].concat()
 }
+
+/// A PNG whose chunks have the checksums that their contents should have.
+pub(super) fn with_right_checksums(png: &[u8]) -> Vec<u8> {
+    let mut out = png.to_vec();
+    let mut at = 8;
+    while let Some(length) = out.get(at..at + 4) {
+        let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        let end = at.saturating_add(8).saturating_add(length);
+        let Some(content) = out.get(at + 4..end) else { break };
+        let mut sum = flate2::Crc::new();
+        sum.update(content);
+        let Some(own) = out.get_mut(end..end + 4) else { break };
+        own.copy_from_slice(&sum.sum().to_be_bytes());
+        at = end + 4;
+    }
+    out
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Random, Tally, copy, differences, made, steady, times};
-use crate::support::runs::{Files, command, succeed, texts};
+use crate::support::runs::{Files, command, program, succeed, texts};
 
 /// What is done before, the command, and the folder that it writes.
 const COMMANDS: &[(&[&str], &str)] = &[
@@ -37,7 +37,7 @@ fn traced(root: &Path, options: &[String], arguments: &str, log: &Path) -> Comma
         .args(["-f", "-qq", "-o"])
         .arg(log)
         .args(options)
-        .arg(env!("CARGO_BIN_EXE_stratagram"))
+        .arg(program())
         .args(arguments.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

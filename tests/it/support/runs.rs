@@ -2,15 +2,48 @@
 #![allow(dead_code)] // Each test uses a part.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Names and contents of files.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
+/// The program as it is when the tests begin, under a name that no later build replaces: long
+/// campaigns compare bytes of one program.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_stratagram"));
+        let modified = built.metadata().unwrap().modified().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+        remove_old(&folder);
+        let time = modified.duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let own = folder.join(time.to_string()).join(built.file_name().unwrap());
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        if !own.exists() && fs::hard_link(built, &own).is_err() && !own.exists() {
+            fs::copy(built, &own).unwrap();
+        }
+        own
+    });
+    &PROGRAM
+}
+
+/// Removes programs of builds that are a week old.
+fn remove_old(folder: &Path) {
+    let week = Duration::from_hours(7 * 24);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let nanoseconds = entry.file_name().to_string_lossy().parse().unwrap_or(0);
+        let built = UNIX_EPOCH + Duration::from_nanos(nanoseconds);
+        if SystemTime::now().duration_since(built).is_ok_and(|age| age > week) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The program with these arguments, separated by spaces, in `directory`.
 pub(crate) fn command(directory: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stratagram"));
+    let mut command = Command::new(program());
     command
         .current_dir(directory)
         .args(arguments.split_whitespace())
