@@ -18,11 +18,12 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use stratagram::array_file::{Array, npy_bytes, read_npy, read_safetensors};
-use stratagram::data::Data;
+use stratagram::data::{Data, Split};
+use stratagram::engine::{Device, Inputs};
 use stratagram::experiment::{Experiment, Layers};
 use stratagram::probe::features::{adaptive_average_pool, pooled_side};
 use stratagram::probe::{Design, Fit, FitOptions, Probe};
-use stratagram::represent::{Layer, Representer, evaluation_batches, layers};
+use stratagram::represent::{Layer, Representer, layers};
 use stratagram::train::train;
 use stratagram::{RunDir, Silent};
 
@@ -68,16 +69,17 @@ fn write(folder: &Path, changes: &[&str]) {
     let labels = data.noisy.iter().map(|&label| i64::from(label)).collect::<Vec<_>>();
     save(&folder.join("labels.npy"), &Array::i64(&[labels.len()], labels));
     let net = experiment.net.build(data.train.shape, data.n_classes);
-    let train = evaluation_batches(&data, &data.train);
+    let device = Device::open(&experiment.engine, &data, &data.noisy).unwrap();
     let layers = chosen(&experiment, &data);
     let nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
     for checkpoint in run.checkpoints().unwrap() {
         let weights = read_safetensors(&checkpoint.path).unwrap();
         let choice = experiment.evaluation.batchnorm;
-        let mut represent = Representer::new(&net, &weights, &train, choice).unwrap();
+        let mut represent =
+            Representer::new(&device, &data, &net, &weights, choice).unwrap();
         let n = data.noisy.len();
-        let images = data.batch(&data.train, &(0..n).collect::<Vec<_>>());
-        for (layer, output) in layers.iter().zip(represent.represent(&images, &nodes)) {
+        let outputs = represent.represent(&Inputs::Set(Split::Train), &nodes).unwrap();
+        for (layer, output) in layers.iter().zip(outputs) {
             let features = if layer.shape.size() > CAP {
                 let side = pooled_side(layer.shape, CAP);
                 adaptive_average_pool(&output, layer.shape, side)

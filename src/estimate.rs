@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use crate::analyze::Work;
-use crate::data::Data;
-use crate::engine::{Engine, Update};
+use crate::data::{Data, Split};
+use crate::engine::{Device, Inputs, Recipe, Step, Update};
 use crate::error::Result;
 use crate::experiment::{Experiment, OptimizerKind, TrainConfig, steps_per_epoch};
 use crate::net::{Net, initial_weights};
@@ -187,36 +187,44 @@ impl Together {
 /// Seconds of one training step, and of the forward pass of one image.
 fn measure(net: &Net, experiment: &Experiment, data: &Data) -> Result<(f64, f64)> {
     let TrainConfig { batch_size, .. } = experiment.train;
-    let mut engine = Engine::new(net, &initial_weights(net, experiment.seed))?;
-    let indices: Vec<usize> = (0..batch_size.min(data.noisy.len())).collect();
-    let images = data.batch(&data.train, &indices);
-    let labels: Vec<u8> = indices.iter().map(|i| data.noisy[*i]).collect();
+    let device = Device::open(&experiment.engine, data, &data.noisy)?;
+    let weights = initial_weights(net, experiment.seed);
+    let mut session = device.start((data, &data.noisy), net, &weights, (&[], &[]))?;
+    let batch: Vec<usize> = (0..batch_size.min(data.noisy.len())).collect();
     let update =
         Update::Sgd { lr: 0.0, momentum: 0.0, weight_decay: 0.0, nesterov: false };
-    let step = seconds(|| {
-        engine.gradients(&images, &labels);
-        engine.update(&update);
-    });
-    let statistics = engine.running_statistics();
-    let output = [net.nodes.len() - 1];
+    let step = [Step { batch: &batch, update, dropout_key: 0 }];
+    let recipe = Recipe {
+        epoch: 0,
+        seed: experiment.seed,
+        augment: &experiment.data.augment,
+        clip_norm: experiment.optimizer.clip_norm,
+        label_smoothing: experiment.train.label_smoothing,
+        keep_gradients: false,
+    };
+    let step = seconds(|| session.train(&recipe, &step).map(|_| ()))?;
+    let statistics = session.running_statistics()?;
+    let output = [(net.nodes.len() - 1, None)];
+    let images = Inputs::Indices(Split::Train, &batch);
+    let mut outputs = vec![];
     let block = seconds(|| {
-        engine.evaluate(&images, &statistics, &output);
-    });
-    Ok((step, block / indices.len() as f64))
+        let all = (&images, 0..batch.len());
+        session.evaluate_into(all, &statistics, &output, &mut outputs)
+    })?;
+    Ok((step, block / batch.len() as f64))
 }
 
 /// The median seconds of some calls, after one that is not counted.
-fn seconds(mut call: impl FnMut()) -> f64 {
-    call();
-    let mut times: Vec<f64> = (0..TIMED)
-        .map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
+fn seconds(mut call: impl FnMut() -> Result<()>) -> Result<f64> {
+    call()?;
+    let mut times = vec![];
+    for _ in 0..TIMED {
+        let start = Instant::now();
+        call()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    Ok(times[times.len() / 2])
 }
 
 #[cfg(test)]

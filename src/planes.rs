@@ -8,7 +8,12 @@
 mod files;
 mod python_random;
 
-use crate::data::{Data, ImageSet};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::data::{Data, Split};
+use crate::engine::Points;
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, TripletSampling, TripletSource};
 
@@ -21,10 +26,10 @@ const COLLINEAR: f64 = 1e-6;
 
 /// The images that triplets are drawn from, and the labels by which their classes are told
 /// apart: the data set's own, which for training images are the noisy ones.
-pub fn triplet_source(data: &Data, source: TripletSource) -> (&ImageSet, &[u8]) {
+pub fn triplet_source(data: &Data, source: TripletSource) -> (Split, &[u8]) {
     match source {
-        TripletSource::Test => (&data.test, &data.test.labels),
-        TripletSource::Train | TripletSource::Corrupted => (&data.train, &data.noisy),
+        TripletSource::Test => (Split::Test, &data.test.labels),
+        TripletSource::Train | TripletSource::Corrupted => (Split::Train, &data.noisy),
     }
 }
 
@@ -39,12 +44,12 @@ pub fn image_planes(
     source: TripletSource,
 ) -> Result<Vec<ImagePlane>> {
     let config = &experiment.analysis.drs;
-    let (images, labels) = triplet_source(data, source);
+    let (split, labels) = triplet_source(data, source);
     let corrupted: Vec<usize> =
         (0..data.noisy.len()).filter(|i| data.is_corrupted(*i)).collect();
     let first = (source == TripletSource::Corrupted).then_some(&corrupted[..]);
     let draw = Draw { labels, distinct: config.distinct, first };
-    let image = |i: usize| data.batch(images, &[i]);
+    let image = |i: usize| data.batch(data.of(split), &[i]);
     match config.sampling {
         TripletSampling::Dbviz => {
             draw.planes(config.triplets, experiment.data.seed, image)
@@ -319,6 +324,17 @@ impl Grid {
         [self.first[0], self.first[last], self.second[0], self.second[last]]
     }
 
+    /// α and β of each point x₁ + α(x₂ − x₁) + β(x₃ − x₁).
+    pub(crate) fn coefficients(&self) -> Vec<[f64; 2]> {
+        let [_, [length, _], [c1, c2]] = self.plane.coordinates;
+        let of = |u: f64, v: f64| [(u - v / c2 * c1) / length, v / c2];
+        let row = |u: &f64| {
+            let u = *u;
+            self.second.iter().map(move |v| of(u, *v))
+        };
+        self.first.iter().flat_map(row).collect()
+    }
+
     /// Writes point `k` in the order of pixels of the three images. Nothing is clamped to
     /// the range of valid pixels.
     ///
@@ -332,6 +348,36 @@ impl Grid {
         for (((pixel, x), a), b) in pixels.iter_mut().zip(origin).zip(a).zip(b) {
             *pixel = (x + u * a + v * b) as f32;
         }
+    }
+}
+
+/// The points of grids of equal size, one grid after the other.
+pub(crate) struct PlanePoints<'a> {
+    /// Positions of the images that each grid's plane goes through.
+    pub(crate) triplets: &'a [[usize; 3]],
+    pub(crate) grids: &'a [Grid],
+}
+
+impl Points for PlanePoints<'_> {
+    fn per_plane(&self) -> usize {
+        self.grids.first().map_or(0, Grid::len)
+    }
+
+    fn triplets(&self) -> &[[usize; 3]] {
+        self.triplets
+    }
+
+    fn coefficients(&self, plane: usize) -> Vec<[f64; 2]> {
+        self.grids[plane].coefficients()
+    }
+
+    fn images(&self, range: Range<usize>) -> Vec<f32> {
+        let (size, per_grid) = (self.grids[0].dimension(), self.per_plane());
+        let mut points = vec![0.0; range.len() * size];
+        points.par_chunks_mut(size).zip(range).for_each(|(point, k)| {
+            self.grids[k / per_grid].point(k % per_grid, point);
+        });
+        points
     }
 }
 

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use crate::array_file::NamedArrays;
-use crate::data::{Data, ImageSet};
-use crate::engine::{BatchNormStatistics, Engine};
+use crate::data::{Data, Split};
+use crate::engine::{Asked, BatchNormStatistics, Decided, Device, Inputs, Session};
 use crate::error::{Error, Result};
 use crate::experiment::{BatchNormChoice, Layers, TokenPolicy};
 use crate::net::{Net, Shape};
@@ -16,6 +16,9 @@ pub const EVALUATION_BATCH: usize = 1000;
 
 /// Inputs in one block of a stream.
 pub const BLOCK: usize = 512;
+
+/// Inputs that a device decides at once, and nothing but their classes leaves it.
+const DECIDED: usize = 1 << 15;
 
 /// One layer whose representations are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,52 +123,35 @@ pub(crate) fn glob_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The images of a set in index order, in batches of 1,000; a remainder of one image joins
-/// the batch before it, because one image alone has no variance. A batch is made when it is
-/// asked for: the images are held as they are stored.
-#[derive(Debug, Clone)]
-pub struct EvaluationBatches<'a> {
-    data: &'a Data,
-    set: &'a ImageSet,
-}
-
-/// The batches of `set`, normalized as `data` is.
-pub fn evaluation_batches<'a>(
-    data: &'a Data,
-    set: &'a ImageSet,
-) -> EvaluationBatches<'a> {
-    EvaluationBatches { data, set }
-}
-
-impl EvaluationBatches<'_> {
-    /// The batches in order, each `[n, height, width, channels]`.
-    pub fn iter(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
-        let n = self.set.labels.len();
-        let mut starts: Vec<usize> = (0..n).step_by(EVALUATION_BATCH).collect();
-        if starts.len() > 1 && starts.last() == Some(&(n - 1)) {
-            starts.pop();
-        }
-        let ends: Vec<usize> = starts.iter().skip(1).copied().chain([n]).collect();
-        starts.into_iter().zip(ends).map(|(start, end)| {
-            self.data.batch(self.set, &(start..end).collect::<Vec<_>>())
-        })
+/// The images of a set of `n` in index order, in batches of 1,000; a remainder of one image
+/// joins the batch before it, because one image alone has no variance.
+pub fn evaluation_batches(n: usize) -> Vec<Range<usize>> {
+    let mut starts: Vec<usize> = (0..n).step_by(EVALUATION_BATCH).collect();
+    if starts.len() > 1 && starts.last() == Some(&(n - 1)) {
+        starts.pop();
     }
+    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([n]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| start..end).collect()
 }
 
 /// The `BatchNorm` statistics that evaluation uses: the running ones, or those recomputed
-/// over `train`, the un-augmented training images.
+/// over all un-augmented training images.
 ///
 /// Running statistics lag the weights when an epoch has few steps; recomputed ones do not
-/// ([`Engine::recompute_statistics`]). A net without `BatchNorm` has none of either.
+/// ([`Engine::recompute_statistics`](crate::engine::Engine::recompute_statistics)). A net
+/// without `BatchNorm` has none of either.
+///
+/// # Errors
+/// If the engine fails.
 pub fn evaluation_statistics(
-    engine: &mut Engine,
-    train: &EvaluationBatches<'_>,
+    session: &mut Session<'_>,
     choice: BatchNormChoice,
-) -> BatchNormStatistics {
-    if recomputes_statistics(engine.net(), choice) {
-        engine.recompute_statistics(train.iter())
+) -> Result<BatchNormStatistics> {
+    if recomputes_statistics(session.net(), choice) {
+        let n = session.count(&Inputs::Set(Split::Train));
+        session.recompute_statistics(Split::Train, &evaluation_batches(n))
     } else {
-        engine.running_statistics()
+        session.running_statistics()
     }
 }
 
@@ -176,26 +162,27 @@ pub fn recomputes_statistics(net: &Net, choice: BatchNormChoice) -> bool {
 
 /// A net at one checkpoint, ready to represent images.
 #[derive(Debug)]
-pub struct Representer {
-    engine: Engine,
+pub struct Representer<'a> {
+    session: Session<'a>,
     statistics: BatchNormStatistics,
     tokens: TokenPolicy,
 }
 
-impl Representer {
-    /// The net with `weights`, evaluated as `choice` says on the training images `train`.
+impl<'a> Representer<'a> {
+    /// The net with `weights` on a device, evaluated as `choice` says.
     ///
     /// # Errors
-    /// If the weights do not fit the net.
+    /// If the weights do not fit the net, or the engine fails.
     pub fn new(
+        device: &Device,
+        data: &'a Data,
         net: &Net,
         weights: &NamedArrays,
-        train: &EvaluationBatches<'_>,
         choice: BatchNormChoice,
     ) -> Result<Self> {
-        let mut engine = Engine::new(net, weights)?;
-        let statistics = evaluation_statistics(&mut engine, train, choice);
-        Ok(Self { engine, statistics, tokens: TokenPolicy::All })
+        let mut session = device.start((data, &data.noisy), net, weights, (&[], &[]))?;
+        let statistics = evaluation_statistics(&mut session, choice)?;
+        Ok(Self { session, statistics, tokens: TokenPolicy::All })
     }
 
     /// With layers of tokens represented as the policy says; without one, by all tokens.
@@ -205,66 +192,89 @@ impl Representer {
         self
     }
 
-    /// Outputs of the nodes `wanted` for `images` (`[n, height, width, channels]`), each
-    /// `[n, channels·height·width]` in PyTorch's flattening, or of tokens what the policy
-    /// makes of them.
-    pub fn represent(&mut self, images: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
+    /// Outputs of the nodes `wanted` for all inputs, each `[n, channels·height·width]` in
+    /// PyTorch's flattening, or of tokens what the policy makes of them.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn represent(
+        &mut self,
+        inputs: &Inputs<'_>,
+        wanted: &[usize],
+    ) -> Result<Vec<Vec<f32>>> {
         let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
         let mut outputs = vec![];
-        self.represent_into(images, &whole, &mut outputs);
-        outputs
+        let all = 0..self.session.count(inputs);
+        self.represent_into((inputs, all), &whole, &mut outputs)?;
+        Ok(outputs)
     }
 
     /// As [`Representer::represent`], in memory that is used again; maps with a side s beside
     /// their node are averaged to s×s.
     fn represent_into(
         &mut self,
-        images: &[f32],
+        inputs: (&Inputs<'_>, Range<usize>),
         wanted: &[(usize, Option<usize>)],
         outputs: &mut Vec<Vec<f32>>,
-    ) {
-        self.engine.evaluate_into(images, &self.statistics, wanted, outputs);
-        let net = self.engine.net();
+    ) -> Result<()> {
+        self.session.evaluate_into(inputs, &self.statistics, wanted, outputs)?;
+        let net = self.session.net();
         for (output, &(node, _)) in outputs.iter_mut().zip(wanted) {
             if net.has_tokens(node) {
                 let all = std::mem::take(output);
                 *output = reduce_tokens(all, net.nodes[node].shape, self.tokens);
             }
         }
+        Ok(())
     }
 
-    /// Represents inputs `0..n` in blocks: `input` gives the images of a range of positions,
-    /// `each` takes the range and the outputs of the nodes `wanted`. Only one block's
+    /// What classifiers decide for all inputs, where the device decides by itself
+    /// ([`Session::decide`]); layers of tokens are read as the policy says.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn decide(
+        &mut self,
+        inputs: &Inputs<'_>,
+        mut asked: Vec<Asked<'_>>,
+    ) -> Result<Option<Vec<Decided>>> {
+        let net = self.session.net();
+        for own in asked.iter_mut().filter(|own| net.has_tokens(own.node)) {
+            own.tokens = Some(self.tokens).filter(|policy| *policy != TokenPolicy::All);
+        }
+        let n = self.session.count(inputs);
+        let mut all: Option<Vec<Decided>> = None;
+        for start in (0..n).step_by(DECIDED) {
+            let range = start..(start + DECIDED).min(n);
+            let part = self.session.decide((inputs, range), &self.statistics, &asked)?;
+            let Some(part) = part else { return Ok(None) };
+            match &mut all {
+                None => all = Some(part),
+                Some(all) => {
+                    all.iter_mut().zip(part).for_each(|(all, part)| all.add(part));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Represents inputs in blocks: `each` takes the range of a block and the outputs of the
+    /// nodes `wanted`, maps with a side s beside their node averaged to s×s. Only one block's
     /// outputs are held at a time.
     ///
     /// # Errors
-    /// The first error of `each`.
+    /// The first error of `each`, or of the engine.
     pub fn stream(
         &mut self,
-        n: usize,
-        wanted: &[usize],
-        input: impl Fn(Range<usize>) -> Vec<f32>,
-        each: impl FnMut(Range<usize>, &[Vec<f32>]) -> Result<()>,
-    ) -> Result<()> {
-        let whole: Vec<_> = wanted.iter().map(|&node| (node, None)).collect();
-        self.stream_pooled(n, &whole, input, each)
-    }
-
-    /// As [`Representer::stream`]; maps with a side s beside their node are averaged to s×s.
-    ///
-    /// # Errors
-    /// The first error of `each`.
-    pub fn stream_pooled(
-        &mut self,
-        n: usize,
+        inputs: &Inputs<'_>,
         wanted: &[(usize, Option<usize>)],
-        input: impl Fn(Range<usize>) -> Vec<f32>,
         mut each: impl FnMut(Range<usize>, &[Vec<f32>]) -> Result<()>,
     ) -> Result<()> {
+        let n = self.session.count(inputs);
         let mut outputs = vec![];
         for start in (0..n).step_by(BLOCK) {
             let range = start..(start + BLOCK).min(n);
-            self.represent_into(&input(range.clone()), wanted, &mut outputs);
+            self.represent_into((inputs, range.clone()), wanted, &mut outputs)?;
             each(range, &outputs)?;
         }
         Ok(())
@@ -274,6 +284,8 @@ impl Representer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
+    use crate::experiment::{EngineConfig, Experiment};
     use crate::net::{NetConfig, TokenPool, VitConfig, initial_weights};
     use crate::probe::features::adaptive_average_pool;
 
@@ -364,10 +376,12 @@ mod tests {
             norm_eps: 1e-5,
             qkv_bias: false,
         };
-        let input = Shape { channels: 1, height: 8, width: 8 };
-        let net = NetConfig::Vit(config).build(input, 3);
+        let text = "[data]\nkind = 'digits'\n[net]\nkind = 'cnn5'\nwidth = 1";
+        let experiment = Experiment::parse("test", text, ".".as_ref(), &[]).unwrap();
+        let data = Data::load(&experiment).unwrap();
+        let device = Device::open(&EngineConfig::Native, &data, &data.noisy).unwrap();
+        let net = NetConfig::Vit(config).build(data.train.shape, 3);
         let weights = initial_weights(&net, 0);
-        let images: Vec<f32> = (0..2 * 64).map(|i| (i % 7) as f32).collect();
         for (policy, size) in [
             (Some(TokenPolicy::Cls), 6),
             (Some(TokenPolicy::Mean), 6),
@@ -378,11 +392,11 @@ mod tests {
             let sizes: Vec<_> = layers.iter().map(|layer| layer.shape.size()).collect();
             assert_eq!(sizes, [size, size, 6, 3]);
             let nodes: Vec<_> = layers.iter().map(|layer| layer.node).collect();
-            let engine = Engine::new(&net, &weights).unwrap();
-            let statistics = engine.running_statistics();
-            let net = Representer { engine, statistics, tokens: TokenPolicy::All };
+            let choice = BatchNormChoice::Running;
+            let net = Representer::new(&device, &data, &net, &weights, choice).unwrap();
             let mut net = net.with_tokens(policy);
-            let outputs = net.represent(&images, &nodes);
+            let outputs =
+                net.represent(&Inputs::Indices(Split::Test, &[5, 2]), &nodes).unwrap();
             let found: Vec<_> = outputs.iter().map(|output| output.len() / 2).collect();
             assert_eq!(found, sizes);
         }

@@ -2,16 +2,18 @@
 //! every layer and the output at a few epochs, as the paper's second version shows them. They
 //! are for looking at; the matrices use the coarser grids of all planes.
 
+use std::ops::Range;
+
 use crate::data::Data;
+use crate::engine::Inputs;
 use crate::error::{Error, Result};
 use crate::experiment::TripletSource;
 use crate::observer::{Observer, Progress, epoch_label};
-use crate::planes::Grid;
+use crate::planes::{Grid, PlanePoints};
 use crate::represent::{Layer, glob_matches};
 use crate::run_dir::{Checkpoint, RegionPlanes, Regions, RunDir};
 
 use super::part::LayerProbe;
-use super::plan::plane_set::points;
 use super::plan::{OUTPUT, Plan, pooled_nodes};
 use super::reduce::largest;
 
@@ -175,6 +177,7 @@ fn pictures(
     let plane = |place: &Place| &plan.planes[place.set].planes[place.plane].plane;
     let grids: Vec<Grid> =
         places.iter().map(|place| plane(place).grid(resolution, margin)).collect();
+    let drawn: Vec<(&Place, &Grid)> = places.iter().zip(&grids).collect();
     let mut pictures = vec![Picture::default(); layers.len() + 1];
     for (done, checkpoint) in shown.iter().enumerate() {
         plan.observer.progress(&Progress {
@@ -186,7 +189,7 @@ fn pictures(
                 epoch_label(checkpoint.epoch)
             ),
         });
-        draw(plan, checkpoint, (layers, &grids), &mut pictures)?;
+        draw(plan, checkpoint, (layers, &drawn), &mut pictures)?;
     }
     let names = layers.iter().map(|layer| layer.name.clone()).chain([OUTPUT.into()]);
     let planes = described(plan, shown, (places, &grids), resolution);
@@ -203,7 +206,7 @@ fn pictures(
 fn draw(
     plan: &Plan,
     checkpoint: &Checkpoint,
-    (layers, grids): (&[&Layer], &[Grid]),
+    (layers, drawn): (&[&Layer], &[(&Place, &Grid)]),
     pictures: &mut [Picture],
 ) -> Result<()> {
     let mut net = plan.representer(checkpoint)?;
@@ -212,9 +215,7 @@ fn draw(
     let mut wanted = pooled_nodes(layers.iter().copied(), plan.pooling);
     wanted.push((plan.net.nodes.len() - 1, None));
     let n_classes = plan.data.n_classes;
-    let n = grids.iter().map(Grid::len).sum();
-    let input = |range| points(grids, range);
-    net.stream_pooled(n, &wanted, input, |range, outputs| {
+    let mut add = |range: Range<usize>, outputs: &[Vec<f32>]| {
         let (logits, outputs) =
             outputs.split_last().expect("the net's output is asked for");
         pictures[layers.len()].add(logits, n_classes);
@@ -225,7 +226,14 @@ fn draw(
             pictures[i].add(&own, n_classes);
         }
         Ok(())
-    })
+    };
+    for (place, grid) in drawn {
+        let set = &plan.planes[place.set];
+        let triplets = std::slice::from_ref(&set.triplets[place.plane]);
+        let points = PlanePoints { triplets, grids: std::slice::from_ref(*grid) };
+        net.stream(&Inputs::Points(set.split, &points), &wanted, &mut add)?;
+    }
+    Ok(())
 }
 
 /// The logits of n inputs: NaN, and with them the confidence, where there is no probe or a

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::{Data, analysis_examples};
+use crate::data::{Data, Split, analysis_examples};
+use crate::engine::Device;
 use crate::error::Result;
 use crate::experiment::{BatchNormChoice, Experiment};
 use crate::net::{Net, initial_weights};
 use crate::probe::features::Pooling;
-use crate::represent::{
-    self, Layer, Representer, evaluation_batches, recomputes_statistics,
-};
+use crate::represent::{self, Layer, Representer, recomputes_statistics};
 use crate::similarity::Settings;
 
 use super::plan::{memory, other_penalties, pooling};
@@ -200,12 +199,12 @@ impl<'a> Counted<'a> {
         let Self { experiment, data, layers, pooling, .. } = self;
         let layer = &layers[layers.len() / 2];
         let weights = initial_weights(&self.net, experiment.seed);
-        let train = evaluation_batches(data, &data.train);
-        let mut net =
-            Representer::new(&self.net, &weights, &train, BatchNormChoice::Running)?
-                .with_tokens(experiment.analysis.tokens);
+        let device = Device::open(&experiment.engine, data, &data.noisy)?;
+        let choice = BatchNormChoice::Running;
+        let mut net = Representer::new(&device, data, &self.net, &weights, choice)?
+            .with_tokens(experiment.analysis.tokens);
         let only = std::slice::from_ref(layer);
-        let features = probe_features(&mut net, data, &data.train, only, *pooling)?;
+        let features = probe_features(&mut net, Split::Train, only, *pooling)?;
         let start = Instant::now();
         fit_probes(&features[0], data, &experiment.analysis.probe, None);
         let share = self.n_features as f64 / pooling.width(layer.shape) as f64;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::dry_run::describe_analysis;
+use super::engine::EngineArguments;
 use super::output::print_result;
 use super::progress::Terminal;
 use super::threads::Threads;
@@ -37,6 +38,8 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "follow")]
     dry_run: bool,
     #[command(flatten)]
+    engine: EngineArguments,
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -46,7 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let recording = Recording::open(&arguments.run)?;
     if arguments.dry_run {
         refuse_dry_run(recording.as_ref())?;
-        let run = RunDir::open(&arguments.run)?;
+        let mut run = RunDir::open(&arguments.run)?;
+        arguments.engine.apply(&mut run)?;
         return print_result(&describe_analysis(&run, changes, *force)?);
     }
     let terminal = Terminal::new(&verb_on("analyze", &arguments.run));
@@ -55,13 +59,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return analyze::analyze_recording(&recording, *force, &terminal);
     }
     if arguments.follow {
-        let run = RunDir::open(&arguments.run)?;
+        let mut run = RunDir::open(&arguments.run)?;
+        arguments.engine.apply(&mut run)?;
         let data = Data::load(run.experiment())?;
         return analyze::follow(&run, &data, &terminal);
     }
     let mut run = RunDir::open_to_write(&arguments.run)?;
     let data = Data::load(run.experiment())?;
     analyze::change(&mut run, &data, changes)?;
+    arguments.engine.apply(&mut run)?;
     analyze::analyze(&run, &data, *force, &terminal)
 }
 

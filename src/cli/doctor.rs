@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::output::print_result;
 use crate::data::{data_directories, data_sets};
-use crate::engine::isa_name;
+use crate::engine::{isa_name, torch_devices};
 use crate::error::Result;
 use crate::experiment::OptimizerKind;
 use crate::net;
@@ -37,6 +37,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
         ("data ready", format!("{} (all: stratagram data list)", ready.join(", "))),
         ("data from", directories.join(", ")),
         ("python", python_package()),
+        ("engines", format!("native; {}", pytorch())),
     ];
     let lines = rows.map(|(name, value)| format!("{name:<11} {value}\n"));
     print_result(&lines.concat())
@@ -50,6 +51,18 @@ pub(super) fn long_version() -> &'static str {
         format!("{VERSION}\ncommit      {commit}\nkernels     {kernels}")
     });
     &TEXT
+}
+
+/// What the PyTorch engine runs on, or why it does not.
+fn pytorch() -> String {
+    torch_devices().unwrap_or_else(|error| {
+        let text = error.to_string();
+        let missing = ["No module named", "cannot be imported", "finds no Python"];
+        if missing.iter().any(|words| text.contains(words)) {
+            return "PyTorch is not there (pip install 'stratagram[torch]')".to_owned();
+        }
+        text.lines().next().unwrap_or_default().to_owned()
+    })
 }
 
 /// Version and place of the Python package that `python3` imports.

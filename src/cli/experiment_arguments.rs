@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::engine::EngineArguments;
 use super::threads::Threads;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -36,6 +37,8 @@ pub(super) struct ExperimentArguments {
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
+    engine: EngineArguments,
+    #[command(flatten)]
     pub(super) threads: Threads,
 }
 
@@ -68,18 +71,16 @@ impl ExperimentArguments {
             return Err(Error::usage(format!("`{stray}`"), "is a second file")
                 .expected("one experiment file, then changes such as net.width=8"));
         }
+        let changes = [self.overrides(), &self.engine.changes()].concat();
         match (self.file(), fork) {
-            (Some(file), _) => Experiment::read(file, self.overrides()),
+            (Some(file), _) => Experiment::read(file, &changes),
             (None, Some(fork)) => {
                 let place = fork.parent().experiment_toml().display().to_string();
-                Experiment::parse(&place, &fork.base(), ".".as_ref(), self.overrides())
+                Experiment::parse(&place, &fork.base(), ".".as_ref(), &changes)
             }
-            (None, None) => Experiment::parse(
-                "quickstart",
-                QUICKSTART,
-                ".".as_ref(),
-                self.overrides(),
-            ),
+            (None, None) => {
+                Experiment::parse("quickstart", QUICKSTART, ".".as_ref(), &changes)
+            }
         }
     }
 
@@ -114,6 +115,7 @@ impl ExperimentArguments {
         if let Some(out) = &self.out {
             words.extend(["--out".to_owned(), out.display().to_string()]);
         }
+        words.extend(self.engine.words());
         if let Some(threads) = self.threads.threads {
             words.extend(["--threads".to_owned(), threads.to_string()]);
         }

@@ -21,6 +21,7 @@ mod completions;
 mod data;
 mod doctor;
 mod dry_run;
+mod engine;
 mod experiment_arguments;
 mod export;
 mod findings;

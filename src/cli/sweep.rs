@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::engine::EngineArguments;
 use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use super::quantities::{counted, rounded};
@@ -42,6 +43,8 @@ pub(super) struct Arguments {
     /// Print the runs with estimates of their time, and do nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// Delete the existing runs and start over.
     #[arg(long)]
     fresh: bool,
@@ -55,7 +58,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let file = Path::new(&arguments.words[0]);
-    let plan = Plan::read(file, &arguments.words[1..])?;
+    let changes = [&arguments.words[1..], &arguments.engine.changes()].concat();
+    let plan = Plan::read(file, &changes)?;
     let slots = Slots::new(arguments.jobs.map(usize::from), plan.runs.len());
     if arguments.dry_run {
         return print_result(&estimate(&plan, slots)?);
@@ -85,6 +89,7 @@ fn continuation(arguments: &Arguments) -> String {
     if let Some(out) = &arguments.out {
         words.extend(["--out".to_owned(), out.display().to_string()]);
     }
+    words.extend(arguments.engine.words());
     if let Some(jobs) = arguments.jobs {
         words.extend(["--jobs".to_owned(), jobs.to_string()]);
     }

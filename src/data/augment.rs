@@ -10,11 +10,11 @@ use crate::seed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Placement {
     /// Rows by which the window is moved down, possibly negative.
-    down: isize,
+    pub(super) down: isize,
     /// Columns by which the window is moved right, possibly negative.
-    right: isize,
+    pub(super) right: isize,
     /// Whether left and right are exchanged afterwards.
-    flipped: bool,
+    pub(super) flipped: bool,
 }
 
 /// Zeros around an image before a crop: 4 at 32×32 pixels, in proportion at other sizes, at

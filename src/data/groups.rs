@@ -1,7 +1,7 @@
 //! The examples on which representations are compared, in groups of equal size.
 
 use super::sample::choose;
-use super::{Data, ImageSet};
+use super::{Data, ImageSet, Split};
 use crate::experiment::{Experiment, Group};
 
 /// The fewest examples on which every measure is defined.
@@ -28,9 +28,14 @@ impl Group {
 
     /// The set that the group's indices point into.
     pub fn set(self, data: &Data) -> &ImageSet {
+        data.of(self.split())
+    }
+
+    /// Which set that is.
+    pub(crate) fn split(self) -> Split {
         match self {
-            Self::Test => &data.test,
-            Self::TrainClean | Self::TrainCorrupted => &data.train,
+            Self::Test => Split::Test,
+            Self::TrainClean | Self::TrainCorrupted => Split::Train,
         }
     }
 }

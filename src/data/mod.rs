@@ -21,6 +21,7 @@ mod groups;
 mod image_set;
 mod label_file;
 mod label_noise;
+mod resident;
 mod resize;
 mod sample;
 mod sets;
@@ -184,8 +185,7 @@ impl Data {
         assert_eq!(set.shape.channels, self.mean.len(), "channels of images and means");
         let size = set.shape.size();
         let plane = set.shape.height * set.shape.width;
-        let normal =
-            |channel: usize, x: f32| (x - self.mean[channel]) / self.std[channel];
+        let normal = |channel: usize, x: f32| self.normal(channel, x);
         let padding: Vec<f32> =
             (0..set.shape.channels).map(|channel| normal(channel, 0.0)).collect();
         let mut images = vec![0.0; indices.len() * size];
@@ -197,11 +197,7 @@ impl Data {
                 placement(i).write(set.shape, pixel, &padding, output);
             }),
             Pixels::U8 { values, scale } => {
-                // All normalized values of a byte, `[channels, 256]`.
-                let table: Vec<f32> = (0..set.shape.channels)
-                    .flat_map(|channel| (0..=255u8).map(move |byte| (channel, byte)))
-                    .map(|(channel, byte)| normal(channel, f32::from(byte) * scale))
-                    .collect();
+                let table = self.table(*scale);
                 outputs.for_each(|(output, &i)| {
                     let image = &values[i * size..][..size];
                     let pixel = |channel: usize, at: usize| {
@@ -212,6 +208,48 @@ impl Data {
             }
         }
         images
+    }
+
+    /// A channel's value x, normalized.
+    fn normal(&self, channel: usize, x: f32) -> f32 {
+        (x - self.mean[channel]) / self.std[channel]
+    }
+
+    /// All normalized values of a byte that is read as byte·scale, `[channels, 256]`.
+    fn table(&self, scale: f32) -> Vec<f32> {
+        (0..self.mean.len())
+            .flat_map(|channel| (0..=255u8).map(move |byte| (channel, byte)))
+            .map(|(channel, byte)| self.normal(channel, f32::from(byte) * scale))
+            .collect()
+    }
+
+    /// One of the two sets.
+    pub(crate) fn of(&self, split: Split) -> &ImageSet {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+/// Training or test images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Split {
+    Train,
+    Test,
+}
+
+impl Split {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Train, Self::Test];
+
+    /// Its name in requests.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
     }
 }
 

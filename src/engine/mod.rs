@@ -8,6 +8,8 @@
 //! otherwise; the environment variable `STRATAGRAM_ISA` (`avx512`, `avx2`, `neon`,
 //! `portable`) chooses one, else the best that the machine has is taken.
 
+mod device;
+mod inputs;
 mod native;
 #[cfg(test)]
 mod reference;
@@ -19,6 +21,7 @@ mod state;
 mod tests;
 #[cfg(test)]
 mod token_tests;
+mod torch;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +31,8 @@ use crate::array_file::{Array, NamedArrays, Values};
 use crate::error::Result;
 use crate::net::{Net, Parameter, Role, Shape};
 
+pub use device::{Device, Recipe, Session, Step};
+pub use inputs::{Asked, Decided, Inputs, Points};
 pub use settings::{BatchNormStatistics, ChannelStatistics, Regularization, Update};
 
 /// The vector instructions that engines use on this machine: `avx512`, `avx2`, `neon` or
@@ -37,6 +42,14 @@ pub use settings::{BatchNormStatistics, ChannelStatistics, Regularization, Updat
 /// If `STRATAGRAM_ISA` names a set that the machine does not have.
 pub fn isa_name() -> Result<&'static str> {
     Ok(Isa::selected()?.name())
+}
+
+/// PyTorch's version and the devices that it sees, as `engine.device` names them.
+///
+/// # Errors
+/// If there is no PyTorch: what to install.
+pub fn torch_devices() -> Result<String> {
+    torch::devices()
 }
 
 /// A net with weights, on the CPU.

@@ -336,8 +336,17 @@ impl Experiment {
 }
 
 /// The tables of an experiment file.
-const TABLES: [&str; 8] =
-    ["data", "noise", "net", "init", "optimizer", "train", "evaluation", "analysis"];
+const TABLES: [&str; 9] = [
+    "data",
+    "noise",
+    "net",
+    "init",
+    "optimizer",
+    "train",
+    "evaluation",
+    "analysis",
+    "engine",
+];
 
 /// The keys directly inside a table, `prefix` with its dot.
 fn keys_in(prefix: &str) -> String {

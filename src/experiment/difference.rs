@@ -50,7 +50,7 @@ impl Experiment {
     }
 
     /// Whether a run of this experiment may be continued as `new`: both are equal, except
-    /// that training may last longer. No schedule but a cosine over all epochs depends on the
+    /// that training may last longer and run on another engine. No schedule but a cosine over all epochs depends on the
     /// length, and that one shows as a difference of `t_max`.
     ///
     /// # Errors
@@ -64,7 +64,12 @@ impl Experiment {
                     .zip(length(&difference.theirs))
                     .is_some_and(|(mine, theirs)| mine < theirs)
         };
-        if differences.iter().all(grows) { Ok(()) } else { Err(differences) }
+        let moves = |difference: &Difference| difference.key.starts_with("engine.");
+        if differences.iter().all(|own| grows(own) || moves(own)) {
+            Ok(())
+        } else {
+            Err(differences)
+        }
     }
 
     /// Every key with its TOML value.

@@ -126,8 +126,18 @@ const AFTER: &[Key] = &[
     key("analysis.drs.sampling", Choice(&["dbviz"]), Toml("'dbviz'")),
     key("analysis.drs.distinct", Bool, Toml("true")),
     key("analysis.drs.floor", Choice(&["some", "all", "none"]), Toml("'some'")),
+    key("engine.kind", Choice(&["native", "torch"]), Toml("'native'")),
+    key("engine.device", Text, Toml("'cuda'")).of(ENGINE, TORCH),
+    key("engine.precision", Choice(&["f32", "tf32", "bf16"]), Toml("'f32'"))
+        .of(ENGINE, TORCH),
+    key("engine.compile", Bool, Toml("false")).of(ENGINE, TORCH),
+    key("engine.deterministic", Bool, Toml("true")).of(ENGINE, TORCH),
+    key("engine.threads", Integer(1, 4096), Absent).of(ENGINE, TORCH),
+    key("engine.memory", Integer(64, MANY), Absent).of(ENGINE, TORCH),
 ];
 
+const ENGINE: &str = "engine.kind";
+const TORCH: &[&str] = &["torch"];
 const SOURCES: &[&str] = &["test", "train", "corrupted"];
 const ADAMS: &[&str] = &["adam", "adamw"];
 const SOLVER: &str = "analysis.probe.solver";

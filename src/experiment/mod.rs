@@ -14,6 +14,7 @@ use crate::net::NetConfig;
 
 mod check;
 mod difference;
+mod engine;
 mod epochs;
 mod keys;
 mod optimizer;
@@ -27,6 +28,7 @@ mod vit_tests;
 pub use crate::data::DataKind;
 pub use crate::similarity::{Estimator, Measure};
 pub use difference::Difference;
+pub use engine::{EngineConfig, Precision, TorchConfig};
 pub use epochs::steps_per_epoch;
 pub use optimizer::OptimizerKind;
 pub(crate) use parse::{key_lines, syntax_error};
@@ -54,6 +56,9 @@ pub struct Experiment {
     pub evaluation: EvaluationConfig,
     /// What is compared.
     pub analysis: AnalysisConfig,
+    /// What computes the nets.
+    #[serde(default, skip_serializing_if = "EngineConfig::is_native")]
+    pub engine: EngineConfig,
 }
 
 /// `[data]`.

@@ -438,3 +438,25 @@ fn the_quickstart_is_an_experiment() {
     assert_eq!(e.data.kind, DataKind::Digits);
     assert!(e.noise.rate > 0.0);
 }
+
+#[test]
+fn another_engine_is_no_other_experiment() {
+    let native = least(&[]);
+    assert!(native.engine.is_native() && !native.to_toml().contains("[engine]"));
+    let torch = least(&["engine.kind=torch", "engine.device=cuda:1", "engine.threads=3"]);
+    let EngineConfig::Torch(config) = &torch.engine else { panic!("{:?}", torch.engine) };
+    assert_eq!((&*config.device, config.threads), ("cuda:1", Some(3)));
+    assert_eq!((config.precision, config.deterministic), (Precision::F32, true));
+    let again = Experiment::parse("again", &torch.to_toml(), ".".as_ref(), &[]).unwrap();
+    assert_eq!(again, torch);
+    assert!(
+        native.may_continue_as(&torch).is_ok() && torch.may_continue_as(&native).is_ok()
+    );
+    let other = least(&["engine.kind=torch", "net.width=7"]);
+    assert!(native.may_continue_as(&other).is_err());
+    // --engine native on a run of PyTorch takes its settings away.
+    let changed = ["engine.kind=native".to_owned()];
+    let back =
+        Experiment::parse("back", &torch.to_toml(), ".".as_ref(), &changed).unwrap();
+    assert_eq!(back, native);
+}

@@ -11,6 +11,7 @@ use super::source::{Source, write_all};
 use crate::analyze::Plan;
 use crate::array_file::{Array, NamedArrays, npz_bytes};
 use crate::data::Data;
+use crate::engine::Inputs;
 use crate::error::{Error, Result};
 use crate::experiment::Group;
 use crate::observer::Silent;
@@ -71,7 +72,7 @@ fn features(
     arrays.push("epoch", Array::f64(&[1], vec![checkpoint.epoch]));
     for (group, examples) in &plan.groups {
         add_labels(plan.data, (*group, examples), &mut arrays);
-        add_features(plan, &mut net, (*group, examples), layers, &mut arrays);
+        add_features(plan, &mut net, (*group, examples), layers, &mut arrays)?;
     }
     Ok(arrays)
 }
@@ -101,17 +102,18 @@ fn add_labels(
 /// `GROUP/LAYER`, `[n, D]`.
 fn add_features(
     plan: &Plan,
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     (group, examples): (Group, &[usize]),
     layers: &[&Layer],
     arrays: &mut NamedArrays,
-) {
-    let images = plan.data.batch(group.set(plan.data), examples);
+) -> Result<()> {
+    let images = Inputs::Indices(group.split(), examples);
     let nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
-    for (layer, output) in layers.iter().zip(net.represent(&images, &nodes)) {
+    for (layer, output) in layers.iter().zip(net.represent(&images, &nodes)?) {
         let features = plan.features_of(layer, output);
         let shape = [examples.len(), features.len() / examples.len()];
         let name = format!("{}/{}", group.name(), layer.name);
         arrays.push(name, Array::f32(&shape, features));
     }
+    Ok(())
 }

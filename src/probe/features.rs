@@ -84,6 +84,14 @@ impl Pooling {
         self.of_neighbours(&pooled, shape).unwrap_or(pooled)
     }
 
+    /// How many features neighbours of a layer's pooled output are averaged to; none where they
+    /// stay.
+    pub(crate) fn averaged(self, shape: Shape) -> Option<usize> {
+        let Self::Common(d) = self else { return None };
+        let length = self.side(shape).map_or(shape.size(), |s| shape.channels * s * s);
+        (length > d).then_some(d)
+    }
+
     /// The features of outputs that are pooled to [`Pooling::side`] already.
     pub fn of_pooled(self, pooled: &[f32], shape: Shape) -> Cow<'_, [f32]> {
         self.of_neighbours(pooled, shape).map_or(Cow::Borrowed(pooled), Cow::Owned)

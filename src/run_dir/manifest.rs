@@ -43,8 +43,14 @@ pub struct Manifest {
     pub steps_per_epoch: Option<u64>,
     /// Threads of the last process that worked on the run.
     pub threads: Option<usize>,
-    /// Its processor's instruction set.
+    /// What it computed on: its processor's instruction set, or PyTorch's version and device.
     pub device: Option<String>,
+    /// What trained the net, where that was not the program's own engine throughout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<EngineSpan>,
+    /// What computed the net in the analysis, if another engine than the program's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analyzed_on: Option<String>,
     /// When the run was made, UTC.
     pub created: String,
     /// When this file was last written, UTC.
@@ -59,6 +65,15 @@ pub struct Manifest {
     /// The files that the checkpoints were read from, if another program trained them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Vec<ImportedFile>>,
+}
+
+/// What trained the net from a step on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineSpan {
+    /// Steps that were trained before.
+    pub from_step: u64,
+    /// `native`, or PyTorch's version, the device and its precision.
+    pub engine: String,
 }
 
 /// A checkpoint of another program.
@@ -132,6 +147,8 @@ impl Manifest {
             steps_per_epoch: None,
             threads: None,
             device: None,
+            engines: vec![],
+            analyzed_on: None,
             created: now.clone(),
             updated: now,
             status: Status::Training,

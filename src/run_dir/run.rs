@@ -10,7 +10,7 @@ use super::lock::{ANALYSIS_LOCK, LOCK, Lock, take_lock, take_lock_soon};
 use super::manifest::{Manifest, Status};
 use super::table_file::{Row, read_rows, write_rows};
 use crate::error::{Error, Result};
-use crate::experiment::Experiment;
+use crate::experiment::{EngineConfig, Experiment};
 use crate::shell::verb_on;
 
 /// A run directory; `docs/FORMAT.md` describes its files.
@@ -243,6 +243,13 @@ impl RunDir {
     /// The same directory, to read only, as though it were of another experiment.
     pub(crate) fn as_of(&self, experiment: Experiment) -> Self {
         Self { root: self.root.clone(), experiment: Some(experiment), lock: None }
+    }
+
+    /// Computes its net with another engine from here on; `experiment.toml` stays.
+    pub(crate) fn compute_with(&mut self, engine: EngineConfig) {
+        if let Some(experiment) = &mut self.experiment {
+            experiment.engine = engine;
+        }
     }
 
     /// Makes the run one of another experiment, in `experiment.toml` too.

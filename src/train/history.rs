@@ -5,24 +5,23 @@
 //! epoch has few steps, so recomputed ones are the default and the error with the running
 //! ones stands beside.
 
-use crate::data::Data;
-use crate::engine::{BatchNormStatistics, Engine};
+use crate::data::{Data, Split};
+use crate::engine::{BatchNormStatistics, Inputs, Session};
+use crate::error::Result;
 use crate::experiment::{BatchNormChoice, Experiment};
-use crate::represent::{EvaluationBatches, evaluation_batches, evaluation_statistics};
+use crate::represent::{evaluation_batches, evaluation_statistics};
 use crate::run_dir::Maybe;
 use crate::run_dir::tables::HistoryRow;
 
 use super::labels::training_labels;
 use super::loss::{cross_entropy_sum, predictions};
 
-/// Both sets as the net reads them, in batches of 1,000 in index order.
+/// Both sets, and how the net is evaluated on them.
 pub(super) struct Evaluator<'a> {
     data: &'a Data,
     /// The labels that are learned.
     targets: &'a [u8],
     choice: BatchNormChoice,
-    train: EvaluationBatches<'a>,
-    test: EvaluationBatches<'a>,
 }
 
 /// What a net says about a set.
@@ -38,28 +37,29 @@ impl<'a> Evaluator<'a> {
             data,
             targets: training_labels(experiment, data),
             choice: experiment.evaluation.batchnorm,
-            train: evaluation_batches(data, &data.train),
-            test: evaluation_batches(data, &data.test),
         }
     }
 
     /// The row of the net as it is now, without step, epoch and rate. Errors are fractions of
     /// examples; a fraction of no examples is NaN.
-    pub(super) fn evaluate(&mut self, engine: &mut Engine) -> HistoryRow {
+    pub(super) fn evaluate(&self, session: &mut Session<'_>) -> Result<HistoryRow> {
         let data = self.data;
-        let running = engine.running_statistics();
-        let statistics = evaluation_statistics(engine, &self.train, self.choice);
-        let train = self.scores(engine, &statistics, &self.train, self.targets);
-        let test = self.scores(engine, &statistics, &self.test, &data.noisy_test);
-        let running = (running != statistics)
-            .then(|| self.scores(engine, &running, &self.test, &data.noisy_test));
-        let running = running.as_ref().unwrap_or(&test);
+        let running = session.running_statistics()?;
+        let statistics = evaluation_statistics(session, self.choice)?;
+        let train = self.scores(session, &statistics, (Split::Train, self.targets))?;
+        let on_test = (Split::Test, &data.noisy_test[..]);
+        let test = self.scores(session, &statistics, on_test)?;
+        let running = if running == statistics {
+            &test
+        } else {
+            &self.scores(session, &running, on_test)?
+        };
         let all = |_| true;
         let corrupted = |i| data.is_corrupted(i);
         let clean = |i| !data.is_corrupted(i);
         let (noisy, targets) = (&data.noisy, self.targets);
         let truth = &data.train.labels;
-        HistoryRow {
+        Ok(HistoryRow {
             train_loss: Maybe(train.loss),
             train_error: Maybe(train.error(targets, all)),
             train_error_true: Maybe(train.error(truth, all)),
@@ -71,28 +71,29 @@ impl<'a> Evaluator<'a> {
             test_error: Maybe(test.error(&data.noisy_test, all)),
             test_error_running_bn: Maybe(running.error(&data.noisy_test, all)),
             ..HistoryRow::default()
-        }
+        })
     }
 
     fn scores(
         &self,
-        engine: &mut Engine,
+        session: &mut Session<'_>,
         statistics: &BatchNormStatistics,
-        batches: &EvaluationBatches<'_>,
-        labels: &[u8],
-    ) -> Scores {
-        let output = [engine.net().nodes.len() - 1];
+        (split, labels): (Split, &[u8]),
+    ) -> Result<Scores> {
+        let output = [(session.net().nodes.len() - 1, None)];
         let n_classes = self.data.n_classes;
         let mut loss = 0.0;
         let mut all = Vec::with_capacity(labels.len());
-        for images in batches.iter() {
-            let outputs = engine.evaluate(&images, statistics, &output);
+        let mut outputs = vec![];
+        for range in evaluation_batches(labels.len()) {
+            let batch = (&Inputs::Set(split), range);
+            session.evaluate_into(batch, statistics, &output, &mut outputs)?;
             let logits = &outputs[0]; // [n, n_classes]
             let labels = &labels[all.len()..][..logits.len() / n_classes];
             loss += cross_entropy_sum(logits, n_classes, labels);
             all.extend(predictions(logits, n_classes));
         }
-        Scores { loss: loss / labels.len() as f64, predictions: all }
+        Ok(Scores { loss: loss / labels.len() as f64, predictions: all })
     }
 }
 

@@ -35,6 +35,15 @@ impl Plan {
         step as f64 / self.steps_per_epoch as f64
     }
 
+    /// How many steps after `step` may be made together, at most `most`: a step that a row of
+    /// the history follows is made alone, because the row says what it did.
+    pub(super) fn together(&self, step: u64, most: usize) -> usize {
+        let later = self.history.partition_point(|recorded| *recorded <= step);
+        let recorded = self.history.get(later).copied().unwrap_or(self.total + 1);
+        let before = (recorded - 1).min(self.total) - step;
+        (before.max(1) as usize).min(most)
+    }
+
     pub(super) fn check_finite(
         &self,
         quantity: &str,
@@ -49,5 +58,26 @@ impl Plan {
         Err(Error::new(ErrorKind::NonFinite, quantity, found)
             .expected("a finite number")
             .fix("lower optimizer.lr; the last good checkpoint is kept"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_before_a_row_of_the_history_are_made_alone() {
+        let history = vec![0, 3, 4, 9];
+        let plan = Plan {
+            steps_per_epoch: 3,
+            total: 12,
+            history,
+            checkpoints: vec![],
+            inherited: None,
+        };
+        let most = |step| plan.together(step, 100);
+        assert_eq!([0, 2, 3, 4, 8, 9, 11].map(most), [2, 1, 1, 4, 1, 3, 1]);
+        assert_eq!(plan.together(4, 3), 3);
+        assert!((0..12).all(|step| plan.together(step, 1) == 1));
     }
 }

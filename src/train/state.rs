@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::array_file::{
     Array, NamedArrays, Values, npy_bytes, read_safetensors, safetensors_bytes,
 };
-use crate::engine::Engine;
+use crate::engine::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{OptimizerConfig, OptimizerKind};
 use crate::observer::{Progress, epoch_label};
@@ -169,15 +169,19 @@ impl<'a> Records<'a> {
         self.seconds += time;
     }
 
-    pub(super) fn write_checkpoint(&self, step: u64, engine: &Engine) -> Result<()> {
-        let weights = engine.weights();
+    pub(super) fn write_checkpoint(
+        &self,
+        step: u64,
+        session: &Session<'_>,
+    ) -> Result<()> {
+        let weights = session.weights()?;
         self.check_weights(&weights, step)?;
         write_file(&self.run.checkpoint(step), &safetensors_bytes(&weights))
     }
 
     /// Keeps the optimizer's buffers at a checkpoint, where there are any.
-    pub(super) fn save_optimizer(&self, step: u64, engine: &Engine) -> Result<()> {
-        let optimizer = engine.optimizer_state();
+    pub(super) fn save_optimizer(&self, step: u64, session: &Session<'_>) -> Result<()> {
+        let optimizer = session.optimizer_state()?;
         if optimizer.0.is_empty() {
             return Ok(());
         }
@@ -225,11 +229,11 @@ impl<'a> Records<'a> {
     }
 
     /// Saves the state, after the tables up to it are on disk.
-    pub(super) fn save_state(&mut self, step: u64, engine: &Engine) -> Result<()> {
+    pub(super) fn save_state(&mut self, step: u64, session: &Session<'_>) -> Result<()> {
         let state = State {
             step,
-            weights: engine.weights(),
-            optimizer: engine.optimizer_state(),
+            weights: session.weights()?,
+            optimizer: session.optimizer_state()?,
         };
         self.check_weights(&state.weights, step)?;
         self.history.sync()?;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::array_file::{read_npz, read_safetensors};
+use crate::engine::Engine;
+use crate::net::initial_weights;
 use crate::observer::{Progress, Silent};
 
 /// A net and data set small enough for hundreds of trainings: 97 images of 8×8 pixels in 6

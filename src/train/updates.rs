@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::Engine;
+use crate::engine::Session;
+use crate::error::Result;
 use crate::experiment::OptimizerConfig;
 use crate::run_dir::tables::UpdateRow;
 use crate::run_dir::{Maybe, Number};
@@ -12,8 +13,9 @@ use crate::run_dir::{Maybe, Number};
 pub(super) struct Before(Vec<Vec<f32>>);
 
 impl Before {
-    pub(super) fn of(engine: &Engine) -> Self {
-        Self(engine.trained().map(|(_, values, _)| values.to_vec()).collect())
+    pub(super) fn of(session: &Session<'_>) -> Result<Self> {
+        let trained = session.trained()?.into_iter();
+        Ok(Self(trained.map(|own| own.values.into_owned()).collect()))
     }
 
     /// The rows of the step that was made: of each node with trained parameters,
@@ -31,14 +33,17 @@ impl Before {
     pub(super) fn rows(
         &self,
         (step, epoch): (u64, f64),
-        engine: &Engine,
+        session: &Session<'_>,
         config: &OptimizerConfig,
-    ) -> Vec<UpdateRow> {
-        let net = engine.net();
-        let trained = engine.trained().zip(&self.0);
+    ) -> Result<Vec<UpdateRow>> {
+        let net = session.net();
+        let trained = session.trained()?;
         let by_name: BTreeMap<_, _> = trained
-            .map(|((parameter, after, gradient), before)| {
-                (&parameter.name, (before, after, gradient.unwrap_or_default()))
+            .iter()
+            .zip(&self.0)
+            .map(|(own, before)| {
+                let gradient = own.gradient.as_deref().unwrap_or_default();
+                (&own.name, (before, &own.values[..], gradient))
             })
             .collect();
         let mut rows = vec![];
@@ -61,7 +66,7 @@ impl Before {
                 below_eps: Maybe(sums.small as f64 / sums.gradients as f64),
             });
         }
-        rows
+        Ok(rows)
     }
 }
 

@@ -158,8 +158,9 @@ class Session:
         if "triplets" in arrays:
             planes = Planes(self._sent(arrays["triplets"].astype(np.int64)),
                             self._sent(arrays["coefficients"]).to(self.settings.real))
-            n = planes.coefficients.shape[:2].numel()
-            return n, lambda start, end: planes.batch(images_of, start, end)
+            first, last = header.get("range", (0, planes.coefficients.shape[:2].numel()))
+            return last - first, lambda start, end: planes.batch(
+                images_of, first + start, first + end)
         if "index" in arrays:
             index = self._sent(arrays["index"].astype(np.int64))
         else:

@@ -8,6 +8,7 @@ use super::source::Kind;
 use crate::analyze::plan::{Plan, memory};
 use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::Data;
+use crate::engine::Inputs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::BatchNormChoice;
 use crate::findings::axis::log_time;
@@ -102,7 +103,7 @@ impl<'a> Line<'a> {
     ) -> Result<Vec<Vec<Signature>>> {
         let plan = self.plan;
         let (group, examples) = &plan.groups[0];
-        let images = plan.data.batch(group.set(plan.data), examples);
+        let images = Inputs::Indices(group.split(), examples);
         let nodes: Vec<usize> =
             plan.layers[layers.clone()].iter().map(|layer| layer.node).collect();
         let x = log_time(epoch);
@@ -112,7 +113,7 @@ impl<'a> Line<'a> {
             self.report(done, x.len())?;
             let weights = self.at((at - x[0]) / length);
             let mut net = plan.representer_of(&weights, BatchNormChoice::Recomputed)?;
-            let outputs = net.represent(&images, &nodes);
+            let outputs = net.represent(&images, &nodes)?;
             for ((layer, output), rows) in
                 plan.layers[layers.clone()].iter().zip(outputs).zip(&mut all)
             {

@@ -4,10 +4,13 @@
 pub(crate) mod memory;
 pub(crate) mod plane_set;
 
+use std::sync::OnceLock;
+
 use super::part::LayerProbe;
 use super::probe_file;
 use crate::array_file::{Array, NamedArrays, read_safetensors};
 use crate::data::{Data, analysis_examples};
+use crate::engine::Device;
 use crate::error::Result;
 use crate::experiment::{
     BatchNormChoice, Experiment, Group, MapFeatures, ProbeConfig, ProbeFeatures,
@@ -15,7 +18,7 @@ use crate::experiment::{
 use crate::net::{Net, Op};
 use crate::observer::Observer;
 use crate::probe::features::{Pooling, adaptive_average_pool};
-use crate::represent::{self, EvaluationBatches, Layer, Representer};
+use crate::represent::{self, Layer, Representer};
 use crate::run_dir::{Checkpoint, Place, RunDir, checked};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{AGREEMENT, IMAGES, MatrixKind, Measure, Settings};
@@ -40,13 +43,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) pooling: Pooling,
     pub(crate) groups: Vec<(Group, Vec<usize>)>,
     /// The planes of each source.
-    pub(crate) planes: Vec<PlaneSet<'a>>,
+    pub(crate) planes: Vec<PlaneSet>,
     /// The other λ of its probes, by name.
     pub(crate) penalties: Vec<String>,
     /// The measures of agreement by their probes.
     pub(crate) penalty_measures: Vec<String>,
-    /// The training images that `BatchNorm` statistics are recomputed over.
-    train: EvaluationBatches<'a>,
+    /// Where nets are computed, once one is asked for.
+    device: OnceLock<Device>,
 }
 
 impl<'a> Plan<'a> {
@@ -74,7 +77,6 @@ impl<'a> Plan<'a> {
         let measure = |l2: f64| MatrixKind::Penalty(l2.to_string()).to_string();
         let (penalties, penalty_measures) =
             (others().map(penalty_name).collect(), others().map(measure).collect());
-        let train = represent::evaluation_batches(data, &data.train);
         Ok(Self {
             observer,
             run,
@@ -87,12 +89,12 @@ impl<'a> Plan<'a> {
             planes,
             penalties,
             penalty_measures,
-            train,
+            device: OnceLock::new(),
         })
     }
 
     /// The net at a checkpoint.
-    pub(crate) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer> {
+    pub(crate) fn representer(&self, checkpoint: &Checkpoint) -> Result<Representer<'a>> {
         let weights = read_safetensors(checked(&checkpoint.path)?)?;
         self.representer_of(&weights, self.experiment.evaluation.batchnorm)
     }
@@ -102,9 +104,25 @@ impl<'a> Plan<'a> {
         &self,
         weights: &NamedArrays,
         choice: BatchNormChoice,
-    ) -> Result<Representer> {
-        let net = Representer::new(&self.net, weights, &self.train, choice)?;
+    ) -> Result<Representer<'a>> {
+        let net =
+            Representer::new(self.device()?, self.data, &self.net, weights, choice)?;
         Ok(net.with_tokens(self.experiment.analysis.tokens))
+    }
+
+    /// Where nets are computed.
+    fn device(&self) -> Result<&Device> {
+        if let Some(device) = self.device.get() {
+            return Ok(device);
+        }
+        let engine = &self.experiment.engine;
+        let device = Device::open(engine, self.data, &self.data.noisy)?;
+        if self.run.may_write() {
+            let title = device.title()?;
+            let title = (!engine.is_native()).then_some(title);
+            self.run.record(|manifest| manifest.analyzed_on = title)?;
+        }
+        Ok(self.device.get_or_init(|| device))
     }
 
     /// A layer's output as the features that are compared.

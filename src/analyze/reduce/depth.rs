@@ -5,6 +5,8 @@ use super::classes::largest;
 use super::features::are_finite;
 use crate::analyze::part::OfGroup;
 use crate::analyze::plan::Plan;
+use crate::engine::Inputs;
+use crate::error::Result;
 use crate::experiment::{Group, TrainLabels};
 use crate::probe::neighbours::{NEIGHBOURS, prediction_depth, vote};
 use crate::represent::Representer;
@@ -48,16 +50,16 @@ pub(super) fn votes(plan: &Plan, features: &[f32]) -> Vec<u8> {
 /// or the net no finite output.
 pub(super) fn depths(
     plan: &Plan,
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     votes: &[&[u8]],
-) -> Vec<OfGroup<usize>> {
+) -> Result<Vec<OfGroup<usize>>> {
     let has_votes = votes.iter().all(|votes| !votes.is_empty());
     let output = plan.net.nodes.len() - 1;
     let mut first = 0;
     let mut depths = vec![];
     for (group, queries) in queries(plan) {
-        let images = plan.data.batch(group.set(plan.data), &queries);
-        let logits = net.represent(&images, &[output]).swap_remove(0);
+        let images = Inputs::Indices(group.split(), &queries);
+        let logits = net.represent(&images, &[output])?.swap_remove(0);
         let depth = |(i, class): (usize, u8)| {
             prediction_depth(votes.iter().map(|votes| votes[first + i]), class)
         };
@@ -67,5 +69,5 @@ pub(super) fn depths(
         first += queries.len();
         depths.push(OfGroup { group: group.name().to_owned(), rows });
     }
-    depths
+    Ok(depths)
 }

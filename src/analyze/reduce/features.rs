@@ -1,9 +1,8 @@
 //! The features that probes read, from streamed passes.
 
-use std::ops::Range;
-
 use crate::analyze::plan::pooled_nodes;
-use crate::data::{Data, ImageSet};
+use crate::data::{Data, Split};
+use crate::engine::Inputs;
 use crate::error::Result;
 use crate::probe::features::Pooling;
 use crate::probe::metric_bytes;
@@ -25,18 +24,16 @@ pub(crate) fn design_bytes(data: &Data, layers: &[Layer], pooling: Pooling) -> u
     layers.iter().map(bytes).max().unwrap_or(0) as u64
 }
 
-/// Features of `layers` for all images of `set`, from one streamed pass.
+/// Features of `layers` for all images of a set, from one streamed pass.
 pub(crate) fn probe_features(
-    net: &mut Representer,
-    data: &Data,
-    set: &ImageSet,
+    net: &mut Representer<'_>,
+    split: Split,
     layers: &[Layer],
     pooling: Pooling,
 ) -> Result<Vec<Vec<f32>>> {
     let nodes = pooled_nodes(layers, pooling);
     let mut features = vec![vec![]; layers.len()];
-    let input = |range: Range<usize>| data.batch(set, &range.collect::<Vec<_>>());
-    net.stream_pooled(set.labels.len(), &nodes, input, |_, outputs| {
+    net.stream(&Inputs::Set(split), &nodes, |_, outputs| {
         for ((layer, all), output) in layers.iter().zip(&mut features).zip(outputs) {
             all.extend_from_slice(&pooling.of_pooled(output, layer.shape));
         }

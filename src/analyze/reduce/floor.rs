@@ -9,6 +9,7 @@ use super::features::{design_bytes, probe_features, sizes};
 use super::fit::{design, if_finite, labels_of, solver};
 use crate::analyze::part::LayerProbe;
 use crate::analyze::plan::{Plan, memory};
+use crate::data::Split;
 use crate::error::Result;
 use crate::experiment::FloorEpochs;
 use crate::probe::FitOptions;
@@ -20,7 +21,7 @@ use crate::seed;
 /// layers and checkpoints; none where the checkpoint's floor is not asked for.
 pub(super) fn probes(
     plan: &Plan,
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
     fitted: &[Vec<LayerProbe>],
 ) -> Result<Vec<[LayerProbe; 2]>> {
@@ -51,8 +52,8 @@ pub(super) fn probes(
     let limit = memory::bytes(&plan.experiment.analysis);
     let mut probes = vec![];
     for batch in memory::batches(&sizes, work, limit) {
-        let (data, layers) = (plan.data, &plan.layers[batch.clone()]);
-        let features = probe_features(net, data, &data.train, layers, plan.pooling)?;
+        let layers = &plan.layers[batch.clone()];
+        let features = probe_features(net, Split::Train, layers, plan.pooling)?;
         probes.par_extend(features.par_iter().zip(&fitted[batch]).map(fit));
     }
     Ok(probes)

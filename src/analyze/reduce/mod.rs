@@ -37,13 +37,13 @@ pub(crate) fn reduce<'a>(
     let classifier = Classifier::of(plan, &weights);
     let mut net = plan.representer_of(&weights, plan.experiment.evaluation.batchnorm)?;
     let mut part = Part::default();
-    representations::add(plan, (wanted, &classifier), &mut net, &mut part);
+    representations::add(plan, (wanted, &classifier), &mut net, &mut part)?;
     if wanted.probes {
         let fitted = probes::fit_all(plan, &mut net, (checkpoint, previous), stamp)?;
         // Baselines come first and do not vote.
         let own = &fitted[fitted.len() - plan.layers.len()..];
         let votes: Vec<&[u8]> = own.iter().map(|layer| &layer.votes[..]).collect();
-        part.numbers.depths = depth::depths(plan, &mut net, &votes);
+        part.numbers.depths = depth::depths(plan, &mut net, &votes)?;
         part.numbers.probes = fitted.into_iter().map(|layer| layer.probes).collect();
     }
     if wanted.decisions {

@@ -11,6 +11,7 @@ use crate::analyze::plan::{INPUT, Plan, memory, penalty_name};
 use crate::analyze::probe_file;
 use crate::analyze::store::{self, Stamp};
 use crate::array_file::safetensors_bytes;
+use crate::data::Split;
 use crate::error::{Error, ErrorKind, Result};
 use crate::represent::{Layer, Representer};
 use crate::run_dir::{Checkpoint, write_file};
@@ -21,7 +22,7 @@ use crate::run_dir::{Checkpoint, write_file};
 /// A layer that an interrupted process has finished is read, not fitted again.
 pub(super) fn fit_all(
     plan: &Plan,
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     (checkpoint, previous): (&Checkpoint, Option<&Checkpoint>),
     stamp: &Stamp,
 ) -> Result<Vec<LayerPart>> {
@@ -55,17 +56,16 @@ struct AtCheckpoint<'a> {
 
 impl AtCheckpoint<'_> {
     /// Fits those of the layers that are not finished, side by side.
-    fn fit(&self, net: &mut Representer, layers: &[Layer]) -> Result<()> {
+    fn fit(&self, net: &mut Representer<'_>, layers: &[Layer]) -> Result<()> {
         let plan = self.plan;
         let pending: Vec<Layer> =
             layers.iter().filter(|layer| !self.is_finished(layer)).cloned().collect();
         if pending.is_empty() {
             return Ok(());
         }
-        let mut features =
-            |set| probe_features(net, plan.data, set, &pending, plan.pooling);
-        let train = features(&plan.data.train)?;
-        let test = features(&plan.data.test)?;
+        let mut features = |split| probe_features(net, split, &pending, plan.pooling);
+        let train = features(Split::Train)?;
+        let test = features(Split::Test)?;
         let work = pending.par_iter().zip(train.par_iter().zip(&test));
         work.map(|(layer, (train, test))| self.finish(layer, train, test)).collect()
     }

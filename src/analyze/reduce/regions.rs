@@ -5,8 +5,6 @@
 //! All classifiers of a checkpoint are together in memory here and nowhere else; what compares
 //! them with each other is computed here, and only one layer's rows are needed later.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::classes::{classify, firsts};
@@ -14,8 +12,11 @@ use crate::analyze::part::{
     Agreement, Classes, Decisions, Estimate, Floor, LayerProbe, OfGroup, Part, Shape,
 };
 use crate::analyze::plan::Plan;
-use crate::analyze::plan::plane_set::{PlaneSet, points};
+use crate::analyze::plan::plane_set::PlaneSet;
+use crate::data::Split;
+use crate::engine::Inputs;
 use crate::error::Result;
+use crate::planes::PlanePoints;
 use crate::represent::Representer;
 use crate::run_dir::Place;
 use crate::similarity::geometry::{Map, Quantity, measure, over_planes};
@@ -27,7 +28,7 @@ use crate::similarity::{AGREEMENT, IMAGES, drs};
 /// its own first, `floors` those of its floor.
 pub(super) fn add<'a>(
     plan: &'a Plan,
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     (probes, floors): (&[Vec<LayerProbe>], &[[LayerProbe; 2]]),
     part: &mut Part<'a>,
 ) -> Result<()> {
@@ -36,17 +37,13 @@ pub(super) fn add<'a>(
     let all: Vec<Vec<&LayerProbe>> = (0..probes.len())
         .map(|i| probes[i].iter().chain(floors.get(i).into_iter().flatten()).collect())
         .collect();
-    let data = plan.data;
-    let test = |range: Range<usize>| data.batch(&data.test, &range.collect::<Vec<_>>());
-    let n_test = data.test.labels.len();
-    let on_test = firsts(classify(plan, net, &own, (n_test, &test))?);
+    let on_test = firsts(classify(plan, net, &own, &Inputs::Set(Split::Test))?);
     for set in &plan.planes {
-        let input = |range| set.image_batch(range);
-        let n_images = 3 * set.planes.len();
-        let at_images = firsts(classify(plan, net, &own, (n_images, &input))?);
-        let input = |range| points(&set.grids, range);
-        let n_points = set.grids.len() * set.grids[0].len();
-        let on_planes = classify(plan, net, &all, (n_points, &input))?;
+        let images = set.triplets.concat();
+        let images = Inputs::Indices(set.split, &images);
+        let at_images = firsts(classify(plan, net, &own, &images)?);
+        let points = PlanePoints { triplets: &set.triplets, grids: &set.grids };
+        let on_planes = classify(plan, net, &all, &Inputs::Points(set.split, &points))?;
         add_source(OfPlanes { plan, set }, [&at_images, &on_test], on_planes, part);
         add_classes(plan, (IMAGES, set.group), &at_images, part);
     }
@@ -100,7 +97,7 @@ fn add_classes<'a>(
 #[derive(Clone, Copy)]
 struct OfPlanes<'a> {
     plan: &'a Plan<'a>,
-    set: &'a PlaneSet<'a>,
+    set: &'a PlaneSet,
 }
 
 impl OfPlanes<'_> {

@@ -7,6 +7,8 @@ use crate::analyze::part::{
     self, Collapsed, Norms, Part, Represented, Signature, Wanted,
 };
 use crate::analyze::plan::{Plan, memory};
+use crate::engine::Inputs;
+use crate::error;
 use crate::experiment::Group;
 use crate::represent::{Layer, Representer};
 use crate::run_dir::Place;
@@ -19,16 +21,16 @@ use crate::similarity::{
 pub(super) fn add<'a>(
     plan: &'a Plan,
     (wanted, classifier): (&Wanted, &Classifier),
-    net: &mut Representer,
+    net: &mut Representer<'_>,
     part: &mut Part<'a>,
-) {
+) -> error::Result<()> {
     if wanted.measures.is_empty() && !wanted.representations {
-        return;
+        return Ok(());
     }
     let config = &plan.experiment.analysis;
     let size = |n: usize| move |layer: &Layer| 4 * (n * layer.shape.size()) as u64;
     for (group, examples) in &plan.groups {
-        let images = plan.data.batch(group.set(plan.data), examples);
+        let images = Inputs::Indices(group.split(), examples);
         let labels = label_signatures(plan, *group, examples, config.cka.estimator);
         let sizes: Vec<u64> = plan.layers.iter().map(size(examples.len())).collect();
         let (mut rows, mut collapses) = (vec![], vec![]);
@@ -36,7 +38,7 @@ pub(super) fn add<'a>(
             let layers = &plan.layers[range];
             let mut nodes: Vec<usize> = layers.iter().map(|layer| layer.node).collect();
             nodes.push(plan.net.nodes.len() - 1);
-            let mut outputs = net.represent(&images, &nodes);
+            let mut outputs = net.represent(&images, &nodes)?;
             let logits = outputs.pop().expect("the net's output is asked for");
             let of = OfGroup::of(plan, classifier, (*group, examples), &logits);
             let reduced: Vec<(Reduced, Vec<Collapsed>)> = layers
@@ -61,6 +63,7 @@ pub(super) fn add<'a>(
             part.numbers.collapses.push(part::OfGroup { group: name(), rows: collapses });
         }
     }
+    Ok(())
 }
 
 /// What one representation is reduced to.

@@ -63,7 +63,6 @@ pub(super) const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
     ("probe", "minimize", 51, "one algorithm with its stopping rules"),
     ("run_dir", "about", 54, "one arm for each file of a run"),
     ("setting", "accept", 54, "one arm for each kind of value"),
-    ("train", "train_from", 67, "what happens in a step of training, in its order"),
 ];
 
 /// Functions with a parameter of three or more in a tuple that are still to be changed.

@@ -18,8 +18,8 @@ const ERROR: &str = "! ";
 const PROGRESS: [&str; 7] =
     ["train", "analyze", "compare", "draw", "findings", "sweep", "seed-"];
 /// Lines of `doctor` and `--version` about this machine and build.
-const MACHINE: [&str; 6] =
-    ["commit", "kernels", "threads", "data ready", "data from", "python"];
+const MACHINE: [&str; 7] =
+    ["commit", "kernels", "threads", "data ready", "data from", "python", "engines"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/terminal/snapshots")

@@ -6,6 +6,7 @@ mod changed_analysis;
 mod continuation;
 mod determinism;
 mod engine_reference;
+mod engines;
 mod experiments;
 mod follow;
 mod forks;
