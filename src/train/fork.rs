@@ -172,7 +172,12 @@ impl Fork {
         }
         let state = self.start(experiment, data)?;
         // From here on the directory is known as a fork, and its files as unfinished.
-        run.record(|manifest| manifest.fork = Some(self.origin.clone()))?;
+        let mut engines = self.parent.manifest()?.engines;
+        engines.retain(|span| span.from_step < self.origin.step);
+        run.record(|manifest| {
+            manifest.fork = Some(self.origin.clone());
+            manifest.engines = engines;
+        })?;
         self.take_records(run)?;
         write_labels(experiment, data, run)?;
         self.note_changes(experiment, observer);
