@@ -16,10 +16,11 @@ from ._arrays import labelled
 from ._planes import Planes
 from ._probes import Probes
 from ._recording import OUTPUT, Recording
+from ._run_dir import labels as _labels
 from ._signature import Undefined
 from ._torch import inputs as _inputs
 from ._torch.batchnorm import TrainingImages, recompute, with_statistics
-from ._torch.capture import Capture, classes_of
+from ._torch.capture import Capture, answers_of, classes_of
 from ._torch.inputs import batches, length, tensors
 from ._torch.models import (
     Inputs,
@@ -33,6 +34,7 @@ from ._torch.models import (
 )
 from ._torch.readout import Readout
 from ._torch.untouched import exact_products, generators_kept, untouched
+from ._torch.weights import Weights
 from ._track.publish import Live
 
 
@@ -66,9 +68,16 @@ class Recorder:
     - ``readout``: the same arguments; each row then has ``readout_train_error`` and
       ``readout_test_error``, of a readout that is fitted again on what the model's last layer is given:
       a rise of the test error that they do not have is in the readout, not in the representation.
+      ``stratagram findings`` then says which share of a double descent is in the representation.
     - ``test``: labelled test images: a loader or data set, or ``(images, labels)``; without it those of
       ``readout`` or ``probes``. Each row has the model's answers to them, from which ``stratagram findings``
       measures a double descent on halves of the images.
+    - ``labels``: the true classes of the examples, ``noisy_labels`` those that the model is given where these
+      are wrong (an array, or ``{group: array}``), for neural collapse in collapse.csv. Without both, those
+      that a loader or data set has beside the examples: true ones, of a group ``train-corrupted`` the ones
+      given.
+    - ``weights``: keep of each row what the distances between the weights up to each layer are made of, at
+      most 64 KiB a tensor; ``stratagram findings`` reads the layers beside them.
     - ``estimator``: of CKA: ``"debiased"``, ``"biased"`` or ``"minibatch"``.
     - ``features``: what a map ``[n, c, h, w]`` stands for: ``"flatten"`` or ``"average"``
       (over h and w); ``tokens``: the same of ``[n, t, d]``: ``"all"`` flattened, the ``"mean"``
@@ -92,6 +101,7 @@ class Recorder:
                  layers: str | Sequence[str] = "*", examples: Any = None, sample_ids: Any = None, *,
                  planes: Any = None, probes: Probes | Sequence[Any] | None = None,
                  readout: Probes | Sequence[Any] | None = None, test: Any = None,
+                 labels: Any = None, noisy_labels: Any = None, weights: bool = True,
                  estimator: str = "debiased", features: str = "flatten", tokens: str = "all",
                  batchnorm: Any = None, batch_size: int = 256, memory: int = 1 << 30,
                  fresh: bool = False, to: str | None = None) -> None:
@@ -109,7 +119,7 @@ class Recorder:
         if examples is None:
             raise ValueError("examples are missing: the inputs that all rows are recorded on")
         inputs = Inputs(self.model)
-        self._examples = _inputs.groups(examples, inputs)
+        self._examples, of_loaders = _inputs.groups(examples, inputs)
         self._planes = _planes(planes)
         self._probes, self._probe_images = _read_probes("probes", probes, inputs)
         refitted, images = _read_probes("readout", readout, inputs)
@@ -123,13 +133,16 @@ class Recorder:
             first = next(iter(self._examples.values()))
             self._capture.measure(matching(self.model, layers), first,
                                   *([self._pooled] if self._pooled else []))
-            if self._readout is not None:
-                self._readout.find(next(batches(first, 2)))
-        #: The recorded layers, in the order in which they run.
-        self.layers: list[str] = list(self._capture.sizes)
+            #: The recorded layers, in the order in which they run.
+            self.layers: list[str] = list(self._capture.sizes)
+            self._weights = Weights(self._capture, self.layers, OUTPUT) if weights else None
+            for part in filter(None, (self._readout, self._weights)):
+                part.find(next(batches(first, 2)))
         self._check_output()
+        ids = _ids(self._examples, sample_ids)
         self.recording = Recording(
-            out, self.layers, _ids(self._examples, sample_ids), estimator=estimator,
+            out, self.layers, ids, estimator=estimator,
+            **_labels.arguments(labels, noisy_labels, of_loaders, ids),
             settings=self._settings(features, tokens), about=_about(self.model), fresh=fresh,
             decisions=None if self._planes is None else self._planes.about(),
             test_labels=None if self._tested is None else self._tested[1])
@@ -163,7 +176,9 @@ class Recorder:
         with self._evaluation():
             self._take(arrays)
             if self._readout is not None:
-                values = self._readout.errors()
+                values, answers = self._readout.fit(self._tested[0])
+                self.recording.answer_readout(arrays, answers, str(answers) if isinstance(
+                    answers, Undefined) else None)
         return arrays, values
 
     def _write(self, epoch, step, values, taken, start):
@@ -220,10 +235,16 @@ class Recorder:
         device_kind = device_of(self.model).type
         for group, examples in self._examples.items():
             for layers in self._capture.passes(length(examples)):
-                taken = self._capture.activations(layers, examples)
+                answers = []
+                taken = self._capture.activations(
+                    layers, examples, answer=lambda output: answers.append(answers_of(output)))
                 with torch.autocast(device_kind, enabled=False), exact_products():
                     for layer in layers:
                         self.recording.reduce(arrays, group, layer, taken.pop(layer))
+            if self.recording.has_labels(group) and all(part is not None for part in answers):
+                self.recording.answer_examples(arrays, group, np.concatenate(answers))
+        if self._weights is not None:
+            self.recording.add_weights(arrays, self._weights.sketches())
         probes = {} if self._probes is None else self._fit(arrays)
         if self._planes is not None:
             self._decide(arrays, probes)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ._arrays import classes
 from ._program import version
-from ._run_dir import files as _files, history as _history, rows as _rows
+from ._run_dir import files as _files, history as _history, labels as _labels, rows as _rows
 from ._run_dir.checksums import Checksums, sealed
 from ._run_dir.files import path, write_atomic
 from ._run_dir.names import file_name, file_names
@@ -29,6 +29,8 @@ from ._signature import ESTIMATORS, FEWEST, Undefined, reduced, signature_length
 
 #: What the model's own decisions are called.
 OUTPUT = "output"
+#: What a readout that is fitted again is called among the answers.
+READOUT = "readout"
 #: Classes that decisions are stored as: two bytes each where one does not hold them.
 CLASSES = 1 << 16
 #: What arrays of a row begin with that are signatures.
@@ -41,7 +43,9 @@ class Recording:
     ``examples`` maps each group's name (``"test"``, ``"train-clean"`` …) to the ids of its
     examples, in the order of the rows of all activations. ``settings`` are further choices that
     rows depend on. ``test_labels`` are the classes of test images that each row has the model's answers to
-    (``log(answers=…)``), by which ``stratagram findings`` measures a double descent. An existing recording is continued after its last step if all of these are
+    (``log(answers=…)``), by which ``stratagram findings`` measures a double descent. ``labels`` are the true
+    classes of the examples, ``noisy_labels`` those that the model was given where these are wrong, as an array
+    or ``{group: array}``; ``stratagram analyze`` then finds neural collapse (collapse.csv). An existing recording is continued after its last step if all of these are
     the same, else refused with the keys that differ.
 
     >>> rec = Recording("runs/mine", layers=["fc"], examples={"test": range(512)})
@@ -51,6 +55,8 @@ class Recording:
     def __init__(self, out: str | PathLike[str], layers: Iterable[str],
                  examples: Mapping[str, Iterable[Any]], *, estimator: str = "debiased",
                  decisions: dict[str, Any] | None = None, test_labels: npt.ArrayLike | None = None,
+                 labels: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
+                 noisy_labels: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
                  settings: dict[str, Any] | None = None,
                  about: dict[str, Any] | None = None, fresh: bool = False) -> None:
         if estimator not in ESTIMATORS:
@@ -68,6 +74,8 @@ class Recording:
                 raise ValueError(f"group {name!r} has {len(ids)} examples; CKA is defined from "
                                  f"{FEWEST} on, and some hundred make it precise")
         self._layer_files, self._group_files = file_names(self.layers), file_names(self.groups)
+        self._labels = {**_labels.of_groups("clean", labels, self.groups),
+                        **_labels.of_groups("noisy", noisy_labels, self.groups)}
         self.settings = self._settings(settings or {})
         self._rewound = False
         self._said: set[tuple[str, str]] = set()
@@ -151,14 +159,23 @@ class Recording:
         write_atomic(manifest, sealed(content).encode())
 
     def _write_examples(self):
-        """What the rows are of, where a process that began was killed before it was written."""
-        ids, labels = path(self.root, "sample_ids"), path(self.root, "labels")
+        """What the rows are of, where a process that began was killed before it was written; labels may
+        be added.
+        """
+        ids = path(self.root, "sample_ids")
         if not ids.exists():
             lines = [f"{self._group_files[group]},{row},{_quoted(own)}"
                      for group, members in self.groups.items() for row, own in enumerate(members)]
             self._checksums.write(ids, "\n".join(["group,row,id", *lines, ""]).encode())
-        if self.test_labels is not None and not labels.exists():
-            self._checksums.write(labels, lambda file: np.savez(file, test=self.test_labels))
+        labels = {f"{kind}/{self._group_files[group]}": own
+                  for (kind, group), own in self._labels.items()}
+        if self.test_labels is not None:
+            labels["test"] = self.test_labels
+        _labels.keep(self.root, self._checksums, labels)
+
+    def has_labels(self, group):
+        """Whether the classes of a group's examples are known."""
+        return any(group == own for _, own in self._labels)
 
     def _read_rows(self) -> dict[int, dict[str, float]]:
         rows: dict[int, dict[str, float]] = {}
@@ -209,6 +226,7 @@ class Recording:
 
     def log(self, *, epoch: float, step: int, activations: Mapping[str, Any] | None = None,
             decisions: npt.ArrayLike | None = None, answers: npt.ArrayLike | None = None,
+            example_answers: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
             **values: Any) -> float:
         """Records one row: errors, accuracies and losses, and what each layer's activations
         reduce to.
@@ -216,7 +234,8 @@ class Recording:
         ``activations`` maps a layer to its array ``[n, …]``, or each group to such a map;
         without it the row holds numbers alone, for curves that are denser than the matrices.
         ``decisions`` are the classes at the points of all planes, ``answers`` those that the model gives
-        to the images of ``test_labels``. Returns the seconds that it took.
+        to the images of ``test_labels``, ``example_answers`` those to the examples (an array, or ``{group:
+        array}``), for NC4 of collapse.csv. Returns the seconds that it took.
         """
         start = time.perf_counter()
         step, row = self.begin(epoch, step, values)
@@ -231,6 +250,11 @@ class Recording:
                 self.decide(arrays, decisions)
             if self.test_labels is not None:
                 self.answer(arrays, answers)
+            if example_answers is not None:
+                if not isinstance(example_answers, Mapping):
+                    example_answers = {next(iter(self.groups)): example_answers}
+                for group, own in example_answers.items():
+                    self.answer_examples(arrays, group, own)
         return self.write(step, row, arrays, start)
 
     def reduce(self, arrays, group, layer, x):
@@ -274,6 +298,27 @@ class Recording:
             raise ValueError(f"{len(answers)} answers for {len(self.test_labels)} test images")
         arrays[f"agreement/test/{OUTPUT}"] = _narrow(answers)
 
+    def answer_examples(self, arrays, group, answers):
+        """Adds the model's answers to the examples of a group, ``[n]``."""
+        answers = classes("example_answers", answers)
+        if group not in self.groups or len(answers) != len(self.groups[group]):
+            raise ValueError(f"{len(answers)} example_answers of {group!r}; expected one for each "
+                             f"example of {', '.join(self.groups)}")
+        arrays[f"answers/{self._group_files[group]}"] = _narrow(answers)
+
+    def answer_readout(self, arrays, answers, reason=None):
+        """Adds the answers of a readout that was fitted again to the test images, or why none."""
+        place = f"agreement/test/{READOUT}"
+        if reason is not None:
+            answers = np.zeros(len(self.test_labels))
+            arrays[f"reason/{place}"] = np.frombuffer(reason.encode(), np.uint8)
+        arrays[place] = _narrow(classes("answers", answers))
+
+    def add_weights(self, arrays, sketches):
+        """Adds what is kept of the weights up to each layer, ``{layer: [k]}``."""
+        for layer, own in sketches.items():
+            arrays[f"weights/{self._layer_files.get(layer, layer)}"] = own
+
     def add_probe(self, arrays, layer, row):
         """Adds the row of a layer's probe, the columns of ``probes.csv``."""
         arrays[f"probe/{self._layer_files[layer]}"] = row[None]
@@ -295,7 +340,7 @@ class Recording:
         return seconds
 
     def _append_signatures(self, step, arrays):
-        places = [name for name in arrays if name.startswith(_PLACES)]
+        places = list(filter(_is_signature, arrays))
         before = []
         if places:
             # Signatures grow from here on: the analysis, which listed them, is to be made again.
@@ -320,7 +365,7 @@ class Recording:
             return
         last = max(self._captured)
         with np.load(path(self.root, "row", step=last)) as row:
-            arrays = {name: row[name] for name in row.files if name.startswith(_PLACES)}
+            arrays = {name: row[name] for name in row.files if _is_signature(name)}
         n = len(self._captured)
         lacking = {place: values for place, values in arrays.items()
                    if not _rows.holds(self._signatures(place), n, values)}
@@ -346,6 +391,11 @@ class Recording:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_signature(name):
+    """Whether an array of a row grows; rows of an earlier version have no readout's answers."""
+    return name.startswith(_PLACES) and name != f"agreement/test/{READOUT}"
 
 
 def _narrow(decided):

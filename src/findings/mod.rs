@@ -50,7 +50,7 @@ mod words;
 
 pub use matrix::Matrix;
 pub use summary::{
-    Checkpoints, Geometry, LayerCurves, LayerFindings, LayerInput, LayerWeights,
+    Checkpoints, Geometry, LayerCurves, LayerFindings, LayerInput, LayerWeights, Missing,
     Movement, Replicates, RunContext, RunFindings, SettledAt, Synchrony, WeightsControl,
     share_of_layers,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use super::boundaries::{Boundary, BoundaryKind, Cause, PERFECT_FIT};
 use super::halves::{DoubleDescent, Readout};
 use super::perfect_fit::Reading;
-use super::summary::{Checkpoints, LayerFindings, RunFindings, Synchrony};
+use super::summary::{Checkpoints, LayerFindings, Missing, RunFindings, Synchrony};
 
 /// Letters of a line.
 const WIDTH: usize = 92;
@@ -43,6 +43,9 @@ impl fmt::Display for RunFindings {
         for (measure, group) in &kinds[1..] {
             let found = summary(&self.of_kind(measure, group));
             write_wrapped(f, &format!("{measure} on {group}: {found}."))?;
+        }
+        for Missing { what, reason } in &self.missing {
+            write_wrapped(f, &format!("Missing: {what}: {reason}."))?;
         }
         writeln!(f)?;
         write_wrapped(f, EXPLANATION)

@@ -33,7 +33,8 @@ pub use logs::{Curve, Log, LogOptions, history_text, read_curves, read_log};
 pub use manifest::{EngineSpan, ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;
 pub use recording::{
-    Recorded, RecordedAnswers, RecordedGroup, RecordedPlanes, RecordedProbes, Recording,
+    READOUT, Recorded, RecordedAnswers, RecordedGroup, RecordedPlanes, RecordedProbes,
+    RecordedReadout, Recording,
 };
 pub use regions::{RegionPlanes, Regions};
 pub use run::{AnalysisLock, Checkpoint, RunDir};

@@ -12,8 +12,9 @@ use super::files::RunFile;
 use super::manifest;
 use super::names::{check_name, step_name};
 use super::run::{Checkpoint, RunDir, refuse_foreign, run_json_of, steps_of};
-use crate::array_file::{Array, read_npz_member};
+use crate::array_file::{Array, NamedArrays, npz_bytes, read_npz_member};
 use crate::error::{Error, Result};
+use crate::experiment::ProbeLabels;
 use crate::similarity::Estimator;
 
 /// What `run.json` says under `recording`; what else it says there is for people.
@@ -33,6 +34,20 @@ pub struct Recorded {
     /// The test images that the model's answers were recorded to; their labels are in `labels.npz`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<RecordedAnswers>,
+    /// The readout that is fitted again in each row; its answers to the same images stand under
+    /// [`READOUT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readout: Option<RecordedReadout>,
+}
+
+/// What a readout that is fitted again is called among the answers.
+pub const READOUT: &str = "readout";
+
+/// A readout that is fitted again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedReadout {
+    /// The model's last layer, whose input it reads.
+    pub layer: String,
 }
 
 /// The test images that a recording has the model's answers to.
@@ -163,18 +178,64 @@ impl Recording {
     /// If `labels.npz` cannot be read, or does not hold a class for each image.
     pub fn test_labels(&self) -> Result<Option<Vec<u16>>> {
         let Some(answers) = &self.recorded.answers else { return Ok(None) };
+        let what = "the recorded test images";
+        let labels = self.classes(TEST_LABELS, what, answers.n_images)?;
         let path = self.run.labels();
-        let labels = read_npz_member(&path, "test")?.and_then(|array| array.to_i64());
-        let classes = labels.map(|labels| {
-            labels.into_iter().map(|own| u16::try_from(own).ok()).collect::<Vec<_>>()
-        });
-        let classes = classes.and_then(|own| own.into_iter().collect::<Option<Vec<_>>>());
-        let classes = classes.filter(|classes| classes.len() == answers.n_images);
-        let wrong = || {
-            Error::data(&path, "has not the labels of the recorded test images")
-                .expected(format!("`test`, i64 [{}]", answers.n_images))
+        labels
+            .map(Some)
+            .ok_or_else(|| lacks_labels(&path, TEST_LABELS, what, answers.n_images))
+    }
+
+    /// The classes of the examples of a group, as far as they are known: first the labels as
+    /// given, where these are wrong ones, then the true ones.
+    ///
+    /// # Errors
+    /// If `labels.npz` cannot be read, or does not hold a class for each example.
+    pub fn labels_of(
+        &self,
+        group: &RecordedGroup,
+    ) -> Result<Vec<(ProbeLabels, Vec<u16>)>> {
+        let mut found = vec![];
+        for kind in [ProbeLabels::Noisy, ProbeLabels::Clean] {
+            let what = format!("the examples of {}", group.name);
+            let member = member_of(kind, &group.name);
+            let labels = self.classes(&member, &what, group.n_examples)?;
+            found.extend(labels.map(|labels| (kind, labels)));
+        }
+        Ok(found)
+    }
+
+    /// Writes what [`Recording::labels_of`] reads of one group.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn write_labels(
+        &self,
+        group: &str,
+        labels: &[(ProbeLabels, Vec<u16>)],
+    ) -> Result<()> {
+        let mut arrays = NamedArrays::default();
+        for (kind, classes) in labels {
+            let classes: Vec<i64> = classes.iter().copied().map(i64::from).collect();
+            arrays.push(member_of(*kind, group), Array::i64(&[classes.len()], classes));
+        }
+        write_file(&self.run.labels(), &npz_bytes(&arrays))
+    }
+
+    /// A member of `labels.npz` with a class for each of `n` images.
+    fn classes(&self, member: &str, what: &str, n: usize) -> Result<Option<Vec<u16>>> {
+        let path = self.run.labels();
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let Some(array) = read_npz_member(checked(&path)?, member)? else {
+            return Ok(None);
         };
-        classes.map(Some).ok_or_else(wrong)
+        let classes = array.to_i64().and_then(|labels| {
+            labels.into_iter().map(|own| u16::try_from(own).ok()).collect()
+        });
+        let classes = classes.filter(|classes: &Vec<u16>| classes.len() == n);
+        classes.map(Some).ok_or_else(|| lacks_labels(&path, member, what, n))
     }
 
     /// The row recorded at `step`.
@@ -218,6 +279,22 @@ impl Recording {
         }
         Ok(rows)
     }
+}
+
+/// What the labels of the test images are called in `labels.npz`.
+const TEST_LABELS: &str = "test";
+
+/// What labels of a group are called there.
+fn member_of(kind: ProbeLabels, group: &str) -> String {
+    match kind {
+        ProbeLabels::Noisy => format!("noisy/{group}"),
+        ProbeLabels::Clean => format!("clean/{group}"),
+    }
+}
+
+fn lacks_labels(path: &Path, member: &str, what: &str, n: usize) -> Error {
+    Error::data(path, format!("does not have the labels of {what}"))
+        .expected(format!("`{member}`, i64 [{n}], classes from 0 to 65535"))
 }
 
 /// `source` in the `run.json` of a recording.

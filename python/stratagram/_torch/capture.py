@@ -185,3 +185,13 @@ def classes_of(output):
         raise ValueError(f"the model's output has the shape {tuple(scores.shape)}; expected "
                          "[n, classes], or one logit, to decide by")
     return scores.argmax(1)
+
+
+def answers_of(output):
+    """As :func:`classes_of`; None where the model does not answer with classes, or not finitely."""
+    try:
+        answers = classes_of(output)
+    except ValueError:
+        return None
+    scores = tensor_of(output, "the model", first="logits")
+    return answers.cpu().numpy() if bool(torch.isfinite(scores).all()) else None

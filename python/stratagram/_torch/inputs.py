@@ -225,7 +225,8 @@ def batches(examples, size, least=1):
 
 
 def groups(examples, inputs):
-    """``{group: examples}``: what is given is the group ``test``, unless it is a dict of groups.
+    """``{group: examples}``, and ``{group: labels}`` of those that have some: what is given is the group
+    ``test``, unless it is a dict of groups.
 
     The keys of a dict are arguments of the model's forward, or else groups; a dict of dicts,
     tuples, loaders or data sets is one of groups.
@@ -236,10 +237,14 @@ def groups(examples, inputs):
     elif not _is_nested(given) and any(key in inputs.names for key in given):
         raise ValueError(f"examples have {', '.join(map(str, given))}, and the model's forward "
                          f"takes {', '.join(inputs.names)}; groups are {{name: examples}}")
-    found = {str(name): read(value, inputs) for name, value in given.items()}
-    for name, value in found.items():
-        _check(name, value)
-    return found
+    found, labels = {}, {}
+    for name, value in given.items():
+        name = str(name)
+        found[name], own = read_labelled(value, inputs)
+        _check(name, found[name])
+        if own is not None:
+            labels[name] = own
+    return found, labels
 
 
 def _is_nested(given):

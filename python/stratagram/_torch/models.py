@@ -95,10 +95,15 @@ def named_modules(model):
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             continue
-        plain = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        plain = plain_name(name)
         if plain:
             named[plain] = module  # of a wrapper and what is in it, the latter
     return named
+
+
+def plain_name(name):
+    """A name without what wrappers inside the model add to it."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
 def presets(model):

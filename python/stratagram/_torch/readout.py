@@ -35,16 +35,24 @@ class Readout:
         """What a recording keeps of it."""
         return {"layer": self.layer, **self._probes.about()}
 
-    def errors(self):
-        """Columns of history.csv: the fractions of images that the refitted readout gets wrong."""
-        train, test = (self._capture.activations(
-            [self.layer], images, self._capture.pooled(self._probes), part=lambda inputs, _output: inputs[0])
-            for images in self._images)
-        features = (part[self.layer].cpu().numpy() for part in (train, test))
+    def fit(self, tested):
+        """Columns of history.csv, the fractions of images that the refitted readout gets wrong; and its
+        answers to the images ``tested``, or why there are none.
+        """
+        features = [self._features(images) for images in self._images]
         try:
-            row = self._probes.fit(*features).row
-        except Undefined:
-            row = [math.nan] * 10
+            probe = self._probes.fit(*features)
+        except Undefined as reason:
+            return self._errors([math.nan] * 10), reason
+        is_own = tested is self._images[1]
+        return self._errors(probe.row), probe.classes(features[1] if is_own else self._features(tested))
+
+    def _features(self, images):
+        taken = self._capture.activations(
+            [self.layer], images, self._capture.pooled(self._probes), part=lambda inputs, _output: inputs[0])
+        return taken[self.layer].cpu().numpy()
+
+    def _errors(self, row):
         errors = {"readout_train_error": 1 - row[7], "readout_test_error": 1 - row[9]}
         if self._probes.true_labels is not self._probes.labels:
             errors["readout_train_error_true"] = 1 - row[8]

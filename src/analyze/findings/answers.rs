@@ -1,7 +1,7 @@
 //! Answers to the test images at all checkpoints, and the double descent that they measure.
 
 use super::similarities;
-use super::source::Source;
+use super::source::{ProbeOf, Source};
 use crate::analyze::join::signatures::Element;
 use crate::analyze::plan::OUTPUT;
 use crate::error::Result;
@@ -13,8 +13,8 @@ use crate::similarity::AGREEMENT;
 /// Which test images the net and a probe answer wrongly at each checkpoint.
 pub(super) struct Answers<'a> {
     net: Wrong,
-    /// Layer, labels and answers of the probe.
-    probe: Option<(&'a str, &'static str, Wrong)>,
+    /// The probe and which images it answers wrongly.
+    probe: Option<(&'a ProbeOf<'a>, Wrong)>,
     labels: Vec<u16>,
     /// What is read off the whole curve.
     verdict: Option<Verdict>,
@@ -48,8 +48,8 @@ pub(super) fn read<'a>(
         Ok(Some(classes.chunks(answers.labels.len()).map(of_row).collect()))
     };
     let Some(net) = wrong(OUTPUT)? else { return Ok(None) };
-    let probe = match answers.probe {
-        Some((layer, labels)) => wrong(layer)?.map(|wrong| (layer, labels, wrong)),
+    let probe = match &answers.probe {
+        Some(probe) => wrong(probe.stored)?.map(|wrong| (probe, wrong)),
         None => None,
     };
     Ok(Some(Answers {
@@ -70,9 +70,9 @@ impl Answers<'_> {
         &self,
         epoch: &[f64],
     ) -> (DoubleDescent, Option<[f64; 2]>) {
-        let probe = self.probe.as_ref().map(|(layer, labels, wrong)| ProbeAnswers {
-            layer,
-            labels,
+        let probe = self.probe.as_ref().map(|(probe, wrong)| ProbeAnswers {
+            layer: &probe.layer,
+            labels: probe.labels,
             wrong,
         });
         let on_curve = self.verdict.map(|verdict| verdict == Verdict::DoubleDescent);

@@ -5,6 +5,7 @@
 
 mod answers;
 mod context;
+mod missing;
 mod null;
 mod similarities;
 mod source;
@@ -20,7 +21,7 @@ use crate::findings::{LayerFindings, LayerInput, LayerWeights, Replicates, RunFi
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{RunDir, RunFile};
 use context::Context;
-use similarities::Similarities;
+use similarities::{Reasoned, Similarities};
 use source::Entry;
 
 pub use null::straight_line;
@@ -52,6 +53,8 @@ pub(crate) fn write(
     let epoch: Vec<f64> = axis.iter().map(|(_, epoch)| *epoch).collect();
     let context = Context::of(run, source, &epoch)?;
     let weights = weights_of(run, source, &epoch)?;
+    let missing = missing::of(run, source, weights.as_ref().err())?;
+    let weights = weights.unwrap_or_default();
     let entries = source.entries();
     let (mut layers, mut convergence) = (vec![], vec![]);
     for (done, entry) in entries.iter().enumerate() {
@@ -61,27 +64,31 @@ pub(crate) fn write(
         layers.push(find(&read, entry, &epoch, (&context, &weights)));
     }
     let double_descent = context.double_descent.clone();
-    let findings = RunFindings::of(&epoch, layers, double_descent, &context.of_run());
+    let found = RunFindings::of(&epoch, layers, double_descent, &context.of_run());
+    let findings = RunFindings { missing, ..found };
     run.write_rows(&tables::boundaries(&findings))?;
     run.write_rows(&tables::curves(&findings, &weights))?;
     run.write_rows(&convergence)?;
     run.write_findings(&findings)
 }
 
-/// The weights up to each layer, whose distances are written; none of a recording.
+/// The weights up to each layer, whose distances are written; or why there are none.
 fn weights_of(
     run: &RunDir,
     source: &Source<'_>,
     epoch: &[f64],
-) -> Result<Vec<(String, LayerWeights)>> {
-    let Some(weights) = source.weights else { return Ok(vec![]) };
+) -> Result<Reasoned<Vec<(String, LayerWeights)>>> {
+    let distances = match source.weights.distances()? {
+        Ok(distances) => distances,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let mut found = vec![];
-    for (layer, d2) in weights.distances()? {
+    for (layer, d2) in distances {
         run.write_weight_distances(&layer, d2.values())?;
         let of_layer = LayerWeights::of(&layer, epoch, &d2, DRAWS);
         found.extend(of_layer.map(|of_layer| (layer, of_layer)));
     }
-    Ok(found)
+    Ok(Ok(found))
 }
 
 /// What one matrix says.

@@ -1,12 +1,14 @@
 //! What the findings of a run are made of: the same questions to a run that was trained or
 //! imported and to a recording.
 
-use super::weights::Weights;
+use std::borrow::Cow;
+
+use super::weights::{Checkpoints, Rows, Weights};
 use crate::analyze::plan::{OUTPUT, Plan};
 use crate::error::Result;
 use crate::experiment::{ProbeLabels, Schedule};
 use crate::findings::Geometry;
-use crate::run_dir::{Checkpoint, Place, Recording};
+use crate::run_dir::{Checkpoint, Place, READOUT, Recorded, Recording};
 use crate::similarity::regions::Similarity;
 use crate::similarity::{Measure, Settings};
 
@@ -26,8 +28,8 @@ pub(crate) struct Source<'a> {
     pub(super) answers: Option<Answers<'a>>,
     /// Epochs at which the learning rate changes; none where the history has to tell.
     pub(super) milestones: Option<Vec<f64>>,
-    /// The weights at all checkpoints; none of a recording.
-    pub(super) weights: Option<Weights<'a>>,
+    /// The weights at all checkpoints.
+    pub(super) weights: Weights<'a>,
 }
 
 /// Decisions on planes.
@@ -42,8 +44,18 @@ struct Planes<'a> {
 pub(super) struct Answers<'a> {
     /// The labels behind `test_error`.
     pub(super) labels: Vec<u16>,
-    /// The last layer before the output and the labels of its probe.
-    pub(super) probe: Option<(&'a str, &'static str)>,
+    /// The classifier beside the net.
+    pub(super) probe: Option<ProbeOf<'a>>,
+}
+
+/// A probe that answers beside the net.
+pub(super) struct ProbeOf<'a> {
+    /// What its answers are called.
+    pub(super) stored: &'a str,
+    /// What it reads: the last layer before the output.
+    pub(super) layer: Cow<'a, str>,
+    /// The labels that it is trained on.
+    pub(super) labels: &'static str,
 }
 
 /// One matrix and what it is of.
@@ -103,10 +115,14 @@ impl<'a> Source<'a> {
             }),
             answers: Some(Answers {
                 labels: plan.data.noisy_test.iter().map(|own| u16::from(*own)).collect(),
-                probe: hidden.map(|layer| (&*layer.name, labels)),
+                probe: hidden.map(|layer| ProbeOf {
+                    stored: &layer.name,
+                    layer: Cow::Borrowed(&layer.name),
+                    labels,
+                }),
             }),
             milestones: Some(milestones),
-            weights: Some(Weights { plan, checkpoints }),
+            weights: Weights::Checkpoints(Checkpoints { plan, checkpoints }),
         }
     }
 
@@ -114,7 +130,10 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// If its labels are damaged.
-    pub(crate) fn of_recording(recording: &'a Recording) -> Result<Self> {
+    pub(crate) fn of_recording(
+        recording: &'a Recording,
+        rows: &'a [Checkpoint],
+    ) -> Result<Self> {
         let recorded = recording.recorded();
         let layers: Vec<&str> = recorded.layers.iter().map(String::as_str).collect();
         let probed = layers.iter().copied().filter(|_| recorded.probes.is_some());
@@ -130,9 +149,9 @@ impl<'a> Source<'a> {
             groups: first_first(groups),
             measures: vec![Measure::Cka],
             settings: Settings { estimator: recorded.estimator, ..Settings::default() },
-            answers: labels.map(|labels| Answers { labels, probe: None }),
+            answers: labels.map(|labels| Answers { labels, probe: readout_of(recorded) }),
             milestones: None,
-            weights: None,
+            weights: Weights::Rows(Rows { layers: &recorded.layers, rows }),
         })
     }
 
@@ -173,6 +192,13 @@ impl<'a> Source<'a> {
         let is_there = self.measures.contains(&measure);
         of_layers(measure.name(), group, &self.layers, kind).filter(move |_| is_there)
     }
+}
+
+/// The readout that a recorder has fitted again in each row, to the labels that it was given.
+fn readout_of(recorded: &Recorded) -> Option<ProbeOf<'_>> {
+    let readout = recorded.readout.as_ref()?;
+    let layer = Cow::Owned(format!("the input of {}", readout.layer));
+    Some(ProbeOf { stored: READOUT, layer, labels: "noisy" })
 }
 
 fn of_layers<'a>(

@@ -4,8 +4,9 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::similarities::Reasoned;
 use crate::analyze::plan::{OUTPUT, Plan, memory};
-use crate::array_file::{Array, read_safetensors};
+use crate::array_file::{Array, read_npz_member, read_safetensors};
 use crate::error::{Error, Result};
 use crate::findings::Matrix;
 use crate::run_dir::{Checkpoint, checked};
@@ -15,9 +16,29 @@ const LANES: usize = 16;
 
 /// The weights of a run at its checkpoints.
 #[derive(Clone, Copy)]
-pub(super) struct Weights<'a> {
+pub(super) struct Checkpoints<'a> {
     pub(super) plan: &'a Plan<'a>,
     pub(super) checkpoints: &'a [Checkpoint],
+}
+
+/// The weights of a run of any kind.
+#[derive(Clone, Copy)]
+pub(super) enum Weights<'a> {
+    Checkpoints(Checkpoints<'a>),
+    Rows(Rows<'a>),
+}
+
+impl Weights<'_> {
+    /// Squared distances up to each layer, or why there are none.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn distances(self) -> Result<Reasoned<Vec<(String, Matrix)>>> {
+        match self {
+            Self::Checkpoints(checkpoints) => checkpoints.distances().map(Ok),
+            Self::Rows(rows) => rows.distances(),
+        }
+    }
 }
 
 /// A trained tensor of a node.
@@ -27,7 +48,7 @@ struct Tensor {
     size: usize,
 }
 
-impl Weights<'_> {
+impl Checkpoints<'_> {
     /// Of each layer, and of the whole net as `output`,
     ///
     /// ```text
@@ -56,7 +77,8 @@ impl Weights<'_> {
             for (at, tensor) in tensors.iter().enumerate() {
                 let rows: Vec<&[f32]> = values.iter().map(|own| &own[at][..]).collect();
                 let sums = of_nodes[tensor.node].iter_mut();
-                sums.zip(squared_distances(&rows)).for_each(|(sum, d2)| *sum += d2);
+                sums.zip(squared_distances(&directions(&rows)))
+                    .for_each(|(sum, d2)| *sum += d2);
             }
         }
         Ok(self.up_to_layers(&of_nodes))
@@ -110,19 +132,74 @@ impl Weights<'_> {
     }
 }
 
-/// Squared distances between rows of unit norm, `[E, E]`.
-fn squared_distances(rows: &[&[f32]]) -> Vec<f64> {
-    let n = rows.len();
-    let factor = |row: &&[f32]| {
+/// The weights of a recording, as its rows keep them.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) layers: &'a [String],
+    pub(super) rows: &'a [Checkpoint],
+}
+
+impl Rows<'_> {
+    /// As [`Checkpoints::distances`], of what the recorder keeps of the tensors between one layer
+    /// and the next: tensors over their norms, long ones by the sums of entries that docs/FORMAT.md
+    /// describes, which have the same distances but for about 1 %. Or why there are none.
+    ///
+    /// # Errors
+    /// If a row cannot be read.
+    pub(super) fn distances(self) -> Result<Reasoned<Vec<(String, Matrix)>>> {
+        let n = self.rows.len();
+        let mut sums = vec![0.0; n * n];
+        let mut found = vec![];
+        let output = OUTPUT.to_owned();
+        let rest = (!self.layers.contains(&output)).then_some(&output);
+        for layer in self.layers.iter().chain(rest) {
+            let kept = match self.kept(layer)? {
+                Ok(kept) => kept,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let rows: Vec<(&[f32], f64)> =
+                kept.iter().map(|own| (&own[..], 1.0)).collect();
+            let own = squared_distances(&rows);
+            sums.iter_mut().zip(own).for_each(|(sum, d2)| *sum += d2);
+            found.push((layer.clone(), Matrix::new(n, sums.clone())));
+        }
+        Ok(Ok(found))
+    }
+
+    /// What each row keeps of a layer's own tensors.
+    fn kept(self, layer: &str) -> Result<Reasoned<Vec<Vec<f32>>>> {
+        let mut kept: Vec<Vec<f32>> = vec![];
+        for row in self.rows {
+            let Some(own) = read_npz_member(&row.path, &format!("weights/{layer}"))?
+            else {
+                let reason = "the rows do not keep what distances between weights are \
+                              made of, as those of Recorder(weights=True) do";
+                return Ok(Err(reason.into()));
+            };
+            let own = own.to_f32();
+            if kept.first().is_some_and(|first| first.len() != own.len()) {
+                return Ok(Err("the rows are of models with other weights".into()));
+            }
+            kept.push(own);
+        }
+        Ok(Ok(kept))
+    }
+}
+
+/// Each row with 1 over its norm; of a row of zeros 0.
+fn directions<'a>(rows: &[&'a [f32]]) -> Vec<(&'a [f32], f64)> {
+    let factor = |row: &[f32]| {
         let square: f64 = row.iter().map(|&w| f64::from(w).powi(2)).sum();
         if square > 0.0 { square.sqrt().recip() } else { 0.0 }
     };
-    let factors: Vec<f64> = rows.iter().map(factor).collect();
+    rows.iter().map(|row| (*row, factor(row))).collect()
+}
+
+/// Squared distances between rows times their factors, `[E, E]`.
+fn squared_distances(rows: &[(&[f32], f64)]) -> Vec<f64> {
+    let n = rows.len();
     let row = |i: usize| -> Vec<f64> {
-        let to = |j: usize| {
-            let pair = [(rows[i], factors[i]), (rows[j], factors[j])];
-            Arch::new().dispatch(|| squared_distance(pair))
-        };
+        let to = |j: usize| Arch::new().dispatch(|| squared_distance([rows[i], rows[j]]));
         (0..i).map(to).collect()
     };
     let lower: Vec<Vec<f64>> = (0..n).into_par_iter().map(row).collect();
@@ -162,7 +239,8 @@ mod tests {
         let a: Vec<f32> = (0..37).map(|k| (k % 5) as f32 - 1.0).collect();
         let double: Vec<f32> = a.iter().map(|x| 2.0 * x).collect();
         let opposite: Vec<f32> = a.iter().map(|x| -x).collect();
-        let d2 = squared_distances(&[&a, &double, &opposite, &[0.0; 37]]);
+        let rows = directions(&[&a, &double, &opposite, &[0.0; 37]]);
+        let d2 = squared_distances(&rows);
         let expected = [0., 0., 4., 1., 0., 0., 4., 1., 4., 4., 0., 1., 1., 1., 1., 0.];
         for (found, expected) in d2.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{d2:?}");

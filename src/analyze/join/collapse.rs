@@ -6,6 +6,7 @@ use crate::analyze::part::{Collapsed, OfGroup};
 use crate::error::Result;
 use crate::run_dir::tables::CollapseRow;
 use crate::run_dir::{Checkpoint, Maybe, Number, Quoted};
+use crate::similarity::Collapse;
 
 /// The rows of every group, layer and kind of labels.
 pub(super) fn table(join: &Join) -> Result<Vec<CollapseRow>> {
@@ -15,7 +16,7 @@ pub(super) fn table(join: &Join) -> Result<Vec<CollapseRow>> {
         let of_layer = own.rows.chunks(own.rows.len() / layers.len());
         let rows = layers.iter().zip(of_layer);
         rows.flat_map(|(layer, rows)| rows.iter().map(move |found| (layer, found)))
-            .map(|(layer, found)| row(at, (&own.group, layer), found, read))
+            .map(|(layer, found)| row(at, (&own.group, layer), found, why(found, read)))
             .collect()
     };
     join.table(
@@ -27,18 +28,25 @@ pub(super) fn table(join: &Join) -> Result<Vec<CollapseRow>> {
     )
 }
 
-fn row(
+/// Why something has no value; of NC3 alone, which representation the classifier reads.
+fn why(found: &Collapsed, read: Option<&str>) -> String {
+    let Collapsed { collapse: Collapse { duality, undefined, .. }, .. } = found;
+    let read = read.unwrap_or("no representation");
+    match undefined {
+        Some(undefined) => undefined.to_string(),
+        None if duality.is_nan() => format!("nc3: the classifier reads {read}"),
+        None => String::new(),
+    }
+}
+
+/// A row, and why something of it has no value.
+pub(crate) fn row(
     at: &Checkpoint,
     (group, layer): (&str, &str),
     found: &Collapsed,
-    read: Option<&str>,
+    reason: String,
 ) -> CollapseRow {
     let of = found.collapse;
-    let no_classifier = || {
-        let read = read.unwrap_or("no representation");
-        of.duality.is_nan().then(|| format!("nc3: the classifier reads {read}"))
-    };
-    let undefined = of.undefined.map(|undefined| undefined.to_string());
     CollapseRow {
         layer: layer.to_owned(),
         step: at.step,
@@ -52,6 +60,6 @@ fn row(
         nc2_simplex: Maybe(of.simplex),
         nc3: Maybe(of.duality),
         nc4: Maybe(of.mismatch),
-        reason: Quoted(undefined.or_else(no_classifier).unwrap_or_default()),
+        reason: Quoted(reason),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! More than a dozen files: one per kind of result.
 
-mod collapse;
+pub(crate) mod collapse;
 mod depth;
 pub(crate) mod joined;
 pub(crate) mod known;

@@ -19,6 +19,12 @@ pub(super) struct Activations {
     /// Names of the examples, one per line, in the order of the rows.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
+    /// Classes of the examples, in the order of the rows: .npy, or a number per line; for collapse.csv.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Their labels as the net was given them, where these are wrong.
+    #[arg(long, value_name = "FILE")]
+    noisy_labels: Option<PathBuf>,
     /// What the examples are called: test, train-clean, ….
     #[arg(long, value_name = "NAME", default_value = "test")]
     group: String,
@@ -37,6 +43,8 @@ pub(super) fn run(directory: &Path, out: &Path, arguments: &Activations) -> Resu
     let options = ActivationOptions {
         history: arguments.history.clone(),
         ids: arguments.ids.clone(),
+        labels: arguments.labels.clone(),
+        noisy_labels: arguments.noisy_labels.clone(),
         group: arguments.group.clone(),
         estimator: arguments.estimator,
         policy: Policy {

@@ -9,5 +9,5 @@ mod weights;
 
 pub use layer::{LayerFindings, LayerInput, Movement, Replicates, RunContext, SettledAt};
 pub use path::{Geometry, LayerCurves};
-pub use run::{Checkpoints, RunFindings, Synchrony, share_of_layers};
+pub use run::{Checkpoints, Missing, RunFindings, Synchrony, share_of_layers};
 pub use weights::{LayerWeights, WeightsControl};

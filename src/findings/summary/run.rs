@@ -127,6 +127,15 @@ pub fn share_of_layers(layers: &[&LayerFindings], at: f64) -> f64 {
     layers.iter().filter(has).count() as f64 / layers.len() as f64
 }
 
+/// What findings could say besides, and why this run does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What is missing.
+    pub what: String,
+    /// Why, and what would give it.
+    pub reason: String,
+}
+
 /// All that is found in a run: `findings.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFindings {
@@ -145,6 +154,9 @@ pub struct RunFindings {
     pub synchrony: Vec<Synchrony>,
     /// The double descent of the test error, images as the unit.
     pub double_descent: DoubleDescent,
+    /// What is missing; absent if nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
 }
 
 #[allow(clippy::ptr_arg)] // serde's signature
@@ -185,6 +197,7 @@ impl RunFindings {
             synchrony: kinds.iter().filter_map(of_kind).collect(),
             layers,
             double_descent,
+            missing: vec![],
         }
     }
 }

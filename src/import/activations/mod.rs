@@ -1,6 +1,7 @@
 //! Saved activations → a recorded run: `LAYER/epoch-N.npy`, or `epoch-N.npz` with an array per
 //! layer.
 
+mod labels;
 mod layout;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use crate::activations::{Examples, Features, Item, Policy, Reading, check_exampl
 use crate::array_file::{Array, NamedArrays, Values, npz_bytes};
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::experiment::ProbeLabels;
 use crate::observer::{Observer, Progress};
 use crate::run_dir::tables::SampleRow;
 use crate::run_dir::{
@@ -27,6 +29,10 @@ pub struct ActivationOptions {
     pub history: Option<PathBuf>,
     /// Names of the examples, one per line, in the order of the rows.
     pub ids: Option<PathBuf>,
+    /// True classes of the examples, in the order of the rows, for neural collapse.
+    pub labels: Option<PathBuf>,
+    /// Their classes as the net was given them, where these are wrong.
+    pub noisy_labels: Option<PathBuf>,
     /// What the examples are called, such as `test`.
     pub group: String,
     /// The estimator of CKA.
@@ -104,6 +110,7 @@ fn begin(
     let recorded = Recorded {
         probes: None,
         answers: None,
+        readout: None,
         estimator: options.estimator,
         layers: layers.to_vec(),
         groups: vec![RecordedGroup {
@@ -123,7 +130,26 @@ fn begin(
     };
     let rows: Vec<SampleRow> = ids.iter().enumerate().map(row).collect();
     recording.run().write_rows(&rows)?;
+    write_labels(&recording, options, ids.len())?;
     Ok(recording)
+}
+
+/// The classes of the examples, where files give them.
+fn write_labels(
+    recording: &Recording,
+    options: &ActivationOptions,
+    n: usize,
+) -> Result<()> {
+    let mut found = vec![];
+    for (kind, file) in [
+        (ProbeLabels::Noisy, &options.noisy_labels),
+        (ProbeLabels::Clean, &options.labels),
+    ] {
+        if let Some(file) = file {
+            found.push((kind, labels::read(file, n)?));
+        }
+    }
+    if found.is_empty() { Ok(()) } else { recording.write_labels(&options.group, &found) }
 }
 
 /// The ids of the examples, checked between the layers.

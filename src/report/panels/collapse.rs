@@ -1,6 +1,8 @@
 //! Neural collapse: whether the representations of each class come together in one point, and the
 //! points in the corners of a simplex, of examples with a right and with a wrong label.
 
+use std::collections::BTreeSet;
+
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
@@ -32,7 +34,7 @@ pub(super) const PANEL: Panel = Panel {
 
 /// The rows of a group by one kind of labels.
 struct Set<'a> {
-    title: &'static str,
+    title: String,
     rows: Vec<&'a CollapseRow>,
 }
 
@@ -45,12 +47,25 @@ const SETS: [(&str, &str, &str); 4] = [
 ];
 
 fn sets(run: &RunResults) -> Vec<Set<'_>> {
-    let set = |&(group, labels, title): &(&str, &str, &'static str)| {
+    let known =
+        SETS.iter().map(|(group, labels, title)| (*group, *labels, String::from(*title)));
+    let places = run.collapse.iter().map(|row| (&*row.group, &*row.labels));
+    let is_known = |place: &(&str, &str)| SETS.iter().any(|set| (set.0, set.1) == *place);
+    let others: BTreeSet<_> = places.filter(|place| !is_known(place)).collect();
+    let others = others.into_iter().map(|(group, labels)| {
+        let title = if labels == "clean" {
+            group.into()
+        } else {
+            format!("{group}, {labels} labels")
+        };
+        (group, labels, title)
+    });
+    let set = |(group, labels, title): (&str, &str, String)| {
         let is_of = |row: &&CollapseRow| row.group == group && row.labels == labels;
         Set { title, rows: run.collapse.iter().filter(is_of).collect() }
     };
     let is_shown = |set: &Set<'_>| set.rows.iter().any(|row| row.nc1.0.is_finite());
-    SETS.iter().map(set).filter(is_shown).collect()
+    known.chain(others).map(set).filter(is_shown).collect()
 }
 
 /// What a column of the figure shows.
@@ -104,7 +119,7 @@ fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
         for (row, set) in sets.iter().enumerate() {
             let area = place(index, row);
             if index == 0 {
-                svg.text((area.left, area.top - 4.0), Anchor::Start, LABEL, set.title);
+                svg.text((area.left, area.top - 4.0), Anchor::Start, LABEL, &set.title);
             }
             let values = LinearAxis::up(area, range.0, range.1);
             let panel = CurvePanel { timeline: run.timeline(), area, values };
@@ -208,11 +223,12 @@ mod tests {
         run.collapse = vec![
             row("test", "clean", 0.01),
             row("train-corrupted", "noisy", 30.0),
+            row("held-out", "clean", 0.1),
             row("train-clean", "clean", f64::NAN),
         ];
         let sets = sets(&run);
-        let titles: Vec<&str> = sets.iter().map(|set| set.title).collect();
-        assert_eq!(titles, ["training, wrong labels as given", "test"]);
+        let titles: Vec<&str> = sets.iter().map(|set| &*set.title).collect();
+        assert_eq!(titles, ["training, wrong labels as given", "test", "held-out"]);
         assert_eq!(range(&COLUMNS[0], &sets), (-2.0, 2.0));
         assert_eq!(range(&COLUMNS[3], &sets).0, 0.0);
     }

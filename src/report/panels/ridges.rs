@@ -297,6 +297,12 @@ fn band(svg: &mut Svg, points: &[Point], x: impl Fn(f64) -> f64, y: impl Fn(f64)
     ));
 }
 
+/// What the run lacks, and why.
+fn missing(run: &RunResults) -> String {
+    let lacks = run.findings.iter().flat_map(|found| &found.missing);
+    lacks.map(|own| format!(" Missing: {}: {}.", own.what, own.reason)).collect()
+}
+
 fn caption(run: &RunResults, kind: &FoundKind<'_>) -> String {
     let used = run.findings.as_ref().map_or(0, |found| found.checkpoints.used);
     let has_weights =
@@ -320,9 +326,10 @@ fn caption(run: &RunResults, kind: &FoundKind<'_>) -> String {
          same scale. Unit: distance of unit vectors, of speed per unit of ln(1 + epoch). Null: a \
          straight path of constant speed has a flat curve, whatever the spacing of \
          checkpoints.{errors} Hatched: the speed is within two standard errors of zero, so what \
-         changes is jitter.{weights} {}{}",
+         changes is jitter.{weights}{} {}{}",
         kind.in_words(),
         kind.layers.len(),
+        missing(run),
         words::marks(run, "dotted (m, p, q)"),
         words::seed_words(run)
     )

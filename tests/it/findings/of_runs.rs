@@ -397,3 +397,26 @@ fn findings_follow_their_run() {
     };
     assert_eq!(others(values(&again)), others(values(&before)));
 }
+
+/// As an earlier version left its runs: signatures without the norms of the examples.
+#[test]
+fn what_a_run_of_an_earlier_version_lacks_is_said_with_its_reason() {
+    let directory = small();
+    let root = directory.path();
+    assert!(json(root).get("missing").is_none(), "a run of this version lacks nothing");
+    fs::remove_dir_all(root.join("run/norms")).unwrap();
+    fs::remove_file(root.join("run/findings.json")).unwrap();
+    succeed(root, "analyze run");
+    let found = json(root);
+    let missing = found["missing"].as_array().unwrap();
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    let reason = missing[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("signatures of an earlier version have none"), "{reason}");
+    let words = succeed(root, "findings run").concat().replace('\n', " ");
+    assert!(words.contains("Missing: the norms of the examples"), "{words}");
+    succeed(root, "report run");
+    let page = fs::read_to_string(root.join("run/report/index.html")).unwrap();
+    assert!(page.contains("Missing: the norms of the examples"));
+    succeed(root, "analyze run --force");
+    assert!(json(root).get("missing").is_none(), "made again");
+}

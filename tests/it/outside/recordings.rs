@@ -295,7 +295,7 @@ fn answers_to_test_images_measure_a_double_descent() {
     let mut labels = NamedArrays::default();
     labels.push("test", Array::i64(&[59], vec![0; 59]));
     fs::write(recorded.path("labels.npz"), npz_bytes(&labels)).unwrap();
-    let refused = "has not the labels of the recorded test images";
+    let refused = "does not have the labels of the recorded test images";
     recorded.refuse(&["analyze", "mine", "--force"], refused);
 }
 

@@ -1,6 +1,9 @@
 //! Recorded rows → signatures → matrices → phases: the second half of the pipeline, for runs
 //! that another program has trained.
 
+mod collapse;
+mod reason;
+
 use super::findings::{self, Source};
 use super::join::joined;
 use super::join::matrices::{Heading, Matrices};
@@ -11,11 +14,11 @@ use super::part::ProbesOfLayer;
 use super::pipeline::write_phases;
 use super::plan::OUTPUT;
 use super::store;
-use crate::array_file::{Array, Values, read_npz_member};
+use crate::array_file::{Array, read_npz_member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{
-    Checkpoint, Place, Recording, RunFile, finish, remove_unfinished_below,
+    Checkpoint, Place, READOUT, Recording, RunFile, finish, remove_unfinished_below,
 };
 use crate::similarity::regions::Similarity;
 use crate::similarity::{AGREEMENT, Measure, Settings, Undefined, drs};
@@ -52,6 +55,9 @@ pub fn analyze_recording(
         compare_all(recording, &rows, observer)?;
         joined::finish(run, &rows)?;
     }
+    if !(is_same && collapse::is_current(run)) {
+        collapse::write(recording, &rows)?;
+    }
     if run.has_errors() {
         write_phases(run)?;
     } else {
@@ -60,7 +66,7 @@ pub fn analyze_recording(
              in",
         );
     }
-    findings::write(run, &Source::of_recording(recording)?, observer)?;
+    findings::write(run, &Source::of_recording(recording, &rows)?, observer)?;
     finish(run.root(), RunFile::AnalysisChecksums)
 }
 
@@ -70,7 +76,7 @@ fn compare_all(
     observer: &dyn Observer,
 ) -> Result<()> {
     let mut matrices = Matrices::new(recording.run(), rows);
-    let places = places(recording);
+    let places = places(recording, rows)?;
     for (done, of) in places.iter().enumerate() {
         let name = of.heading.place.to_string();
         observer.progress(&Progress {
@@ -174,7 +180,10 @@ enum Kind {
 }
 
 /// Every matrix of a recording.
-fn places(recording: &Recording) -> Vec<RecordedPlace<'_>> {
+fn places<'a>(
+    recording: &'a Recording,
+    rows: &[Checkpoint],
+) -> Result<Vec<RecordedPlace<'a>>> {
     let recorded = recording.recorded();
     let settings = Settings { estimator: recorded.estimator, ..Settings::default() };
     let mut places = vec![];
@@ -203,15 +212,30 @@ fn places(recording: &Recording) -> Vec<RecordedPlace<'_>> {
             });
         }
     }
-    if let Some(answers) = &recorded.answers {
+    for layer in answering(recording, rows)? {
+        let images = recorded.answers.as_ref().map_or(0, |answers| answers.n_images);
         places.push(RecordedPlace {
-            heading: Heading::of_decisions(AGREEMENT, "test", OUTPUT),
+            heading: Heading::of_decisions(AGREEMENT, "test", layer),
             kind: Kind::Decisions(1),
-            length: answers.n_images,
+            length: images,
             settings,
         });
     }
-    places
+    Ok(places)
+}
+
+/// What has answered to the test images: the model, and a readout that all rows have.
+fn answering(recording: &Recording, rows: &[Checkpoint]) -> Result<Vec<&'static str>> {
+    let recorded = recording.recorded();
+    if recorded.answers.is_none() {
+        return Ok(vec![]);
+    }
+    let place = Place { measure: AGREEMENT, group: "test", layer: READOUT }.to_string();
+    let mut has_readout = recorded.readout.is_some();
+    for row in rows {
+        has_readout = has_readout && read_npz_member(&row.path, &place)?.is_some();
+    }
+    Ok([OUTPUT].into_iter().chain(has_readout.then_some(READOUT)).collect())
 }
 
 /// The signatures of all rows, one after the other, and the reasons of undefined ones.
@@ -236,17 +260,7 @@ fn signatures<T: Element>(
             Error::data(&row.path, format!("has `{name}` of the shape {shape:?}"))
                 .expected(format!("{kind} [{}]", of.length))
         })?);
-        let reason = read_npz_member(&row.path, &format!("reason/{name}"))?;
-        reasons.push(reason.map(|reason| match reason.values {
-            Values::U8(text) => printable(&text),
-            _ => "undefined".into(),
-        }));
+        reasons.push(reason::read(&row.path, &name)?);
     }
     Ok((all, reasons))
-}
-
-/// A recorder's text, for a field of a table in quotes.
-fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text).replace(['"', '\n', '\r'], " ");
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
