@@ -4,8 +4,12 @@ use std::path::Path;
 
 /// `stratagram` with these words, quoted where necessary.
 pub(crate) fn command(words: &[String]) -> String {
-    let words = words.iter().map(|word| quoted(word));
-    std::iter::once("stratagram".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    format!("stratagram {}", self::words(words))
+}
+
+/// Words, quoted where necessary.
+pub(crate) fn words(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// `stratagram VERB PATH`, the path quoted where necessary.
@@ -13,7 +17,8 @@ pub(crate) fn verb_on(verb: &str, path: &Path) -> String {
     format!("stratagram {verb} {}", quoted(&path.display().to_string()))
 }
 
-fn quoted(word: &str) -> String {
+/// A word, quoted where necessary.
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

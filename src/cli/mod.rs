@@ -42,9 +42,11 @@ mod runs;
 mod show;
 mod similarity;
 mod sweep;
+mod sweep_output;
 mod table;
 mod threads;
 mod train;
+mod units;
 mod watch;
 
 use crate::error::Result;
@@ -74,6 +76,7 @@ struct Arguments {
 enum Verb {
     Run(run::Arguments),
     Sweep(sweep::Arguments),
+    Unit(units::Arguments),
     Compare(compare::Arguments),
     Train(train::Arguments),
     Analyze(analyze::Arguments),
@@ -168,6 +171,7 @@ impl Verb {
             Self::Sweep(arguments) => sweep::run(arguments),
             Self::Show(arguments) => show::run(arguments),
             Self::Train(arguments) => train::run(arguments),
+            Self::Unit(arguments) => units::run(arguments),
             Self::Completions(arguments) => completions::completions(arguments),
             Self::Man(arguments) => completions::man(arguments, Arguments::command()),
         }

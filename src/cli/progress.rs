@@ -70,6 +70,12 @@ impl Terminal {
         Self::with_bar(bars, String::new(), Arc::default())
     }
 
+    /// One that leaves signals to others.
+    pub(super) fn for_unit() -> Self {
+        end_with_parent();
+        Self::with_bar(MultiProgress::new(), String::new(), Arc::default())
+    }
+
     fn with_bar(bars: MultiProgress, name: String, all: Arc<All>) -> Self {
         let bar = Bar::new(&bars);
         let shown = Shown { stage: "", line_at: None, position: 0 };

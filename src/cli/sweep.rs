@@ -8,15 +8,18 @@ use super::engine::EngineArguments;
 use super::output::{print_json, print_result};
 use super::progress::Terminal;
 use super::quantities::{counted, rounded};
+use super::sweep_output::{directory, listed};
 use super::table::table;
+use super::units::Action;
 use crate::error::{Error, Result};
 use crate::shell;
 use crate::sweep::{Plan, Planned, Report, Slots, Target, gather, run as run_jobs};
 
 /// Run every combination in a sweep: train, analyze and report each; re-run the same command
-/// to resume.
+/// to resume. On many machines: plan, submit, status.
 #[allow(clippy::struct_excessive_bools)] // flags
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "A sweep file:\n  \
     experiment = \"base.toml\"\n  \
     set = { \"train.epochs\" = 300 }      changes for all runs\n  \
@@ -29,8 +32,11 @@ use crate::sweep::{Plan, Planned, Report, Slots, Target, gather, run as run_jobs
     Examples:\n  \
     stratagram sweep widths.toml --dry-run\n  \
     stratagram sweep widths.toml --jobs 2 --out runs/widths\n  \
-    stratagram sweep widths.toml --retry-failed")]
+    stratagram sweep widths.toml --retry-failed\n  \
+    stratagram sweep plan widths.toml                # units for a cluster")]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Sweep file, and changes to all its runs such as `train.epochs=10`.
     #[arg(value_name = "SWEEP.toml|KEY=VALUE", required = true)]
     words: Vec<String>,
@@ -57,6 +63,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(action) = &arguments.action {
+        return action.run();
+    }
     let file = Path::new(&arguments.words[0]);
     let changes = [&arguments.words[1..], &arguments.engine.changes()].concat();
     let plan = Plan::read(file, &changes)?;
@@ -64,8 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.dry_run {
         return print_result(&estimate(&plan, slots)?);
     }
-    let stem = file.file_stem().unwrap_or("sweep".as_ref());
-    let out = arguments.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
+    let out = directory(file, arguments.out.as_deref());
     let Slots { at_once, threads } = slots;
     let Arguments { fresh, retry_failed, .. } = *arguments;
     let jobs = plan.jobs(Target { out: &out, threads, fresh, retry_failed })?;
@@ -111,20 +119,4 @@ fn estimate(plan: &Plan, slots: Slots) -> Result<String> {
         rounded(times.all)
     );
     Ok(text)
-}
-
-/// One run per line, and why it failed.
-fn listed(reports: &[Report]) -> String {
-    let row = |report: &Report| {
-        let time = match report.seconds {
-            0.0 => "-".to_owned(),
-            seconds => rounded(Duration::from_secs_f64(seconds)),
-        };
-        let [test, train, fit, verdict] = report.outcome.cells();
-        let error = report.error.clone().unwrap_or_default();
-        let state = report.state.name().to_owned();
-        [report.name.clone(), state, time, test, train, fit, verdict, error]
-    };
-    let head = ["RUN", "STATE", "TIME", "TEST", "TRAIN", "FIT", "VERDICT", "ERROR"];
-    table(head, &reports.iter().map(row).collect::<Vec<_>>())
 }

@@ -5,6 +5,8 @@
 //! them into processes of this program, [`run`] runs them side by side and [`gather()`] leaves
 //! `sweep.csv`. [`Seeds`] are runs of one experiment within this process. Both give the bytes
 //! of each run alone, and a run that fails stops no other.
+//!
+//! [`units`] are a sweep for many machines: pieces of work in a file, which [`schedulers`] start.
 
 mod gather;
 mod jobs;
@@ -12,9 +14,11 @@ mod local;
 mod log;
 mod one;
 mod plan;
+pub mod schedulers;
 mod seeds;
 mod slots;
 mod status;
+pub mod units;
 
 pub use gather::gather;
 pub use jobs::{Job, Target};

@@ -68,6 +68,7 @@ fn with_sweeps() -> TempDir {
         );
         succeed_portably(root, "sweep widths.toml --jobs 2");
         succeed_portably(root, "sweep sweep.toml --jobs 2");
+        succeed_portably(root, "sweep plan widths.toml");
         succeed_portably(root, &format!("run {SHORT} --seeds 0..1 --out runs/seeds"));
     })
 }

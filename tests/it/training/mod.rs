@@ -16,4 +16,5 @@ mod panics;
 mod schedules;
 mod seeds;
 mod sweep;
+mod units;
 mod updates;
