@@ -72,7 +72,7 @@ class Checksums:
             self.place.unlink(missing_ok=True)
 
     def _add(self, name, own):
-        sums = self.lines.setdefault(name, [])
+        sums = self.lines.get(name, [])
         if sums and sums[-1] == own:
             return
         make_folder(self.place.parent)
@@ -86,7 +86,7 @@ class Checksums:
             except BaseException:
                 file.truncate(start)
                 raise
-        sums.append(own)
+        self.lines[name] = [*sums, own]
 
     def _name(self, place):
         return place.relative_to(self.root).as_posix()

@@ -27,7 +27,9 @@ def path(root: Path, kind: str, step: int | None = None, **names: str) -> Path:
 def steps(root, kind):
     """``{step: path}`` of the files of ``kind``, whose names are steps, in their order."""
     found = {}
-    for file in path(root, kind, step=0).parent.glob("step-*"):
+    folder = path(root, kind, step=0).parent
+    # What `glob` may not read it passes over, as though nothing were there.
+    for file in folder.iterdir() if folder.is_dir() else ():
         match = re.fullmatch(r"step-(\d{9,})", file.name.partition(".")[0])
         if match and path(root, kind, step=int(match[1])) == file:
             found[int(match[1])] = file
@@ -105,7 +107,8 @@ def make_folder(folder):
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        with writing(folder):
+            _sync_folder(folder.parent)
 
 
 def _sync_folder(folder):
