@@ -59,3 +59,23 @@ impl Address<'_> {
             .into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_stays_https_and_no_silence_lasts() {
+        for (url, is_https_only) in [("https://a.b/c", true), ("http://a.b/c", false)] {
+            let agent = Address { url, token: None }.agent(10);
+            let config = agent.config();
+            assert_eq!(config.https_only(), is_https_only, "{url}");
+            let timeouts = config.timeouts();
+            for limit in
+                [timeouts.connect, timeouts.recv_response, config.timeout_per_read()]
+            {
+                assert_eq!(limit, Some(SILENCE));
+            }
+        }
+    }
+}
