@@ -9,7 +9,7 @@ use crate::compare::{ComparisonFile, Pairing, compare, compare_by};
 use crate::error::{Error, Result};
 
 /// Compare runs over seeds: the statements of a comparison file with their verdicts, or all
-/// endpoints of runs grouped by a setting.
+/// endpoints of runs grouped by a setting; a page shows them side by side.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A comparison file, written before the runs:\n  \
     layers = [\"layer*\"]                 names and globs; absent: all\n  \
@@ -27,7 +27,8 @@ pub(super) struct Arguments {
     /// A comparison file, or run directories.
     #[arg(value_name = "FILE.toml|RUN", required = true)]
     paths: Vec<PathBuf>,
-    /// Group the runs by the value of this setting, such as optimizer.kind.
+    /// Group the runs by the value of this setting, such as optimizer.kind [default: those that
+    /// differ in their seeds alone].
     #[arg(long, value_name = "KEY")]
     by: Option<String>,
     /// Pair runs of equal seed, or none [default: by seed where neither net nor data differ].

@@ -1,13 +1,13 @@
 //! One run, or many that differ in their seed, with a bar each and what they gave.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::output::{print_error, print_result};
 use super::progress::Terminal;
 use crate::error::Result;
 use crate::observer::Observer;
-use crate::sweep::{OneRun, Seeds};
+use crate::sweep::{OneRun, Seeds, compared};
 
 /// What is done with runs, and said of them.
 pub(super) struct Work<'a, W> {
@@ -41,6 +41,16 @@ impl<W: Fn(&OneRun, &dyn Observer) -> Result<PathBuf> + Sync> Work<'_, W> {
         print_result(&(self.ending)(&results.written, begun.elapsed())?)?;
         results.failed.iter().for_each(|failed| print_error(&failed.error));
         results.verdict()
+    }
+}
+
+/// A line that names the page of the comparison of runs, or says why there is none: the runs
+/// themselves are done.
+pub(super) fn comparison_line(out: &Path, runs: &[PathBuf]) -> String {
+    match compared(out, runs) {
+        Ok(Some(page)) => format!("comparison: {}\n", page.display()),
+        Ok(None) => "comparison: not written, fewer than two runs are finished\n".into(),
+        Err(error) => format!("comparison: not written, {error}\n"),
     }
 }
 

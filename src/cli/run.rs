@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dry_run::{Part, describe};
 use super::experiment_arguments::ExperimentArguments;
 use super::ls::listed;
-use super::many::Work;
+use super::many::{Work, comparison_line};
 use super::output::print_result;
 use super::quantities::rounded;
 use crate::error::Result;
@@ -50,7 +50,11 @@ fn ending(runs: &[SeedRun], written: &[PathBuf], time: Duration) -> Result<Strin
     let [run] = runs else {
         let found = runs.iter().filter_map(|run| Summary::of(&run.out).ok());
         let listed = listed(&found.collect::<Vec<_>>());
-        return Ok(format!("{listed}time: {}\n{}", rounded(time), next(&runs[0].out)));
+        let all: Vec<PathBuf> = runs.iter().map(|run| run.out.clone()).collect();
+        let out = all[0].parent().unwrap_or(Path::new("."));
+        let comparison = comparison_line(out, &all);
+        let next = next(&runs[0].out);
+        return Ok(format!("{listed}time: {}\n{comparison}{next}", rounded(time)));
     };
     let page = written.iter().map(|page| ("page", page.display().to_string()));
     let lines: Vec<_> = std::iter::once(("time", rounded(time))).chain(page).collect();

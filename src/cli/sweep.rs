@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::engine::EngineArguments;
-use super::output::{print_json, print_result};
+use super::many::comparison_line;
+use super::output::{print_json, print_result, say};
 use super::progress::Terminal;
 use super::quantities::{counted, rounded};
 use super::sweep_output::{directory, listed};
@@ -13,7 +14,9 @@ use super::table::table;
 use super::units::Action;
 use crate::error::{Error, Result};
 use crate::shell;
-use crate::sweep::{Plan, Planned, Report, Slots, Target, gather, run as run_jobs};
+use crate::sweep::{
+    Job, Plan, Planned, Report, Slots, State, Target, gather, run as run_jobs,
+};
 
 /// Run every combination in a sweep: train, analyze and report each; re-run the same command
 /// to resume. On many machines: plan, submit, status.
@@ -83,12 +86,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let reports = run_jobs(&program, &jobs, at_once, &terminal);
     drop(terminal);
     gather(&out, &reports)?;
+    let comparison = comparison(&out, &jobs, &reports);
     if arguments.json {
         print_json(&reports)?;
+        comparison.lines().for_each(say);
     } else {
-        print_result(&listed(&reports))?;
+        print_result(&(listed(&reports) + &comparison))?;
     }
     Report::verdict(&reports, &out)
+}
+
+/// What the runs give together, as soon as none is left to be done.
+fn comparison(out: &Path, jobs: &[Job], reports: &[Report]) -> String {
+    let is_left =
+        |report: &Report| matches!(report.state, State::Stopped | State::Waiting);
+    if reports.iter().any(is_left) {
+        return String::new();
+    }
+    let runs: Vec<PathBuf> = jobs.iter().map(|job| job.root.clone()).collect();
+    comparison_line(out, &runs)
 }
 
 fn continuation(arguments: &Arguments) -> String {

@@ -13,7 +13,7 @@ use crate::represent::glob_matches;
 /// the spacing.
 const SAME_EPOCH: f64 = 0.02;
 /// Settings in which runs of one arm differ.
-const SEEDS: [&str; 3] = ["seed", "data.seed", "noise.seed"];
+pub(crate) const SEEDS: [&str; 3] = ["seed", "data.seed", "noise.seed"];
 /// Longer runs are cut, and memory changes no result.
 const HARMLESS: [&str; 3] = ["train.epochs", "train.steps", "analysis.memory"];
 

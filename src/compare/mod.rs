@@ -25,11 +25,11 @@ mod statements;
 
 use std::path::PathBuf;
 
-use asked::{Asked, arms_by, exploratory};
+use asked::{Asked, against_first, arms_alike, arms_by, exploratory};
 use evaluate::evaluate;
 use runs::Arm;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 pub use asked::ComparisonFile;
 pub use results::{
@@ -37,7 +37,7 @@ pub use results::{
 };
 pub use runs::{LeftOut, RunName};
 pub use sample::{Pairing, SeedValues};
-pub use seen::{SeenLayer, SeenRun};
+pub use seen::{SeenErrors, SeenLayer, SeenMap, SeenRun};
 pub use statements::{Reading, Source};
 
 /// Compares the runs of a comparison file.
@@ -54,21 +54,49 @@ pub fn compare(file: &ComparisonFile) -> Result<Results> {
     Ok(results)
 }
 
-/// Compares all endpoints of runs, grouped by the value of a setting: each pair of values, or
-/// without a setting the runs as they are.
+/// Compares all endpoints of runs, grouped by the value of a setting: each pair of values. Without a
+/// setting as [`compare_all`].
 ///
 /// # Errors
-/// As [`compare`], and if no run has the setting.
+/// As [`compare_all`], and if no run has the setting.
 pub fn compare_by(
     runs: &[PathBuf],
     key: Option<&str>,
     pairing: Option<Pairing>,
 ) -> Result<Results> {
-    let arms = arms_by(runs, key)?;
-    let asked = exploratory(&arms, pairing);
-    let mut results = judged("compare", &asked, &arms)?;
-    results.by = key.map(str::to_owned);
-    Ok(results)
+    let mut arms = if key.is_some() { arms_by(runs, key)? } else { arms_alike(runs)? };
+    if let (None, [only]) = (key, &mut arms[..]) {
+        only.name = "runs".into();
+    }
+    let asked = if key.is_some() {
+        exploratory(&arms, pairing)
+    } else {
+        against_first(&arms, pairing)
+    };
+    let results = shown(&asked, &arms)?;
+    Ok(Results { by: key.map(str::to_owned), ..results })
+}
+
+/// Compares runs as they are: those that differ in nothing but their seeds are an arm, and each
+/// arm is compared with the first.
+///
+/// # Errors
+/// If no directory holds a run, or a file of a run is damaged.
+pub fn compare_all(runs: &[PathBuf]) -> Result<Results> {
+    let arms = arms_alike(runs)?;
+    shown(&against_first(&arms, None), &arms)
+}
+
+/// What keeps exploratory effects from being computed does not keep runs from being shown:
+/// [`Results::not_compared`] says it.
+fn shown(asked: &[Asked], arms: &[Arm]) -> Result<Results> {
+    match judged("compare", asked, arms) {
+        Err(error) if error.kind() == ErrorKind::Usage => {
+            let shown = judged("compare", &[], arms)?;
+            Ok(Results { not_compared: Some(error.to_string()), ..shown })
+        }
+        results => results,
+    }
 }
 
 /// The ids that a comparison file may ask for: statements, then endpoints.
@@ -88,17 +116,34 @@ fn judged(place: &str, asked: &[Asked], arms: &[Arm]) -> Result<Results> {
         name: arm.name.clone(),
         runs: arm.names(),
         left_out: arm.left_out(),
+        settings: all_settings(arm),
         seen,
     };
     Ok(Results {
         format: 1,
         comparison: None,
         by: None,
+        not_compared: None,
         arms: arms.iter().zip(seen::seen(arms)).map(arm).collect(),
         settings: settings(arms),
         statements: findings.collect(),
         effects: evaluated.iter().flat_map(results::rows).collect(),
     })
+}
+
+/// All settings of an arm, each with the values of its runs.
+fn all_settings(arm: &Arm) -> Vec<(String, Vec<String>)> {
+    let mut all: Vec<(String, Vec<String>)> = vec![];
+    for experiment in arm.runs.iter().filter_map(|run| run.experiment.as_ref()) {
+        for (key, value) in experiment.settings() {
+            match all.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, values)) if values.contains(&value) => {}
+                Some((_, values)) => values.push(value),
+                None => all.push((key, vec![value])),
+            }
+        }
+    }
+    all
 }
 
 /// The settings in which the first runs of the arms differ.

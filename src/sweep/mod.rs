@@ -3,11 +3,13 @@
 //!
 //! A sweep's [`Plan`] is a checked experiment per combination of its axes; [`Plan::jobs`] turns
 //! them into processes of this program, [`run`] runs them side by side and [`gather()`] leaves
-//! `sweep.csv`. [`Seeds`] are runs of one experiment within this process. Both give the bytes
-//! of each run alone, and a run that fails stops no other.
+//! `sweep.csv`; [`compared()`] sets finished runs side by side. [`Seeds`] are runs of one
+//! experiment within this process. Both give the bytes of each run alone, and a run that fails
+//! stops no other.
 //!
 //! [`units`] are a sweep for many machines: pieces of work in a file, which [`schedulers`] start.
 
+mod compared;
 mod gather;
 mod jobs;
 mod local;
@@ -20,6 +22,7 @@ mod slots;
 mod status;
 pub mod units;
 
+pub use compared::compared;
 pub use gather::gather;
 pub use jobs::{Job, Target};
 pub use local::{end_with_parent, run};

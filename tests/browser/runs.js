@@ -61,6 +61,50 @@ export const wide = () =>
     stratagram("analyze", out);
   });
 
+// Two optimizers of two seeds, whose comparison `sweep` writes.
+export const arms = () => {
+  const text = `experiment = "arms-base.toml"
+[axes]
+seed = "0..1"
+[axes.optimizer]
+sgd = { "optimizer.kind" = "sgd", "optimizer.lr" = 0.05 }
+adam = { "optimizer.kind" = "adam", "optimizer.lr" = 0.003 }
+`;
+  const base = `data = { kind = "digits", n_train = 100 }
+noise = { rate = 0.2 }
+net = { kind = "cnn5", width = 2 }
+train = { epochs = 30 }
+analysis = { n_examples = 32, layers = ["relu1", "pool4", "fc"], drs = { triplets = 4, resolution = 8 } }
+`;
+  writeFileSync(join(folder, "arms.toml"), text);
+  writeFileSync(join(folder, "arms-base.toml"), base);
+  stratagram("sweep", "arms.toml", "--jobs", "2", "--out", "arms");
+  return join(folder, "arms", "comparison", "index.html");
+};
+
+// Two nets with other layers and other checkpoints.
+export const nets = () => {
+  const common = ["data.kind=digits", "data.n_train=64", "net.width=2", "train.epochs=8", "analysis.n_examples=24", "analysis.drs.triplets=3", "analysis.drs.resolution=6"];
+  if (!existsSync(join(folder, "nets"))) {
+    rmSync(join(folder, "unfinished"), { recursive: true, force: true });
+    stratagram("run", "net.kind=cnn5", "train.checkpoints=[0,1,2,3,5,8]", ...common, "--out", "unfinished/cnn5");
+    stratagram("run", "net.kind=resnet18", "train.checkpoints=[0,1,2,4,6,7,8]", ...common, "--out", "unfinished/resnet18");
+    renameSync(join(folder, "unfinished"), join(folder, "nets"));
+  }
+  stratagram("compare", "nets/cnn5", "nets/resnet18", "--out", "nets-compared");
+  return join(folder, "nets-compared", "index.html");
+};
+
+// Arms and layers whose names are payloads.
+export const hostileArms = () => {
+  hostile();
+  const names = ["hostile", "small"].map((run) => JSON.stringify(PAYLOADS.join(" ") + run));
+  const text = `differ = "*"\n[arms]\n${names[0]} = "hostile"\n${names[1]} = "small"\n[[statements]]\nid = "fall"\nplus = ${names[0]}\n`;
+  writeFileSync(join(folder, "hostile-arms.toml"), text);
+  stratagram("compare", "hostile-arms.toml", "--out", "hostile-compared");
+  return join(folder, "hostile-compared", "index.html");
+};
+
 // What could run if a name were taken for markup: as names of layers, as texts of run.json. The
 // program writes no such names; these runs came from somewhere else.
 export const hostile = () => [hostileNames(), hostileTexts()];

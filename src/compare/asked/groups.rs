@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::statement::{Asked, Subject};
-use crate::compare::comparable::differences;
+use crate::compare::comparable::{SEEDS, differences};
 use crate::compare::endpoints;
 use crate::compare::runs::{Absent, Arm, LeftOut, Run, holds_run};
 use crate::compare::sample::Pairing;
@@ -33,25 +33,88 @@ pub(crate) fn arms_by(directories: &[PathBuf], key: Option<&str>) -> Result<Vec<
     }
     all.others = others.iter().map(|path| not_a_run(path)).collect();
     let Some(key) = key else { return Ok(vec![all]) };
+    check_key(key, &all)?;
+    Ok(grouped(all, directories, |experiment, _| value(experiment, key)))
+}
+
+/// The runs in these directories as arms of runs that differ in their seeds alone, in the order of
+/// the directories; each is called what its first run is called without its seed.
+///
+/// # Errors
+/// As [`arms_by`].
+pub(crate) fn arms_alike(directories: &[PathBuf]) -> Result<Vec<Arm>> {
+    let all = arms_by(directories, None)?.remove(0);
+    let mut known: Vec<(Vec<(String, String)>, String)> = vec![];
+    Ok(grouped(all, directories, |experiment, run| {
+        let settings = experiment.map_or_else(Vec::new, settings_but_seeds);
+        if let Some((_, name)) = known.iter().find(|(other, _)| *other == settings) {
+            return name.clone();
+        }
+        let own = without_seed(run);
+        let mut name = own.clone();
+        for count in 2.. {
+            if known.iter().all(|(_, taken)| *taken != name) {
+                break;
+            }
+            name = format!("{own} ({count})");
+        }
+        known.push((settings, name.clone()));
+        name
+    }))
+}
+
+/// Runs as arms, by what `name` makes of their experiments and directories, in the order of the
+/// directories.
+fn grouped(
+    all: Arm,
+    directories: &[PathBuf],
+    mut name: impl FnMut(Option<&Experiment>, &str) -> String,
+) -> Vec<Arm> {
     let order: Vec<String> =
         directories.iter().map(|path| path.display().to_string()).collect();
-    check_key(key, &all)?;
     let mut arms: Vec<Arm> = vec![];
     let Arm { mut runs, mut absent, others, .. } = all;
     runs.sort_by_key(|run| order.iter().position(|name| *name == run.name));
     for run in runs {
-        let name = value(run.experiment.as_ref(), key);
+        let name = name(run.experiment.as_ref(), &run.name);
         arm_of(&mut arms, name).runs.push(run);
     }
     for run in absent.drain(..) {
-        let name = value(run.experiment.as_ref(), key);
+        let name = name(run.experiment.as_ref(), &run.left_out.run);
         arm_of(&mut arms, name).absent.push(run);
     }
     arms.iter_mut().for_each(Arm::sort);
     if let Some(first) = arms.first_mut() {
         first.others = others;
     }
-    Ok(arms)
+    arms
+}
+
+/// The settings of an experiment but for its seeds.
+fn settings_but_seeds(experiment: &Experiment) -> Vec<(String, String)> {
+    let settings = experiment.settings().into_iter();
+    settings.filter(|(key, _)| !SEEDS.contains(&key.as_str())).collect()
+}
+
+/// The last part of a run's path without its seed, as sweeps put them together; that of its parent
+/// where nothing is left.
+fn without_seed(run: &str) -> String {
+    let is_seed = |part: &str| {
+        let number = part.strip_prefix("seed-");
+        number.is_some_and(|text| text.parse::<u64>().is_ok())
+    };
+    let name_of = |path: Option<&Path>| {
+        let name = path.and_then(Path::file_name);
+        name.map(|name| name.to_string_lossy().into_owned())
+    };
+    let path = Path::new(run);
+    let own = name_of(Some(path)).unwrap_or_default();
+    let parts: Vec<&str> = own.split('_').filter(|part| !is_seed(part)).collect();
+    match (parts.is_empty(), name_of(path.parent())) {
+        (false, _) => parts.join("_"),
+        (true, Some(parent)) => parent,
+        (true, None) => "runs".into(),
+    }
 }
 
 /// What a glob of a sweep's directory means besides its runs.
@@ -94,6 +157,31 @@ fn check_key(key: &str, arm: &Arm) -> Result<()> {
 
 /// All endpoints as exploratory statements: of a single arm, or of each pair of arms.
 pub(crate) fn exploratory(arms: &[Arm], pairing: Option<Pairing>) -> Vec<Asked> {
+    let from = |at: usize| arms[at + 1..].iter().map(move |minus| (&arms[at], minus));
+    asked_of(arms, &(0..arms.len()).flat_map(from).collect::<Vec<_>>(), pairing)
+}
+
+/// More arms than these are not compared without being asked for.
+const MOST_ARMS: usize = 12;
+
+/// All endpoints as exploratory statements: of a single arm, or of each arm and the first; none of
+/// many arms, whose table nobody would read.
+pub(crate) fn against_first(arms: &[Arm], pairing: Option<Pairing>) -> Vec<Asked> {
+    match arms {
+        [first, others @ ..] if arms.len() <= MOST_ARMS => {
+            let pairs: Vec<_> = others.iter().map(|plus| (plus, first)).collect();
+            asked_of(arms, &pairs, pairing)
+        }
+        _ => vec![],
+    }
+}
+
+/// All endpoints of a single arm, or of pairs of arms.
+fn asked_of(
+    arms: &[Arm],
+    pairs: &[(&Arm, &Arm)],
+    pairing: Option<Pairing>,
+) -> Vec<Asked> {
     let mut asked = vec![];
     for endpoint in endpoints::ALL {
         let ask = |plus: &Arm, minus: Option<&Arm>| Asked {
@@ -112,9 +200,7 @@ pub(crate) fn exploratory(arms: &[Arm], pairing: Option<Pairing>) -> Vec<Asked> 
         if let [only] = arms {
             asked.push(ask(only, None));
         }
-        for (at, plus) in arms.iter().enumerate() {
-            asked.extend(arms[at + 1..].iter().map(|minus| ask(plus, Some(minus))));
-        }
+        asked.extend(pairs.iter().map(|(plus, minus)| ask(plus, Some(minus))));
     }
     asked
 }
@@ -128,5 +214,24 @@ fn pairing_of(plus: &Arm, minus: &Arm) -> Pairing {
         Pairing::None
     } else {
         Pairing::Seed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arm_is_called_what_its_runs_are_but_for_their_seeds() {
+        let names = [
+            ("runs/s/seed-0_optimizer-sgd", "optimizer-sgd"),
+            ("runs/s/data.n_train-64_seed-12", "data.n_train-64"),
+            ("runs/two/seed-1", "two"),
+            ("seed-1", "runs"),
+            ("runs/seed-x", "seed-x"),
+        ];
+        for (run, name) in names {
+            assert_eq!(without_seed(run), name);
+        }
     }
 }

@@ -5,5 +5,5 @@ mod groups;
 mod statement;
 
 pub use file::ComparisonFile;
-pub(crate) use groups::{arms_by, exploratory};
+pub(crate) use groups::{against_first, arms_alike, arms_by, exploratory};
 pub(crate) use statement::{Asked, Subject};

@@ -23,6 +23,9 @@ pub struct Results {
     pub comparison: Option<Declared>,
     /// The setting that runs were grouped by.
     pub by: Option<String>,
+    /// Why no effects were computed, where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_compared: Option<String>,
     /// The arms.
     pub arms: Vec<ArmFound>,
     /// The settings in which arms differ.
@@ -52,6 +55,9 @@ pub struct ArmFound {
     pub runs: Vec<RunName>,
     /// Those that are not done.
     pub left_out: Vec<LeftOut>,
+    /// All its settings, each with the values of its runs, for the page.
+    #[serde(skip)]
+    pub settings: Vec<(String, Vec<String>)>,
     /// What figures show of each of its runs.
     #[serde(skip)]
     pub seen: Vec<SeenRun>,

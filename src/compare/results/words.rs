@@ -14,6 +14,9 @@ impl Results {
         for finding in &self.statements {
             let _ = writeln!(text, "{:<width$}  {}", title(finding), finding.line());
         }
+        if let Some(why) = &self.not_compared {
+            let _ = writeln!(text, "no effects between these arms: {why}");
+        }
         let several = |arm: &&super::found::ArmFound| !arm.left_out.is_empty();
         for left_out in self.arms.iter().filter(several).flat_map(|arm| &arm.left_out) {
             let _ = writeln!(text, "left out: {}: {}", left_out.run, left_out.why);

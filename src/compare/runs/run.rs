@@ -14,7 +14,7 @@ use crate::findings::axis::log_time;
 use crate::findings::boundaries::StepCurve;
 use crate::findings::perfect_fit::Drops;
 use crate::findings::{Matrix, RunFindings};
-use crate::phases::{Phases, Verdict};
+use crate::phases::{Curves, Phases, Verdict};
 use crate::run_dir::tables::{AxisRow, CellRow, CurveRow};
 use crate::run_dir::{Recording, RunDir, RunFile, Status, read_findings, read_rows};
 use crate::similarity::MatrixKind;
@@ -63,6 +63,8 @@ pub(crate) struct Run {
     pub(crate) experiment: Option<Experiment>,
     pub(crate) findings: RunFindings,
     /// None where no errors are logged.
+    pub(crate) curves: Option<Curves>,
+    /// None where no errors are logged.
     pub(crate) phases: Option<Phases>,
     /// First minimum, peak and second minimum of the test error.
     pub(crate) turns: Option<Turns>,
@@ -107,6 +109,7 @@ impl Run {
             phases: curves.as_ref().map(Phases::of),
             turns: curves.as_ref().and_then(|curves| Turns::of(curves, &epochs)),
             epochs,
+            curves,
             root: root.to_owned(),
             ends: OnceLock::new(),
             matrices: matrices(root, &axis)?,
@@ -182,6 +185,15 @@ impl Run {
         layer: &str,
     ) -> Option<&Matrix> {
         self.matrices.get(&(measure.into(), group.into(), layer.into()))
+    }
+
+    /// Group, layer and matrix of everything that a measure has compared.
+    pub(crate) fn matrices_by(
+        &self,
+        measure: &str,
+    ) -> impl Iterator<Item = (&str, &str, &Matrix)> {
+        let own = self.matrices.iter().filter(move |((name, ..), _)| name == measure);
+        own.map(|((_, group, layer), matrix)| (group.as_str(), layer.as_str(), matrix))
     }
 
     /// The steps of the roughness of the weights up to a layer, and the epochs between which

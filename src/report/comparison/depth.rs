@@ -1,20 +1,19 @@
 //! Depth contrast: how much each layer moves during a double descent, run and control.
 
+use super::looks::Look;
 use crate::compare::{ArmFound, Results};
 use crate::report::figure::axes::LinearAxis;
-use crate::report::figure::curves::{layer_tick, slant_of, value_ticks};
+use crate::report::figure::curves::{
+    key_of, layer_tick, of_layer, slant_of, value_ticks,
+};
 use crate::report::figure::svg::{Anchor, Area, Stroke, Svg, TICK, TITLE};
 use crate::report::figure::text::{short, shortened};
+use crate::report::panels::{Figure, csv, number};
 
 /// L in the results: whether deep layers move more beyond a common factor.
 const BEYOND: &str = "depth-contrast-beyond-proportion";
-/// The curves of the arms' means, as in the curves of errors.
-const LOOKS: [Stroke; 4] = [
-    Stroke { class: "line-corrupted", colour: "#c4500c", width: 1.7, dash: "" },
-    Stroke { class: "line-test", colour: "#0b5fa5", width: 1.7, dash: "5 2" },
-    Stroke { class: "line-clean", colour: "#12805c", width: 1.7, dash: "2 1.5" },
-    Stroke { class: "line-weights", colour: "#8a8f98", width: 1.7, dash: "6 2 1 2" },
-];
+/// More arms are not told apart.
+const MOST: usize = 12;
 
 /// The movement of an arm's layers, one curve per seed.
 struct Line<'a> {
@@ -44,10 +43,10 @@ impl Line<'_> {
     }
 }
 
-/// The drawing and its caption; none where no run has a double descent.
-pub(super) fn figure(results: &Results) -> Option<(String, String)> {
+/// The figure; none where no run has a double descent.
+pub(super) fn figure(results: &Results) -> Option<Figure> {
     let lines: Vec<Line<'_>> =
-        results.arms.iter().filter_map(Line::of).take(LOOKS.len()).collect();
+        results.arms.iter().filter_map(Line::of).take(MOST).collect();
     let longest = lines.iter().max_by_key(|line| line.layers.len())?;
     let names = longest.layers.clone();
     let area = Area { left: 30.0, top: 24.0, width: 320.0, height: 130.0 };
@@ -68,9 +67,12 @@ pub(super) fn figure(results: &Results) -> Option<(String, String)> {
     for (layer, name) in short.iter().enumerate().filter(|_| same) {
         layer_tick(&mut svg, area, x(layer, names.len()), name);
     }
-    for (line, look) in lines.iter().zip(LOOKS) {
-        draw(&mut svg, line, look, |at, value| {
-            (x(at, line.layers.len()), axis.at(value))
+    for (index, line) in lines.iter().enumerate() {
+        let look = Look::of(index, lines.len());
+        of_layer(&mut svg, line.name, |svg| {
+            draw(svg, line, look.stroke(1.7), |at, value| {
+                (x(at, line.layers.len()), axis.at(value))
+            });
         });
     }
     key(&mut svg, &lines, (area.right() + 10.0, area.top + 8.0));
@@ -79,14 +81,32 @@ pub(super) fn figure(results: &Results) -> Option<(String, String)> {
     let below = if same { slant_of(&short) + 14.0 } else { 10.0 };
     let caption = caption(&lines, same);
     let size = (area.right() + 120.0, area.bottom() + below);
-    Some((svg.finish(size, "Movement by depth over seeds", &caption), caption))
+    let drawn = svg.finish(size, "Movement by depth over seeds", &caption);
+    Some(Figure::new("movement", drawn, caption).with_numbers(numbers(&lines)))
+}
+
+fn numbers(lines: &[Line<'_>]) -> String {
+    let rows = lines.iter().flat_map(|line| {
+        line.seeds.iter().enumerate().flat_map(move |(seed, values)| {
+            let cells = line.layers.iter().zip(values.iter());
+            cells.map(move |(layer, value)| {
+                [
+                    line.name.to_owned(),
+                    seed.to_string(),
+                    (*layer).to_owned(),
+                    number(*value),
+                ]
+            })
+        })
+    });
+    csv(["arm", "curve", "layer", "movement"], rows)
 }
 
 /// Seeds thin, their mean thick.
 fn draw(
     svg: &mut Svg,
     line: &Line<'_>,
-    look: Stroke,
+    look: Stroke<'_>,
     place: impl Fn(usize, f64) -> (f64, f64),
 ) {
     let points = |values: &[f64]| -> Vec<(f64, f64)> {
@@ -99,11 +119,14 @@ fn draw(
 }
 
 fn key(svg: &mut Svg, lines: &[Line<'_>], (left, top): (f64, f64)) {
-    for (index, (line, stroke)) in lines.iter().zip(LOOKS).enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         let y = top + 11.0 * index as f64;
-        svg.line((left, y - 2.0), (left + 18.0, y - 2.0), stroke);
-        let text = format!("{} (n = {})", short(line.name), line.seeds.len());
-        svg.text((left + 22.0, y), Anchor::Start, TICK, &text);
+        let look = Look::of(index, lines.len());
+        key_of(svg, line.name, |svg| {
+            svg.line((left, y - 2.0), (left + 18.0, y - 2.0), look.stroke(1.7));
+            let text = format!("{} (n = {})", short(line.name), line.seeds.len());
+            svg.text((left + 22.0, y), Anchor::Start, TICK, &text);
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use crate::findings::seeds::Direction;
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::svg::{Anchor, FRAME, LABEL, Px, Stroke, Svg, TICK, TITLE};
 use crate::report::figure::text::trimmed;
+use crate::report::panels::{Figure, csv, maybe};
 
 /// Width of the drawing, and where its strips begin and end.
 const WIDTH: f64 = 520.0;
@@ -25,15 +26,15 @@ const ZERO: Stroke =
     Stroke { class: "frame", colour: "#8a8f98", width: 0.5, dash: "2 2" };
 
 /// What the figure shows, below it.
-pub(super) const CAPTION: &str = "One strip per statement, each on its own scale. Circles: one \
+const CAPTION: &str = "One strip per statement, each on its own scale. Circles: one \
     per seed, differences of paired seeds; of unpaired arms the first arm's seeds less the mean \
     of the second. Tick: mean. Bar: 95 % interval (exact sign flips or splits; none with fewer \
     than six seeds). Thin lines below: the same by other measures, tick at their mean. n: beside \
     each strip. Null: no effect (dashed). Shaded: effects smaller than d, the smallest effect of \
     interest.";
 
-/// The drawing of these findings; none without a value.
-pub(super) fn drawing(findings: &[&Finding]) -> Option<String> {
+/// The figure of these findings; none without a value.
+pub(super) fn figure(findings: &[&Finding], file: &str) -> Option<Figure> {
     let shown: Vec<&&Finding> = findings.iter().filter(|f| f.mean.is_some()).collect();
     if shown.is_empty() {
         return None;
@@ -44,7 +45,41 @@ pub(super) fn drawing(findings: &[&Finding]) -> Option<String> {
         strip(&mut svg, finding, top);
         top += STRIP + VARIANT * variants(finding).count() as f64;
     }
-    Some(svg.finish((WIDTH, top + 4.0), "Effects over seeds", CAPTION))
+    let drawn = svg.finish((WIDTH, top + 4.0), "Effects over seeds", CAPTION);
+    Some(Figure::new(file, drawn, CAPTION.into()).with_numbers(numbers_of(findings)))
+}
+
+fn numbers_of(findings: &[&Finding]) -> String {
+    let rows = findings.iter().flat_map(|finding| {
+        let reading = finding.reading.map_or("", |reading| reading.name());
+        finding.values.iter().map(move |row| {
+            let [plus, minus] = [&finding.plus, &finding.minus]
+                .map(|arm| arm.clone().unwrap_or_default());
+            let [value, other, difference] =
+                [row.plus, row.minus, row.difference()].map(maybe);
+            [
+                finding.title(),
+                reading.to_owned(),
+                plus,
+                minus,
+                row.seed.clone(),
+                value,
+                other,
+                difference,
+            ]
+        })
+    });
+    let columns = [
+        "statement",
+        "reading",
+        "plus",
+        "minus",
+        "seed",
+        "value_plus",
+        "value_minus",
+        "difference",
+    ];
+    csv(columns, rows)
 }
 
 /// The variants that have a value.

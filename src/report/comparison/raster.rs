@@ -7,6 +7,7 @@ use crate::report::figure::svg::{
 };
 use crate::report::figure::text::short;
 use crate::report::figure::time::{Timeline, name_below};
+use crate::report::panels::{Figure, csv, number};
 
 /// Width of an arm's panel; two stand side by side.
 const WIDTH: f64 = 196.0;
@@ -23,8 +24,8 @@ const FIT: Stroke =
 const OTHERS: Stroke =
     Stroke { class: "line-weights", colour: "#8a8f98", width: 0.6, dash: "" };
 
-/// The drawing and its caption; none without a layer.
-pub(super) fn figure(arms: &[ArmFound]) -> Option<(String, String)> {
+/// The figure; none without a layer.
+pub(super) fn figure(arms: &[ArmFound]) -> Option<Figure> {
     let shown: Vec<&ArmFound> = arms
         .iter()
         .filter(|arm| arm.seen.iter().any(|run| !run.layers.is_empty()))
@@ -47,7 +48,33 @@ pub(super) fn figure(arms: &[ArmFound]) -> Option<(String, String)> {
     }
     let caption = caption(&shown);
     let size = (right + 10.0, top - 18.0);
-    Some((svg.finish(size, "Boundaries over seeds", &caption), caption))
+    let drawn = svg.finish(size, "Boundaries over seeds", &caption);
+    Some(Figure::new("boundaries", drawn, caption).with_numbers(numbers(&shown)))
+}
+
+fn numbers(arms: &[&ArmFound]) -> String {
+    let runs = arms.iter().flat_map(|arm| arm.seen.iter().map(move |run| (arm, run)));
+    let rows = runs.flat_map(|(arm, run)| {
+        let cell = move |layer: &str, kind: &str, epoch: f64| {
+            [
+                arm.name.clone(),
+                run.seed.clone(),
+                layer.to_owned(),
+                kind.to_owned(),
+                number(epoch),
+            ]
+        };
+        let fit = run.fit.map(|epoch| cell("", "perfect fit", epoch));
+        let of_layers = run.layers.iter().flat_map(move |layer| {
+            let own = layer.boundaries.iter();
+            let own =
+                own.map(move |(epoch, kind)| cell(&layer.name, kind.name(), *epoch));
+            let cuts = layer.cuts.iter();
+            own.chain(cuts.map(move |epoch| cell(&layer.name, "other detectors", *epoch)))
+        });
+        fit.into_iter().chain(of_layers)
+    });
+    csv(["arm", "seed", "layer", "kind", "epoch"], rows)
 }
 
 /// Layers down to the deepest, then the other detectors.

@@ -2,32 +2,137 @@
 
 use std::fmt::Write as _;
 
-use super::{depth, forest, raster};
+use super::atlas::Atlas;
+use super::table::{line, table};
+use super::{curves, depth, forest, raster, settings};
 use crate::compare::{Finding, PartFound, Results, SeedValues, VariantFound};
 use crate::report::figure::svg::Escaped;
+use crate::report::page::figure_html;
+use crate::report::panels::Figure;
 
-/// All sections.
-pub(super) fn html(results: &Results) -> String {
-    let (exploratory, stated): (Vec<&Finding>, Vec<&Finding>) =
-        results.statements.iter().partition(|finding| finding.exploratory);
-    let mut html = String::new();
-    if !stated.is_empty() {
-        html += &section("statements", "Statements", STATED, &statements(&stated));
-    }
-    if !exploratory.is_empty() {
-        html += &section(
-            "exploratory",
-            "Exploratory",
-            EXPLORATORY,
-            &statements(&exploratory),
-        );
-    }
-    html += &figures(results);
-    html += &section("left-out", "Left out", "", &left_out(results));
-    html += &section("settings", "Settings that differ", "", &settings(results));
-    html
+/// The sections in the list of contents.
+pub(super) const CONTENTS: [(&str, &str); 8] = [
+    ("settings", "Settings that differ"),
+    ("errors", "Errors"),
+    ("maps", "Maps side by side"),
+    ("statements", "Statements"),
+    ("exploratory", "Exploratory"),
+    ("boundaries", "Boundaries"),
+    ("movement", "Movement by depth"),
+    ("left-out", "Left out"),
+];
+
+/// What the page shows of a comparison.
+pub(super) struct Shown<'a> {
+    results: &'a Results,
+    /// The maps and what stands around them; none without maps.
+    atlas: Option<String>,
+    errors: Option<Figure>,
+    statements: Vec<&'a Finding>,
+    exploratory: Vec<&'a Finding>,
+    /// Their effects, stated ones first.
+    effects: [Option<Figure>; 2],
+    boundaries: Option<Figure>,
+    movement: Option<Figure>,
 }
 
+impl<'a> Shown<'a> {
+    /// Of these results and their maps.
+    pub(super) fn of(results: &'a Results, atlas: &Atlas<'_>) -> Self {
+        let (exploratory, statements): (Vec<&Finding>, Vec<&Finding>) =
+            results.statements.iter().partition(|finding| finding.exploratory);
+        Self {
+            results,
+            atlas: (!atlas.is_empty()).then(|| maps(atlas)),
+            errors: curves::figure(&results.arms),
+            effects: [
+                forest::figure(&statements, "effects"),
+                forest::figure(&exploratory, "effects-exploratory"),
+            ],
+            statements,
+            exploratory,
+            boundaries: raster::figure(&results.arms),
+            movement: depth::figure(results),
+        }
+    }
+
+    /// All figures.
+    pub(super) fn figures(&self) -> Vec<&Figure> {
+        let own = [&self.errors, &self.boundaries, &self.movement];
+        own.into_iter().chain(&self.effects).flatten().collect()
+    }
+
+    /// All sections.
+    pub(super) fn html(&self) -> String {
+        let [stated, others] = self.effects.each_ref().map(Option::as_ref);
+        let figure = |id: &str, heading: &str, figure: Option<&Figure>| {
+            let html = figure.map(|figure| figure_html(figure, heading, ""));
+            html.map_or(String::new(), |html| section(id, heading, "", &html))
+        };
+        let findings = |id: &str, heading: &str, lede: &str, (all, effects)| {
+            let html = statements(all, effects, id);
+            html.map_or(String::new(), |html| section(id, heading, lede, &html))
+        };
+        let not_compared = self.results.not_compared.as_ref().map(|why| {
+            let why = format!("No effects between these arms: {why}.");
+            section(
+                "not-compared",
+                "Effects",
+                "",
+                &format!("<p class=\"absent\">{}</p>\n", Escaped(&why)),
+            )
+        });
+        let parts = [
+            section(
+                "settings",
+                "Settings that differ",
+                "",
+                &settings::html(&self.results.arms),
+            ),
+            figure("errors", "Errors over the epochs", self.errors.as_ref()),
+            self.atlas.clone().unwrap_or_default(),
+            not_compared.unwrap_or_default(),
+            findings("statements", "Statements", STATED, (&self.statements, stated)),
+            findings(
+                "exploratory",
+                "Exploratory",
+                EXPLORATORY,
+                (&self.exploratory, others),
+            ),
+            figure("boundaries", "Boundaries over seeds", self.boundaries.as_ref()),
+            figure("movement", "Movement by depth", self.movement.as_ref()),
+            section("left-out", "Left out", "", &left_out(self.results)),
+        ];
+        parts.concat()
+    }
+}
+
+/// The section that the page's script fills with maps.
+fn maps(atlas: &Atlas<'_>) -> String {
+    let aligned = if atlas.is_of_one_net() {
+        "Rows: layers, in the order of depth."
+    } else {
+        "Rows: layers that all nets have stand beside each other under their name, others by their relative \
+         depth between those; each map names its layer."
+    };
+    let limits = atlas.limits().map(|text| format!(" {text}")).unwrap_or_default();
+    let caption = format!(
+        "Columns: runs, or the mean over the seeds of an arm that have the same checkpoints (the first seed \
+         where they do not). {aligned} Every map stands on the checkpoints of its own run, nothing is \
+         interpolated; the cursor goes to the nearest of them. Null: a layer that only drifts has a map that \
+         fades evenly from its diagonal.{limits}"
+    );
+    let body = format!(
+        "<noscript><p class=\"absent\">The maps need the page’s script; those of each run are in its report/figures \
+         as SVG.</p></noscript>\n<div class=\"maps\" data-maps=\"atlas\">\n<div class=\"atlas\"></div>\n</div>\n\
+         <p class=\"caption\">{}</p>\n",
+        Escaped(&caption)
+    );
+    section("maps", "Maps side by side", MAPS, &body)
+}
+
+const MAPS: &str = "Each map compares one layer of one run at every checkpoint with the same layer at every \
+    other. All maps have the colors of one range, and one cursor.";
 const STATED: &str = "Seeds are the unit. “Consistent with”: the corrected p-value in the claimed \
     direction is at most 0.05; “contradicted”: in the opposite one; “not observed at this scale”: \
     the interval excludes d, the smallest effect of interest; else it “cannot be judged”. \
@@ -45,55 +150,30 @@ fn section(id: &str, heading: &str, lede: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{lede}{body}</section>\n")
 }
 
-/// The figures of the runs themselves; nothing where none has findings.
-fn figures(results: &Results) -> String {
-    let boundaries = raster::figure(&results.arms).map(|(svg, caption)| {
-        section("boundaries", "Boundaries over seeds", "", &figure(&svg, &caption))
-    });
-    let depth = depth::figure(results).map(|(svg, caption)| {
-        section("movement", "Movement by depth", "", &figure(&svg, &caption))
-    });
-    boundaries.into_iter().chain(depth).collect()
-}
-
-fn figure(svg: &str, caption: &str) -> String {
-    let caption = Escaped(caption);
-    format!(
-        "<figure class=\"scroll\">\n<div class=\"drawing\">{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
-    )
-}
-
-/// The figure, the table, and what stands behind each line.
-fn statements(findings: &[&Finding]) -> String {
+/// The figure, the table, and what stands behind each line; none without findings.
+fn statements(
+    findings: &[&Finding],
+    effects: Option<&Figure>,
+    id: &str,
+) -> Option<String> {
+    if findings.is_empty() {
+        return None;
+    }
     let mut html = String::new();
-    if let Some(svg) = forest::drawing(findings) {
-        html += &figure(&svg, forest::CAPTION);
+    if let Some(effects) = effects {
+        html += &figure_html(effects, "Effects over seeds", "");
     }
     let rows: String = findings.iter().map(|finding| row(finding)).collect();
     let columns: &[&str] = if findings.iter().all(|finding| finding.exploratory) {
-        &["", "says", "arms", "effect"]
+        &["endpoint", "says", "arms", "effect"]
     } else {
-        &["", "says", "arms", "verdict", "effect", "why"]
+        &["statement", "says", "arms", "verdict", "effect", "why"]
     };
-    html += &table(columns, &rows);
-    for finding in findings {
-        html += &behind(finding);
+    html += &table(id, columns, &rows);
+    for (order, finding) in findings.iter().enumerate() {
+        html += &behind(finding, &format!("{id}-{}", order + 1));
     }
-    html
-}
-
-fn table(columns: &[&str], rows: &str) -> String {
-    let head: String =
-        columns.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
-    format!(
-        "<div class=\"table\"><table class=\"findings\"><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
-    )
-}
-
-fn line(heading: &str, cells: &[String]) -> String {
-    let cells: String =
-        cells.iter().map(|cell| format!("<td>{}</td>", Escaped(cell))).collect();
-    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", Escaped(heading))
+    Some(html)
 }
 
 fn row(finding: &Finding) -> String {
@@ -118,15 +198,19 @@ fn arms(finding: &Finding) -> String {
 }
 
 /// Seeds, parts, variants, numbers beside it, and runs without a value.
-fn behind(finding: &Finding) -> String {
-    let mut body = seeds(finding);
-    for (title, rows) in [
-        ("part", finding.parts.iter().map(part).collect::<String>()),
-        ("variant", finding.variants.iter().map(variant).collect()),
-        ("beside", finding.beside.iter().map(part).collect()),
+fn behind(finding: &Finding, file: &str) -> String {
+    let mut body = seeds(finding, file);
+    for (title, last, rows) in [
+        ("part", "p", finding.parts.iter().map(part).collect::<String>()),
+        ("variant", "sign", finding.variants.iter().map(variant).collect()),
+        ("beside", "p", finding.beside.iter().map(part).collect()),
     ] {
         if !rows.is_empty() {
-            body += &table(&[title, "mean", "95 % interval", "seeds", ""], &rows);
+            body += &table(
+                &format!("{file}-{title}"),
+                &[title, "mean", "95 % interval", "seeds", last],
+                &rows,
+            );
         }
     }
     for left_out in &finding.left_out {
@@ -139,7 +223,7 @@ fn behind(finding: &Finding) -> String {
 }
 
 /// The values of each seed.
-fn seeds(finding: &Finding) -> String {
+fn seeds(finding: &Finding, file: &str) -> String {
     let number = |value: Option<f64>| {
         value.map_or("–".to_owned(), |value| format!("{value:.4}"))
     };
@@ -148,7 +232,8 @@ fn seeds(finding: &Finding) -> String {
         line(&row.seed, &values)
     };
     let rows: String = finding.values.iter().map(row).collect();
-    table(&["seed", "first arm", "second arm", "difference"], &rows)
+    let file = format!("{file}-seeds");
+    table(&file, &["seed", "first arm", "second arm", "difference"], &rows)
 }
 
 fn part(part: &PartFound) -> String {
@@ -188,28 +273,5 @@ fn left_out(results: &Results) -> String {
     if rows.is_empty() {
         return "<p>No run: all are finished and analyzed.</p>\n".into();
     }
-    table(&["run", "arm", "why"], &rows)
-}
-
-fn settings(results: &Results) -> String {
-    if results.settings.is_empty() {
-        return "<p>None but the seeds.</p>\n".into();
-    }
-    let names: Vec<String> = results.settings[0]
-        .values
-        .iter()
-        .map(|(arm, _)| Escaped(arm).to_string())
-        .collect();
-    let mut columns = vec!["setting"];
-    columns.extend(names.iter().map(String::as_str));
-    let rows: String = results
-        .settings
-        .iter()
-        .map(|setting| {
-            let values: Vec<String> =
-                setting.values.iter().map(|(_, value)| value.clone()).collect();
-            line(&setting.key, &values)
-        })
-        .collect();
-    table(&columns, &rows)
+    table("left-out", &["run", "arm", "why"], &rows)
 }

@@ -11,7 +11,11 @@ pub(super) fn html(panel: &Panel, block: &Block) -> String {
         Block::Absent(reason) => {
             format!("<p class=\"absent\">{}</p>\n", Escaped(reason))
         }
-        Block::Figure(figure) => figure_html(figure, panel.title),
+        Block::Figure(figure) => {
+            let files: Vec<String> =
+                figure.drawings.iter().rev().map(file_html).collect();
+            figure_html(figure, panel.title, &files.join(" "))
+        }
         Block::Maps(maps) => maps_html(maps),
         Block::Folded(folded) => folded_html(panel, folded),
         Block::Html(html) => html.clone(),
@@ -24,8 +28,8 @@ fn folded_html(panel: &Panel, folded: &Folded) -> String {
     format!("<details class=\"fold\">\n<summary>{summary}</summary>\n{inner}</details>\n")
 }
 
-/// A figure with its caption and its files; `name` is for screen readers.
-fn figure_html(figure: &Figure, name: &str) -> String {
+/// A figure with its caption and, as HTML, its files; `name` is for screen readers.
+pub(crate) fn figure_html(figure: &Figure, name: &str, files: &str) -> String {
     let inline = |drawing: &Drawing| inline(drawing, name);
     let (class, drawing) = match (figure.layout, &figure.drawings[..]) {
         (FigureLayout::Headline, [narrow, wide]) => (
@@ -38,11 +42,9 @@ fn figure_html(figure: &Figure, name: &str) -> String {
         ),
         (_, drawings) => ("scroll", drawings.iter().map(inline).collect()),
     };
-    let files: Vec<String> = figure.drawings.iter().rev().map(file_html).collect();
     format!(
-        "<figure class=\"{class}\">\n<div class=\"drawing\">{drawing}</div>\n<figcaption>{} <span class=\"file\">{}</span></figcaption>\n</figure>\n",
-        Escaped(&figure.caption),
-        files.join(" ")
+        "<figure class=\"{class}\">\n<div class=\"drawing\">{drawing}</div>\n<figcaption>{} <span class=\"file\">{files}</span></figcaption>\n</figure>\n",
+        Escaped(&figure.caption)
     )
 }
 

@@ -3,6 +3,7 @@
 //! every name is escaped.
 
 mod blocks;
+mod contents;
 mod payload;
 mod pictures;
 mod sections;
@@ -15,8 +16,12 @@ use super::model::RunResults;
 use super::panels::Shown;
 use super::words;
 
+pub(super) use blocks::figure_html;
+pub(super) use contents::html as contents;
+pub(super) use payload::{UNITS, escape, in_units, rounded};
+
 const PAGE: &str = include_str!("page.html");
-pub(super) const STYLE: &str = concat!(
+const STYLE: &str = concat!(
     include_str!("style/theme.css"),
     include_str!("style/text.css"),
     include_str!("style/figures.css"),
@@ -24,10 +29,9 @@ pub(super) const STYLE: &str = concat!(
     include_str!("style/bar.css"),
     include_str!("style/narrow.css"),
 );
-/// The parts in the order in which they need each other. Those in `shared/` know no run: other
-/// pages can use them.
-const SCRIPT: &str = concat!(
-    "\"use strict\";\n(() => {\n",
+/// The parts of the script in the order in which they need each other: those that know no page,
+/// the page's own data, what pages share, and the page's own parts, which start it.
+const SHARED: &str = concat!(
     include_str!("script/shared/dom.js"),
     include_str!("script/shared/axis.js"),
     include_str!("script/shared/color.js"),
@@ -36,25 +40,66 @@ const SCRIPT: &str = concat!(
     include_str!("script/shared/pen.js"),
     include_str!("script/shared/heatmap.js"),
     include_str!("script/shared/saving.js"),
-    include_str!("script/run/data.js"),
-    include_str!("script/run/state.js"),
-    include_str!("script/run/tip.js"),
-    include_str!("script/run/bar.js"),
-    include_str!("script/run/drawings.js"),
+    include_str!("script/maps/sources.js"),
+);
+const PARTS: &str = concat!(
+    include_str!("script/page/state.js"),
+    include_str!("script/page/tip.js"),
+    include_str!("script/page/bar.js"),
+    include_str!("script/page/drawings.js"),
+    include_str!("script/page/files.js"),
+    include_str!("script/page/contents.js"),
+    include_str!("script/page/theme.js"),
+    include_str!("script/page/start.js"),
     include_str!("script/maps/stage.js"),
-    include_str!("script/maps/section.js"),
+    include_str!("script/maps/colors.js"),
     include_str!("script/maps/choices.js"),
     include_str!("script/maps/files.js"),
     include_str!("script/maps/enlarged.js"),
-    include_str!("script/maps/slices.js"),
-    include_str!("script/maps/paths.js"),
-    include_str!("script/maps/regions.js"),
-    include_str!("script/run/files.js"),
-    include_str!("script/run/contents.js"),
-    include_str!("script/run/theme.js"),
-    include_str!("script/run/start.js"),
-    "})();\n"
 );
+
+/// What a page of one kind adds to the script and the style of all.
+pub(super) struct Kind {
+    /// The numbers that the script works on, and what a reader chooses.
+    data: &'static str,
+    /// The rest.
+    parts: &'static str,
+    style: &'static str,
+}
+
+/// The page of a run.
+const RUN: Kind = Kind {
+    data: include_str!("script/run/data.js"),
+    parts: concat!(
+        include_str!("script/maps/section.js"),
+        include_str!("script/maps/slices.js"),
+        include_str!("script/maps/paths.js"),
+        include_str!("script/maps/regions.js"),
+        include_str!("script/run/start.js"),
+    ),
+    style: "",
+};
+/// The page of a comparison.
+pub(super) const COMPARISON: Kind = Kind {
+    data: include_str!("script/comparison/data.js"),
+    parts: concat!(
+        include_str!("script/comparison/atlas.js"),
+        include_str!("script/comparison/start.js"),
+    ),
+    style: include_str!("style/comparison.css"),
+};
+
+impl Kind {
+    fn script(&self) -> String {
+        let body = [SHARED, self.data, PARTS, self.parts].concat();
+        format!("\"use strict\";\n(() => {{\n{body}}})();\n")
+    }
+
+    fn style(&self) -> String {
+        [STYLE, self.style].concat()
+    }
+}
+
 /// What wrote a page, in its head.
 pub(crate) const GENERATOR: &str = concat!(
     "<meta name=\"generator\" content=\"stratagram ",
@@ -69,49 +114,55 @@ pub(crate) fn page(run: &RunResults, shown: &[Shown]) -> String {
         origin: words::origin(run),
         sections: sections::html(shown),
         data: payload::payload(run, shown),
+        contents: contents(&sections::CONTENTS),
     };
-    parts.fill_in()
+    parts.fill_in(&RUN)
 }
 
 /// What differs from page to page.
-struct Parts {
-    title: String,
+pub(super) struct Parts {
+    /// Its title, as text.
+    pub(super) title: String,
     /// One line below the title: where the results are from.
-    origin: String,
+    pub(super) origin: String,
     /// HTML.
-    sections: String,
+    pub(super) sections: String,
     /// What the script works on, as JSON without markup.
-    data: String,
+    pub(super) data: String,
+    /// The list of contents as HTML.
+    pub(super) contents: String,
 }
 
 impl Parts {
-    fn fill_in(&self) -> String {
+    /// The page.
+    pub(super) fn fill_in(&self, kind: &Kind) -> String {
+        let (style, script) = (kind.style(), kind.script());
         fill(PAGE, |name| match name {
-            "policy" => policy(),
+            "policy" => policy(&style, &script),
             "generator" => GENERATOR.to_owned(),
             "title" => Escaped(&self.title).to_string(),
             "origin" => Escaped(&self.origin).to_string(),
-            "style" => STYLE.to_owned(),
-            "script" => SCRIPT.to_owned(),
+            "style" => style.clone(),
+            "script" => script.clone(),
             "data" => self.data.clone(),
-            "contents" => sections::contents(),
+            "contents" => self.contents.clone(),
             "sections" => self.sections.clone(),
             other => unreachable!("page.html asks for `{other}`"),
         })
     }
 }
 
-fn policy() -> String {
+fn policy(style: &str, script: &str) -> String {
     format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
+        hash(script),
+        hash(style)
     )
 }
 
 /// Fills in `{{name}}`. What is filled in is not looked at again, so names in the data
 /// cannot stand for parts of the page.
-pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -140,8 +191,11 @@ mod tests {
 
     #[test]
     fn script_and_style_cannot_end_their_elements() {
-        assert!(!SCRIPT.contains("</") && !SCRIPT.contains("<!--"));
-        assert!(!STYLE.contains("</"));
-        assert!(!SCRIPT.contains("innerHTML"), "names reach the page as text alone");
+        for kind in [RUN, COMPARISON] {
+            let (script, style) = (kind.script(), kind.style());
+            assert!(!script.contains("</") && !script.contains("<!--"));
+            assert!(!style.contains("</"));
+            assert!(!script.contains("innerHTML"), "names reach the page as text alone");
+        }
     }
 }

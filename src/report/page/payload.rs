@@ -16,7 +16,7 @@ use crate::report::panels::{Block, Figure, Shown, leading_matrices};
 use crate::report::words;
 
 /// Units of one in the page's numbers.
-const UNITS: f64 = 10_000.0;
+pub(crate) const UNITS: f64 = 10_000.0;
 
 /// The JSON text, escaped so that no name in it can end the element that holds it.
 pub(super) fn payload(run: &RunResults, shown: &[Shown]) -> String {
@@ -133,18 +133,18 @@ fn layer(matrix: &EpochMatrix) -> Value {
 }
 
 /// A number in ten-thousandths; null where undefined.
-fn in_units(value: f64) -> Value {
+pub(crate) fn in_units(value: f64) -> Value {
     if value.is_finite() { json!((value * UNITS).round() as i64) } else { Value::Null }
 }
 
 /// A number rounded to a fraction of one; null where undefined.
-fn rounded(value: f64, units: f64) -> Value {
+pub(crate) fn rounded(value: f64, units: f64) -> Value {
     if value.is_finite() { json!((value * units).round() / units) } else { Value::Null }
 }
 
 /// JSON that is safe inside a `<script>` element of any kind: the characters by which HTML
 /// and old JavaScript parsers leave a string are written as `\u` and four digits.
-pub(super) fn escape(json: &str) -> String {
+pub(crate) fn escape(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {

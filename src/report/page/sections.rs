@@ -74,18 +74,14 @@ fn part(Shown { panel, blocks }: &Shown) -> String {
     format!("<div id=\"panel-{}\">\n{html}</div>\n", panel.id)
 }
 
-/// The list of contents: sections, by the names that they go by.
-pub(super) fn contents() -> String {
-    let entries = [
-        ("headline", "Errors and maps"),
-        ("phases", "What the matrices say"),
-        ("layers", "Every layer"),
-        ("slices", "Similarity to one epoch"),
-        ("paths", "Paths"),
-        ("probes", "Probes"),
-        ("regions", "Decision regions"),
-        ("settings", "Settings"),
-    ];
-    let entry = |(id, name)| format!("<li><a href=\"#{id}\">{name}</a></li>\n");
-    entries.map(entry).concat()
-}
+/// The sections in the list of contents.
+pub(super) const CONTENTS: [(&str, &str); 8] = [
+    ("headline", "Errors and maps"),
+    ("phases", "What the matrices say"),
+    ("layers", "Every layer"),
+    ("slices", "Similarity to one epoch"),
+    ("paths", "Paths"),
+    ("probes", "Probes"),
+    ("regions", "Decision regions"),
+    ("settings", "Settings"),
+];

@@ -32,6 +32,7 @@ use std::collections::BTreeSet;
 use super::model::RunResults;
 
 pub(crate) use headline::leading_matrices;
+pub(crate) use numbers::{csv, maybe, number};
 pub(crate) use panel::{
     Block, Drawing, Figure, FigureLayout, Folded, Maps, Panel, Section,
 };

@@ -1,7 +1,7 @@
 //! The numbers behind a figure, as the page saves them: a table in CSV.
 
 /// A table of these columns and rows.
-pub(super) fn csv<const N: usize>(
+pub(crate) fn csv<const N: usize>(
     columns: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
@@ -18,12 +18,12 @@ pub(super) fn csv<const N: usize>(
 }
 
 /// A number with every digit that it has; empty where undefined.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }
 
 /// A number that may not be there.
-pub(super) fn maybe(value: Option<f64>) -> String {
+pub(crate) fn maybe(value: Option<f64>) -> String {
     value.map_or_else(String::new, number)
 }
 

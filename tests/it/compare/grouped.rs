@@ -116,14 +116,78 @@ fn wrong_arguments_are_refused() {
     assert!(text.contains("left out: sweep.csv: is not a run directory"), "{text}");
     let text = error("compare sgd-0 nothing --out out");
     assert!(text.contains("nothing is not a run directory"), "{text}");
-    let text = error("compare sgd-0 adam-0 --out out");
-    assert!(
-        text.contains("has two runs of seed 0") && text.contains("optimizer.kind"),
-        "{text}"
-    );
     fs::write(root.join("c.toml"), "arms = 1").unwrap();
     let text = error("compare c.toml --by net.width --out out");
     assert!(text.contains("--by does not go with the comparison file c.toml"), "{text}");
     let text = error("compare c.toml sgd-0 --out out");
     assert!(text.contains("c.toml stands beside other paths"), "{text}");
+}
+
+#[test]
+fn runs_that_differ_in_more_than_their_seeds_are_arms_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    runs(root);
+    let names = "adam-0 adam-1 sgd-0 sgd-1";
+    let [text, _] = succeed(root, &format!("compare {names} --out out"));
+    assert!(text.contains("sgd-0 less adam-0: +0.300 e-folds"), "{text}");
+    let json = fs::read_to_string(root.join("out/findings.json")).unwrap();
+    let findings: Value = serde_json::from_str(&json).unwrap();
+    let arms = findings["arms"].as_array().unwrap();
+    let of_arm = |arm: &Value| (arm["name"].clone(), arm["runs"].clone());
+    assert_eq!(
+        arms.iter().map(of_arm).collect::<Vec<_>>(),
+        [
+            ("adam-0".into(), serde_json::json!(["adam-0", "adam-1"])),
+            ("sgd-0".into(), serde_json::json!(["sgd-0", "sgd-1"]))
+        ]
+    );
+    assert!(findings["by"].is_null() && findings.get("not_compared").is_none());
+}
+
+#[test]
+fn runs_of_other_checkpoints_are_shown_without_effects_and_the_page_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    Planted::default().write(&root.join("a"));
+    let mut other =
+        Planted { settings: vec!["net.width=8".into()], ..Planted::default() };
+    other.epochs[12] = 16.0;
+    other.layers[1].name = "pool2";
+    other.write(&root.join("b"));
+    let [text, _] = succeed(root, "compare a b --out out");
+    let why = "compares runs with different checkpoints: number 13 is epoch 1";
+    assert!(
+        text.contains("no effects between these arms: ") && text.contains(why),
+        "{text}"
+    );
+    let json = fs::read_to_string(root.join("out/findings.json")).unwrap();
+    let findings: Value = serde_json::from_str(&json).unwrap();
+    assert!(findings["not_compared"].as_str().unwrap().contains(why));
+    assert_eq!(findings["statements"], serde_json::json!([]));
+    let page = fs::read_to_string(root.join("out/index.html")).unwrap();
+    assert!(page.contains(why) && page.contains("others by their relative depth"));
+    let data = page_data(&page);
+    // All epochs of both, and each map on its own.
+    assert_eq!(data["epochs"].as_array().unwrap().len(), 25);
+    assert_eq!(data["times"].as_array().unwrap().len(), 2);
+    let rows = &data["rows"][0];
+    assert_eq!(rows[0]["label"], "conv1");
+    assert_eq!(
+        (&rows[1]["label"], &rows[1]["same"]),
+        (&"about 33 % of the depth".into(), &false.into())
+    );
+    let cells = data["sets"][0]["layers"].as_array().unwrap();
+    assert_eq!(cells.len(), 8);
+    for cell in cells {
+        assert_eq!(cell["values"].as_array().unwrap().len(), 24 * 25 / 2);
+        assert_eq!(cell["values"][0], 10_000);
+    }
+}
+
+/// The numbers inside a page.
+fn page_data(page: &str) -> Value {
+    let start = "<script type=\"application/json\" id=\"data\">";
+    let (_, rest) = page.split_once(start).unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }

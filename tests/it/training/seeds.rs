@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::runs::{Files, assert_same, command, promised, succeed, texts};
+use crate::support::runs::{
+    Files, assert_same, command, files, promised, succeed, texts,
+};
 use crate::support::time::wait_for;
 
 const EXPERIMENT: &str = "
@@ -58,9 +60,15 @@ fn each_seed_has_the_bytes_of_its_run_alone() {
             let start = format!("{out}/seed-{seed}  CNN5 of width ");
             assert!(line.starts_with(&start) && line.contains("  complete  "), "{runs}");
         }
-        assert_eq!(lines[6], format!("next: stratagram open {out}/seed-0"));
+        assert_eq!(lines[6], format!("comparison: {out}/comparison/index.html"));
+        assert_eq!(lines[7], format!("next: stratagram open {out}/seed-0"));
         assert_each(&root.join(out), &expected, &format!("on {threads} threads"));
     }
+    // The same command leaves the comparison as it is, and only the directory's name is in it.
+    let before = files(&root.join("many-2/comparison"));
+    assert_eq!(before.len(), 3);
+    succeed(root, "run e.toml --seeds 0..3 --threads 1 --out many-2");
+    assert!(files(&root.join("many-2/comparison")) == before, "once more");
     let [pages, _] = succeed(root, "train e.toml --seeds 0..3 --threads 2 --out many-2");
     assert_eq!(pages.lines().next(), Some("many-2/seed-0/history.csv"));
     assert_each(&root.join("many-2"), &expected, "once more");

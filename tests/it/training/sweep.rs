@@ -75,6 +75,20 @@ fn a_failing_run_stops_no_other_and_the_same_command_continues() {
         "{table}"
     );
 
+    // What succeeded is set side by side; what failed is named there.
+    assert!(stdout.contains("comparison: runs/s/comparison/index.html\n"), "{stdout}");
+    let comparison =
+        || fs::read_to_string(path.join("runs/s/comparison/findings.json")).unwrap();
+    let findings: serde_json::Value = serde_json::from_str(&comparison()).unwrap();
+    let arms = findings["arms"].as_array().unwrap();
+    let names: Vec<&str> = arms.iter().map(|arm| arm["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..2], DONE);
+    assert_eq!(names[3], wild);
+    let why = arms[3]["left_out"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("failed: "), "{why}");
+    let (page, before) = (path.join("runs/s/comparison/index.html"), comparison());
+    let drawn = fs::read(&page).unwrap();
+
     // Again: what is done is not begun again, and what failed only when it is asked for.
     for (flags, n_wild) in [(&[][..], 1), (&["--retry-failed"], 2)] {
         let words = ["sweep", "s.toml", "--jobs", "2", "--json"];
@@ -87,7 +101,9 @@ fn a_failing_run_stops_no_other_and_the_same_command_continues() {
         let error = reports[1]["error"].as_str().unwrap();
         assert!(error.contains("expected a finite number"), "{error}");
         assert_eq!((log_lines(path, DONE[0]), log_lines(path, wild)), (1, n_wild));
-        assert!(String::from_utf8_lossy(&again.stderr).contains("--retry-failed"));
+        let said = String::from_utf8_lossy(&again.stderr);
+        assert!(said.contains("--retry-failed") && said.contains("comparison: runs/s/"));
+        assert!(comparison() == before && fs::read(&page).unwrap() == drawn);
     }
 }
 

@@ -13,11 +13,12 @@ const choosers = (head, kind, sets, chosen) => {
   const pairs = (names) => names.map((name) => [name, name]);
   const measure = measures.length > 1 ? pills(head, "measure", pairs(measures), chosen().measure, (name) => pick(name, chosen().group)) : null;
   const group = groups.length > 1 ? pills(head, kind === "drs" ? "planes through" : "examples", pairs(groups), chosen().group, (name) => pick(chosen().measure, name)) : null;
-  const minus = list(head, "minus", (value) => state.set(kind + "-minus", value));
+  const minus = `${kind}-minus` in CHOICES ? list(head, "minus", (value) => state.set(kind + "-minus", value)) : null;
   const show = () => {
     const set = chosen();
     if (measure) measure.show(set.measure);
     if (group) group.show(set.group);
+    if (!minus) return;
     const others = data.sets.filter((one) => one !== set && one.layers.some(({ name }) => layerOf(set, name)));
     const layers = set.layers.map(({ name }) => ["layer " + name, "layer " + name]);
     minus.fill([["", "nothing"], ...others.map((one) => [setText(one), setText(one)]), ...layers], state.get(kind + "-minus"));
@@ -34,7 +35,7 @@ const buildReading = () => {
   first.before(bar);
   const pick = (key) => (value) => state.set(key, value);
   const scale = pills(bar, "epochs", [["log", "logarithmic"], ["linear", "linear"]], state.get("scale"), pick("scale"));
-  const range = pills(bar, "colors", [["unit", "0 to 1"], ["layer", "each layer"], ["all", "all layers"]], state.get("range"), pick("range"));
+  const range = pills(bar, "colors", RANGES, state.get("range"), pick("range"));
   const outlines = outlineSwitches(bar);
   const filter = layerFilter(bar);
   state.on(["scale", "range", "outlines", "layers"], () => {

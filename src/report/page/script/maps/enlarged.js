@@ -54,7 +54,7 @@ const buildEnlarged = () => {
     if (!dialog.open || !source) return;
     stage.mark();
     const { i, j } = state.cursor();
-    const { head: value, pair } = source.describe(i, j);
+    const { head: value, pair } = source.describe(source.time.near(i), source.time.near(j));
     words.textContent = pair + ": " + value;
   };
   dialog.addEventListener("keydown", (event) => {
@@ -66,7 +66,7 @@ const buildEnlarged = () => {
     source = null;
     state.set("enlarged", "");
   });
-  state.on(["enlarged", "cka", "drs", "cka-minus", "drs-minus"], fill);
+  state.on(["enlarged", ...sections.flatMap((section) => section.keys)], fill);
   state.on(["scale", "range", "outlines", "theme"], paint);
   state.follow(speak);
   addEventListener("resize", once(paint));

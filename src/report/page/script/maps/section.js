@@ -1,5 +1,4 @@
 // The maps of every layer: which measure and examples, minus which, in which colors.
-const sections = [];
 const setNamed = (text) => data.sets.find((set) => setText(set) === text);
 
 const buildSection = (host) => {
@@ -49,7 +48,7 @@ const buildSection = (host) => {
   state.on(["scale", "range", "outlines", "theme"], paint);
   state.follow(() => cards.forEach((card) => card.stage.mark()));
   fill();
-  const section = { kind, host, chosen, sources, paint, shown: () => cards.map((card) => card.source) };
+  const section = { kind, keys: [kind, kind + "-minus"], host, chosen, sources, paint, shown: () => cards.map((card) => card.source) };
   offerMaps(host, section);
   sections.push(section);
 };
@@ -65,50 +64,6 @@ const sourceOf = (set, layer, minus) => {
   const second = minus.startsWith("layer ") ? layerOf(set, minus.slice(6)) : null;
   if (second === layer) return null;
   return second ? differenceSource(set, layer, set, second) : plainSource(set, layer);
-};
-
-// The range of a source's colors, as the reader has chosen it.
-const rangesOf = (sources) => {
-  const choice = state.get("range");
-  if (choice === "layer") return (source) => rangeOf([source]);
-  const diverging = sources.length > 0 && sources[0].diverging;
-  const range = choice === "all" ? rangeOf(sources) : diverging ? [-1, 1] : [0, 1];
-  return () => range;
-};
-
-const buildCard = (grid, source, kind) => {
-  const card = make(grid, "div", "map");
-  const head = make(card, "div", "head");
-  const name = make(head, "h4", "", source.layer.short);
-  if (source.layer.short !== source.name) name.title = source.name;
-  const range = make(head, "span", "range");
-  const enlarge = button(head, "enlarge", "⤢", () => state.set("enlarged", kind + " " + source.name));
-  enlarge.setAttribute("aria-label", "enlarge " + source.name);
-  return { source, range, stage: makeStage(card, source) };
-};
-
-// The bar of colors below the maps.
-const buildScale = () => {
-  const row = document.createElement("div");
-  row.className = "scale";
-  const low = make(row, "span");
-  const canvas = make(row, "canvas");
-  const high = make(row, "span");
-  const words = make(row, "span");
-  canvas.width = 256;
-  canvas.height = 1;
-  const paint = (source, range) => {
-    const pen = canvas.getContext("2d");
-    (source.diverging ? DIVERGING : palette).forEach((fill, k) => {
-      pen.fillStyle = fill;
-      pen.fillRect(k, 0, 1, 1);
-    });
-    low.textContent = range ? fixed(range[0], 2) : "least";
-    high.textContent = range ? fixed(range[1], 2) : "greatest of the layer";
-    const what = source.diverging ? "difference of similarities" : "similarity";
-    words.textContent = [what, "both axes: epoch", ...marksInWords()].join(" · ");
-  };
-  return { row, paint };
 };
 
 const marksInWords = () => {

@@ -6,44 +6,28 @@ const lastEpoch = Math.max(1, ...epochs, ...data.history.epoch);
 const palette = viridis(data.colors);
 const marks = { fit: data.fit, turns: data.turns };
 
-// Row i, column j of an upper triangle stored row by row.
-const triangle = (i, j) => {
-  const [a, b] = i <= j ? [i, j] : [j, i];
-  return a * count - (a * (a - 1)) / 2 + (b - a);
+const time = timeOf(epochs, lastEpoch, marks);
+for (const layer of data.sets.flatMap((set) => set.layers)) layer.time = time;
+
+// What a reader chooses, each with its default, or with all that there is, the default first.
+const RANGES = [["unit", "0 to 1"], ["layer", "each layer"], ["all", "all layers"]];
+const CHOICES = {
+  scale: ["log", "linear"],
+  range: RANGES.map(([value]) => value),
+  outlines: "",
+  layers: "",
+  only: "",
+  theme: ["", "light", "dark"],
+  cka: "",
+  drs: "",
+  "cka-minus": "",
+  "drs-minus": "",
+  enlarged: "",
+  regions: "",
+  at: "",
 };
-const inUnits = (list, i, j) => {
-  const value = list[triangle(i, j)];
-  return value === null || value === undefined ? null : value / data.units;
-};
-const valueOf = (layer, i, j) => inUnits(layer.values, i, j);
-const errorOf = (layer, i, j) => (layer.errors.length && i !== j ? inUnits(layer.errors, i, j) : null);
-const reasonOf = (layer, i, j) => {
-  const found = layer.reasons.find(([a, b]) => a === Math.min(i, j) && b === Math.max(i, j));
-  return found ? found[2] : "no reason recorded";
-};
+
 const layerOf = (set, name) => set.layers.find((layer) => layer.name === name);
-const setText = (set) => `${set.measure}, ${set.group}`;
-const pairText = (i, j) => "epoch " + epochText(epochs[i]) + " × epoch " + epochText(epochs[j]);
-
-// A matrix that can be drawn and read: of one layer, or the difference of two.
-const plainSource = (set, layer) => ({
-  count,
-  set,
-  layer,
-  name: layer.name,
-  what: setText(set),
-  diverging: false,
-  value: (i, j) => valueOf(layer, i, j),
-  error: (i, j) => errorOf(layer, i, j),
-  describe(i, j) {
-    const [value, error] = [valueOf(layer, i, j), errorOf(layer, i, j)];
-    const head = value === null ? "undefined" : fixed(value, 4) + (error === null ? "" : " (se " + fixed(error, 4) + ")");
-    const beyond = value !== null && (value < 0 || value > 1) ? " · outside 0–1, color at the end of the scale" : "";
-    const what = layer.name + " · " + setText(set);
-    return { head, pair: pairText(i, j) + beyond, what: value === null ? what + " · " + reasonOf(layer, i, j) : what };
-  },
-});
-
 const differenceSource = (set, layer, other, second) => {
   const minus = other === set ? second.name : layer === second || layer.name === second.name ? setText(other) : `${second.name}, ${setText(other)}`;
   const value = (i, j) => {
@@ -51,10 +35,7 @@ const differenceSource = (set, layer, other, second) => {
     return a === null || b === null ? null : a - b;
   };
   return {
-    count,
-    set,
-    layer,
-    name: layer.name,
+    ...plainSource(set, layer),
     what: `${setText(set)} − ${minus}`,
     diverging: true,
     value,
@@ -62,23 +43,10 @@ const differenceSource = (set, layer, other, second) => {
     describe(i, j) {
       const [a, b, gap] = [valueOf(layer, i, j), valueOf(second, i, j), value(i, j)];
       const head = gap === null ? "undefined" : (gap > 0 ? "+" : "") + fixed(gap, 4);
-      return { head, pair: pairText(i, j), what: `${layer.name}: ${fixed(a, 4)} (${setText(set)}) − ${fixed(b, 4)} (${minus})` };
+      return { head, pair: pairText(time, i, j), what: `${layer.name}: ${fixed(a, 4)} (${setText(set)}) − ${fixed(b, 4)} (${minus})` };
     },
   };
 };
-
-const sourceRows = (source) => {
-  const rows = [];
-  for (let i = 0; i < count; i += 1) {
-    for (let j = i; j < count; j += 1) {
-      const value = source.value(i, j);
-      const reason = value === null && !source.diverging ? reasonOf(source.layer, i, j) : "";
-      rows.push([source.name, source.what, epochs[i], epochs[j], value, source.error(i, j), reason]);
-    }
-  }
-  return rows;
-};
-const SOURCE_COLUMNS = ["layer", "measure", "epoch", "other_epoch", "value", "se", "reason"];
 
 // The errors at an epoch: of its row of the history, or the last one before it.
 const errorsAt = (epoch) => {

@@ -18,18 +18,19 @@ const csvCell = (value) => {
 };
 const csv = (rows) => rows.map((row) => row.map(csvCell).join(",") + "\n").join("");
 
-// The drawing on white, three pixels a unit.
-const PIXELS = 3;
+// The drawing on white, three pixels a unit, fewer where a browser has no canvas of that size.
+const MOST_PIXELS = 16000;
 const savePng = (name, svg) => {
   const box = svg.viewBox.baseVal;
+  const pixels = Math.min(3, MOST_PIXELS / Math.max(box.width, box.height));
   const sized = svg.cloneNode(true);
-  sized.setAttribute("width", PIXELS * box.width);
-  sized.setAttribute("height", PIXELS * box.height);
+  sized.setAttribute("width", pixels * box.width);
+  sized.setAttribute("height", pixels * box.height);
   const image = new Image();
   image.addEventListener("load", () => {
     const canvas = document.createElement("canvas");
-    canvas.width = Math.ceil(PIXELS * box.width);
-    canvas.height = Math.ceil(PIXELS * box.height);
+    canvas.width = Math.ceil(pixels * box.width);
+    canvas.height = Math.ceil(pixels * box.height);
     const pen = canvas.getContext("2d");
     pen.fillStyle = "#ffffff";
     pen.fillRect(0, 0, canvas.width, canvas.height);

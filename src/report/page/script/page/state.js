@@ -1,24 +1,13 @@
 // What the reader has chosen, and the cell that the cursor is at. All of it stands in the address,
 // so that a link shows what its sender saw.
 const state = (() => {
-  // What there is to choose, with its default: nothing of it stands in the address.
-  const values = {
-    scale: "log",
-    range: "unit",
-    outlines: "",
-    layers: "",
-    only: "",
-    theme: "",
-    cka: "",
-    drs: "",
-    "cka-minus": "",
-    "drs-minus": "",
-    enlarged: "",
-    regions: "",
-    at: "",
-  };
-  const defaults = { ...values };
-  const allowed = { scale: ["log", "linear"], range: ["unit", "layer", "all"], theme: ["", "light", "dark"] };
+  const defaults = {};
+  const allowed = {};
+  for (const [key, choice] of Object.entries(CHOICES)) {
+    defaults[key] = Array.isArray(choice) ? choice[0] : choice;
+    if (Array.isArray(choice)) allowed[key] = choice;
+  }
+  const values = { ...defaults };
   const listeners = [];
   const on = (keys, act) => listeners.push([keys, act]);
   let written = 0;

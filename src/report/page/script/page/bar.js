@@ -8,7 +8,7 @@ const bar = (() => {
     const { i, j } = state.cursor();
     make(output, "b", "", "epoch " + epochText(epochs[i]));
     if (spoken) {
-      const { head, pair } = spoken.describe(i, j);
+      const { head, pair } = spoken.describe(spoken.time.near(i), spoken.time.near(j));
       make(output, "span", "", pair + ": " + head);
       spoken = null;
       return;
