@@ -7,6 +7,7 @@ mod answers;
 mod context;
 mod missing;
 mod null;
+mod reasoned;
 mod similarities;
 mod source;
 mod tables;
@@ -21,7 +22,8 @@ use crate::findings::{LayerFindings, LayerInput, LayerWeights, Replicates, RunFi
 use crate::observer::{Observer, Progress};
 use crate::run_dir::{RunDir, RunFile};
 use context::Context;
-use similarities::{Reasoned, Similarities};
+use reasoned::Reasoned;
+use similarities::Similarities;
 use source::Entry;
 
 pub use null::straight_line;

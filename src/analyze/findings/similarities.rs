@@ -1,5 +1,6 @@
 //! The similarities of one place with every digit, and without each group of examples.
 
+use super::reasoned::Reasoned;
 use super::source::{Entry, Kind};
 use crate::analyze::join::signatures::Element;
 use crate::array_file::{Array, Values};
@@ -8,9 +9,6 @@ use crate::findings::Matrix;
 use crate::findings::defaults::GROUPS;
 use crate::run_dir::{MatrixFile, Place, RunDir};
 use crate::similarity::{Estimator, Undefined, drs, exact_cosines, without_groups};
-
-/// A value, or why there is none.
-pub(super) type Reasoned<T> = std::result::Result<T, String>;
 
 /// A matrix, and for standard errors the same without each group of examples or planes.
 pub(super) struct Similarities {

@@ -4,7 +4,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::similarities::Reasoned;
+use super::reasoned::Reasoned;
 use crate::analyze::plan::{OUTPUT, Plan, memory};
 use crate::array_file::{Array, read_npz_member, read_safetensors};
 use crate::error::{Error, Result};
