@@ -82,7 +82,10 @@ mod tests {
         assert!(parse_keep("last").is_err() && parse_keep("pages=none").is_err());
         assert!(parse_seconds("0.5").is_ok_and(|seconds| seconds > 0.4));
         assert!(
-            ["0", "-1", "nan", "inf", "x"].map(parse_seconds).iter().all(|s| s.is_err())
+            ["0", "-1", "nan", "inf", "x"]
+                .map(parse_seconds)
+                .iter()
+                .all(std::result::Result::is_err)
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::local;
@@ -57,7 +57,7 @@ pub(in crate::cli) struct Resubmit {
 pub(in crate::cli) struct Export {
     #[command(flatten)]
     plan: PlanArgument,
-    /// Scheduler: `slurm`, `hq` (HyperQueue) or `parallel` (GNU parallel).
+    /// Scheduler: `slurm`, `hq` (`HyperQueue`) or `parallel` (GNU parallel).
     #[arg(long, value_name = "NAME")]
     to: String,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(in crate::cli) struct Export {
 
 #[derive(Debug, clap::Args)]
 struct How {
-    /// Scheduler: `slurm`, `hq` (HyperQueue), `parallel` (GNU parallel), or `local` for
+    /// Scheduler: `slurm`, `hq` (`HyperQueue`), `parallel` (GNU parallel), or `local` for
     /// processes on this machine.
     #[arg(long, value_name = "NAME")]
     on: String,
@@ -179,7 +179,7 @@ fn run(plan: &UnitPlan, scheduler: &Scheduler, script: &Script) -> Result<()> {
     let output =
         output.map_err(|error| Error::io("sh".as_ref(), "cannot be started", error))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    keep_jobs(plan.folder.join(scheduler.name).join("jobs"), &text)?;
+    keep_jobs(&plan.folder.join(scheduler.name).join("jobs"), &text)?;
     print_result(&text)?;
     if output.status.success() {
         return Ok(());
@@ -190,14 +190,14 @@ fn run(plan: &UnitPlan, scheduler: &Scheduler, script: &Script) -> Result<()> {
     ))
 }
 
-fn keep_jobs(path: PathBuf, text: &str) -> Result<()> {
+fn keep_jobs(path: &Path, text: &str) -> Result<()> {
     if text.is_empty() {
         return Ok(());
     }
     let folder = path.parent().expect("it is in a folder");
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(folder, "cannot be made", error))?;
-    let written = open_own(OpenOptions::new().append(true), &path)
+    let written = open_own(OpenOptions::new().append(true), path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| Error::io(&path, "cannot be written", error))
+    written.map_err(|error| Error::io(path, "cannot be written", error))
 }

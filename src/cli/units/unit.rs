@@ -40,8 +40,9 @@ struct Run {
     /// The plan, or the directory that it is in.
     #[arg(long, value_name = "PLAN")]
     plan: PathBuf,
-    /// Number of the task, from 0 [default: the first of HQ_TASK_ID, SLURM_ARRAY_TASK_ID,
-    /// JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX and PBS_ARRAY_INDEX].
+    /// Number of the task, from 0 [default: the first of `HQ_TASK_ID`,
+    /// `SLURM_ARRAY_TASK_ID`, `JOB_COMPLETION_INDEX`, `AWS_BATCH_JOB_ARRAY_INDEX` and
+    /// `PBS_ARRAY_INDEX`].
     #[arg(long, value_name = "N")]
     index: Option<usize>,
     /// Units that all tasks do together, both ends included [default: all].

@@ -1,4 +1,4 @@
-//! HyperQueue: many short units inside of a few large jobs. Its jobs know no dependencies between
+//! `HyperQueue`: many short units inside of a few large jobs. Its jobs know no dependencies between
 //! tasks of two arrays, so each array waits for the one before.
 
 use super::submission::{Scheduler, Script, Submission};

@@ -168,7 +168,7 @@ impl Leases {
         let cannot = |error| Error::io(&path, "cannot be written", error);
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(mut file) => {
-                file.write_all(record.to_text().as_bytes()).map_err(cannot)?
+                file.write_all(record.to_text().as_bytes()).map_err(cannot)?;
             }
             Err(error) if error.kind() == IoKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(cannot(error)),
@@ -279,7 +279,7 @@ mod tests {
 
     /// The patience of those who wait; whoever holds a lease gives signs only where a test says.
     const BEAT: Duration = Duration::from_millis(10);
-    const NEVER: Duration = Duration::from_secs(3600);
+    const NEVER: Duration = Duration::from_hours(1);
 
     /// Those of a process elsewhere, of which nobody here can tell whether it lives.
     fn leases(folder: &Path, host: &str, heartbeat: Duration) -> Leases {

@@ -199,6 +199,9 @@ impl UnitPlan {
     ///
     /// # Errors
     /// If another plan is there, or the operating system refuses.
+    ///
+    /// # Panics
+    /// If an estimate is not a finite number.
     pub fn write(&self, replace: bool) -> Result<()> {
         let path = self.path();
         if path.exists() && !replace {

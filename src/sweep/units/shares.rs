@@ -71,9 +71,8 @@ impl Batch {
                 _ => ranges.push((task, task)),
             }
         }
-        let text = |&(first, last): &(usize, usize)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
+        let text = |&(first, last): &(usize, usize)| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
         };
         ranges.iter().map(text).collect::<Vec<_>>().join(",")
     }
@@ -180,7 +179,7 @@ pub(in crate::sweep) mod tests {
         let (plan, units) = plan(&all);
         for pack in 1..9 {
             for most in 1..9 {
-                let mut covered = vec![false; 14];
+                let mut covered = [false; 14];
                 for batch in batches(&plan, &units, pack, most) {
                     assert!(batch.tasks.last().unwrap() < &most);
                     let share = crate::sweep::units::Share { units: batch.units, pack };
