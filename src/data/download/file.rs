@@ -468,4 +468,36 @@ mod tests {
         let part = fs::read(part_of(&path)).unwrap();
         assert!(!part.is_empty() && part[..] == content()[..part.len()]);
     }
+
+    #[test]
+    fn of_two_processes_one_fetches_and_the_other_is_told() {
+        let (url, starts) = serve(&[Answer::Whole]);
+        let (_folder, path) = target();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let held = lock(&part_of(&path)).unwrap();
+        let error = download(&remote(), &url, &path, &Silent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.to_string().contains("another process"), "{error}");
+        assert!(starts.lock().unwrap().is_empty(), "the server was asked");
+        drop(held);
+        download(&remote(), &url, &path, &Silent).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), content());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        for of in [part_of, |path: &Path| lock_of(&part_of(path))] {
+            let (url, _) = serve(&[Answer::Whole; 9]);
+            let (folder, path) = target();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let theirs = folder.path().join("theirs");
+            fs::write(&theirs, "theirs").unwrap();
+            std::os::unix::fs::symlink(&theirs, of(&path)).unwrap();
+            let error = download(&remote(), &url, &path, &Silent).unwrap_err();
+            assert!(error.to_string().contains("link"), "{error}");
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+            assert!(!path.exists());
+        }
+    }
 }
