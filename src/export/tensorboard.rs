@@ -23,7 +23,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn write(source: &Source, out: &Path) -> Result<Vec<PathBuf>> {
-    let bytes = events(&RunResults::read(source.root())?, &source.tables()?);
+    let bytes = events(&RunResults::read(source.root())?, &source.tables()?)?;
     write_all(out, [Ok(("events.out.tfevents.0000000000.stratagram".to_owned(), bytes))])
 }
 
@@ -31,7 +31,7 @@ fn write(source: &Source, out: &Path) -> Result<Vec<PathBuf>> {
 const NO_CURVES: [&str; 2] = ["step", "epoch"];
 
 /// The event file of a run.
-fn events(results: &RunResults, tables: &[Columns]) -> Vec<u8> {
+fn events(results: &RunResults, tables: &[Columns]) -> Result<Vec<u8>> {
     let mut out = vec![];
     let mut first = Message::default();
     first.double(1, 0.0);
@@ -55,7 +55,7 @@ fn events(results: &RunResults, tables: &[Columns]) -> Vec<u8> {
                 values: &matrix.values,
                 range: (0.0, 1.0),
             };
-            let png = picture.to_png();
+            let png = picture.to_png()?;
             let side = |at: usize| {
                 let bytes: [u8; 4] = png[at..at + 4].try_into().expect("a PNG's header");
                 u64::from(u32::from_be_bytes(bytes))
@@ -71,7 +71,7 @@ fn events(results: &RunResults, tables: &[Columns]) -> Vec<u8> {
             record(&event(last, &value), &mut out);
         }
     }
-    out
+    Ok(out)
 }
 
 /// A scalar for every number of a table, called `TABLE/TEXT/COLUMN`, where TEXT is that of the

@@ -46,7 +46,7 @@ pub fn write_between(roots: [&Path; 2], question: Question, out: &Path) -> Resul
         range: (0.0, greatest),
     };
     match ending {
-        "png" => write_atomic(out, &figure.to_png()),
+        "png" => write_atomic(out, &figure.to_png()?),
         _ => write_atomic(out, figure.to_svg().as_bytes()),
     }
 }

@@ -15,8 +15,10 @@ pub(crate) struct FoundKind<'a> {
     run: &'a RunResults,
     pub(crate) measure: &'a str,
     pub(crate) group: &'a str,
-    /// In the order of depth.
+    /// Those that are shown, in the order of depth.
     pub(crate) layers: Vec<&'a LayerFindings>,
+    /// All of them.
+    pub(crate) all: Vec<&'a LayerFindings>,
 }
 
 impl RunResults {
@@ -28,15 +30,21 @@ impl RunResults {
                 kind.measure == layer.measure && kind.group == layer.group
             };
             match kinds.iter_mut().find(same) {
-                Some(kind) => kind.layers.push(layer),
+                Some(kind) => kind.all.push(layer),
                 None => kinds.push(FoundKind {
                     run: self,
                     measure: &layer.measure,
                     group: &layer.group,
-                    layers: vec![layer],
+                    layers: vec![],
+                    all: vec![layer],
                 }),
             }
         }
+        for kind in &mut kinds {
+            let shown = kind.all.iter().filter(|layer| self.shows(&layer.layer));
+            kind.layers = shown.copied().collect();
+        }
+        kinds.retain(|kind| !kind.layers.is_empty());
         kinds
     }
 
@@ -77,7 +85,7 @@ impl<'a> FoundKind<'a> {
 
     /// Whether at least half of the layers have a boundary at the same time.
     pub(crate) fn is_shared(&self, log_time: f64) -> bool {
-        share_of_layers(&self.layers, log_time) >= SHARED
+        share_of_layers(&self.all, log_time) >= SHARED
     }
 
     /// Names of the layers.

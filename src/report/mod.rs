@@ -2,7 +2,7 @@
 //! page.
 //!
 //! Reads only the files of a run directory (docs/FORMAT.md) and writes `report/index.html`
-//! and `report/figures/*.svg`. The headline figure carries the paper's question: what the
+//! and `report/figures/*.svg`; with [`Paper`] also figures of a paper's width. The headline figure carries the paper's question: what the
 //! layers' representations do while the test error falls, rises and falls again.
 
 mod between;
@@ -14,20 +14,19 @@ mod live;
 mod model;
 mod page;
 mod panels;
+mod paper;
 mod picture;
 mod read;
 pub mod terminal;
 mod words;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::run_dir::{
-    Mark, RunFile, are_listed, list_all, remove_unfinished_below, sums_of, write_atomic,
+    RunFile, are_listed, list_all, remove_unfinished_below, sums_of, write_atomic,
 };
-use panels::{Block, Shown};
 
 pub use between::write_between;
 pub use figure::matrix::LabelledMatrix;
@@ -36,7 +35,10 @@ pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,
     RunResults,
 };
+pub use paper::{Format, Paper};
 pub use picture::Picture;
+#[cfg(feature = "cli")]
+pub(crate) use read::directory_name;
 
 /// Writes the report of the run in `run_root`: `report/index.html` and
 /// `report/figures/*.svg`, whose paths it returns, the page first. The same run gives the
@@ -45,11 +47,11 @@ pub use picture::Picture;
 /// # Errors
 /// As [`RunResults::read`], and if a file cannot be written.
 pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
-    let results = sums_of(run_root, &shown_files(run_root)?)?;
+    let results = sums_of(run_root, &panels::shown_files(run_root)?)?;
     let run = RunResults::read(run_root)?;
     let shown = panels::shown(&run);
     let page = (RunFile::Page.path(run_root), page::page(&run, &shown));
-    let figures = drawings(shown).map(|(name, svg)| {
+    let figures = panels::drawings(shown).map(|(name, svg)| {
         (RunFile::Figure.path_of(run_root, &[("figure", &name)]), svg)
     });
     let files: Vec<(PathBuf, String)> = std::iter::once(page).chain(figures).collect();
@@ -68,28 +70,12 @@ pub fn write(run_root: &Path) -> Result<Vec<PathBuf>> {
 pub fn is_current(run_root: &Path) -> bool {
     let page = RunFile::Page.path(run_root);
     fs::read_to_string(&page).is_ok_and(|text| text.contains(page::GENERATOR))
-        && shown_files(run_root)
+        && panels::shown_files(run_root)
             .and_then(|files| sums_of(run_root, &files))
             .is_ok_and(|sums| are_listed(run_root, RunFile::ReportChecksums, &sums))
 }
 
-/// The results that the page shows.
-fn shown_files(run_root: &Path) -> Result<Vec<PathBuf>> {
-    let shown: BTreeSet<RunFile> =
-        panels::ALL.iter().flat_map(|panel| panel.shows).copied().collect();
-    // The state of the work, which changes once more after the page is written, is no result.
-    let results = shown.into_iter().filter(|file| !file.is(Mark::Unsteady));
-    let lists = results.map(|file| file.list(run_root)).collect::<Result<Vec<_>>>()?;
-    Ok(lists.into_iter().flatten().map(|found| found.path).collect())
-}
-
 /// The figures of a run: name and SVG.
 pub fn figures(run: &RunResults) -> Vec<(String, String)> {
-    drawings(panels::shown(run)).collect()
-}
-
-fn drawings(shown: Vec<Shown>) -> impl Iterator<Item = (String, String)> {
-    let blocks = shown.into_iter().flat_map(|shown| shown.blocks);
-    let drawings = blocks.flat_map(Block::into_figures).flat_map(|f| f.drawings);
-    drawings.map(|drawing| (drawing.file, drawing.svg))
+    panels::drawings(panels::shown(run)).collect()
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::figure::sheet::Sheet;
 use super::figure::time::Timeline;
 use crate::findings::RunFindings;
 use crate::findings::halves::DoubleDescent;
 use crate::net::NetConfig;
+use crate::represent::glob_matches;
 use crate::run_dir::Regions;
 use crate::run_dir::tables::{CollapseRow, ConvergenceRow, CurveRow};
 use crate::similarity::MatrixKind;
@@ -55,6 +57,10 @@ pub struct RunResults {
     pub curves: Vec<CurveRow>,
     /// `convergence.csv`.
     pub convergence: Vec<ConvergenceRow>,
+    /// What its figures are laid out for.
+    pub(crate) sheet: Sheet,
+    /// Names and globs of the layers that figures show; empty for all.
+    pub(crate) only: Vec<String>,
 }
 
 /// One row of `history.csv`. Fields that are empty there are NaN.
@@ -203,6 +209,42 @@ impl RunResults {
             perfect_fit: phases.perfect_fit,
             turns: [phases.min, phases.peak, phases.second_min],
         }
+    }
+
+    /// Leaves out the layers that no name or glob in `only` means.
+    pub(crate) fn keep_layers(&mut self, only: &[String]) {
+        self.only = only.to_vec();
+        let is_shown = |layer: &str| only.iter().any(|glob| glob_matches(glob, layer));
+        for set in &mut self.matrices {
+            set.layers.retain(|matrix| is_shown(&matrix.layer));
+        }
+        self.matrices.retain(|set| !set.layers.is_empty());
+        self.probes.retain(|row| is_shown(&row.layer));
+        self.other_probes.retain(|row| is_shown(&row.layer));
+        self.geometry.retain(|row| is_shown(&row.layer));
+        self.collapse.retain(|row| is_shown(&row.layer));
+        self.regions.retain(|regions| is_shown(&regions.layer));
+    }
+
+    /// Every layer that a figure may show, each once.
+    pub(crate) fn layer_names(&self) -> Vec<&str> {
+        let matrices = self.matrices.iter().flat_map(|set| &set.layers);
+        let names = matrices
+            .map(|matrix| matrix.layer.as_str())
+            .chain(self.probes.iter().map(|row| row.layer.as_str()))
+            .chain(self.regions.iter().map(|regions| regions.layer.as_str()));
+        let mut known: Vec<&str> = vec![];
+        for name in names {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        known
+    }
+
+    /// Whether figures show a layer. Findings are of all layers, so they are kept whole.
+    pub(crate) fn shows(&self, layer: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|glob| glob_matches(glob, layer))
     }
 
     /// The set of a measure on a group.

@@ -116,7 +116,7 @@ impl RunResults {
     }
 }
 
-pub(super) fn directory_name(root: &Path) -> String {
+pub(crate) fn directory_name(root: &Path) -> String {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     root.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into())
 }

@@ -49,7 +49,7 @@ impl Outputs {
                 write_atomic(&place(path, one), figure.to_svg().as_bytes())?;
             }
             if let Some(path) = &self.png {
-                write_atomic(&place(path, one), &figure.to_png())?;
+                write_atomic(&place(path, one), &figure.to_png()?)?;
             }
         }
         Ok(())

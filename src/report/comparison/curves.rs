@@ -4,8 +4,9 @@ use super::looks::Look;
 use crate::compare::{ArmFound, SeenErrors, SeenRun};
 use crate::report::figure::axes::{LinearAxis, ceiling};
 use crate::report::figure::curves::{CurvePanel, key_of, of_layer};
+use crate::report::figure::metrics::width;
 use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
-use crate::report::figure::text::{short, width};
+use crate::report::figure::text::short;
 use crate::report::figure::time::Timeline;
 use crate::report::panels::{Figure, csv, number};
 
@@ -189,7 +190,7 @@ fn key(
                 Px(left), Px(y - 7.0)
             ));
         });
-        right = right.max(left + 26.0 + width(&text, TICK.size, false));
+        right = right.max(left + 26.0 + width(&text, TICK));
     }
     right
 }

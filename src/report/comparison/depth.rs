@@ -4,7 +4,7 @@ use super::looks::Look;
 use crate::compare::{ArmFound, Results};
 use crate::report::figure::axes::LinearAxis;
 use crate::report::figure::curves::{
-    key_of, layer_tick, of_layer, slant_of, value_ticks,
+    key_of, layer_ticks, of_layer, slant_of, value_ticks,
 };
 use crate::report::figure::svg::{Anchor, Area, Stroke, Svg, TICK, TITLE};
 use crate::report::figure::text::{short, shortened};
@@ -64,8 +64,8 @@ pub(super) fn figure(results: &Results) -> Option<Figure> {
         area.left + area.width * (0.04 + 0.92 * depth)
     };
     let short = shortened(&names);
-    for (layer, name) in short.iter().enumerate().filter(|_| same) {
-        layer_tick(&mut svg, area, x(layer, names.len()), name);
+    if same {
+        layer_ticks(&mut svg, area, &short, |layer| x(layer, names.len()));
     }
     for (index, line) in lines.iter().enumerate() {
         let look = Look::of(index, lines.len());

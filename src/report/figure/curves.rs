@@ -2,6 +2,7 @@
 //! and the key of layers beside it.
 
 use super::axes::{EpochAxis, LinearAxis, tick_label};
+use super::metrics;
 use super::svg::{Anchor, Area, Escaped, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK};
 use super::text;
 use super::time::{TICK_LENGTH, Timeline, name_below};
@@ -168,37 +169,102 @@ pub(crate) fn layer_key(svg: &mut Svg, layers: &[&str], left: f64, area: Area) -
     let mut left = left;
     for column in indices.chunks(rows) {
         for (row, &index) in column.iter().enumerate() {
-            let y = area.top + 4.0 + row as f64 * step;
-            let shade = Shade::of(index, layers.len());
-            key_of(svg, layers[index], |svg| {
-                svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(2.2));
-                svg.text((left + KEY_SAMPLE, y), Anchor::Start, TICK, &names[index]);
-            });
+            let place = (left, area.top + 4.0 + row as f64 * step);
+            key_entry(svg, layers, index, (place, &names[index]));
         }
-        let width = |index: &usize| text::width(&names[*index], TICK.size, false);
+        let width = |index: &usize| metrics::width(&names[*index], TICK);
         left += KEY_SAMPLE + KEY_GAP + column.iter().map(width).fold(0.0, f64::max);
     }
     left
 }
 
-/// A layer's line and slanted name, shortened, on an axis of depth.
-pub(crate) fn layer_tick(svg: &mut Svg, area: Area, x: f64, layer: &str) {
-    let bottom = area.bottom();
-    svg.line((x, area.top), (x, bottom), GRID);
-    svg.line((x, bottom), (x, bottom + TICK_LENGTH), FRAME);
-    svg.raw(format_args!(
-        "<g transform=\"translate({} {}) rotate(-45)\">",
-        Px(x + 2.0),
-        Px(bottom + 7.5)
-    ));
-    svg.text((0.0, 0.0), Anchor::End, TICK, layer);
-    svg.raw("</g>");
+/// The same in rows between `[left, right]`, the first layer first. Returns where the key ends at
+/// the bottom.
+pub(crate) fn layer_key_below(
+    svg: &mut Svg,
+    layers: &[&str],
+    top: f64,
+    [left, right]: [f64; 2],
+) -> f64 {
+    let names = text::shortened(layers);
+    svg.text((left, top), Anchor::Start, LABEL, "layer");
+    let from = left + metrics::width("layer", LABEL) + KEY_GAP;
+    let width = KEY_SAMPLE + KEY_GAP + metrics::widest(&names, TICK);
+    let per_row = (((right - from + KEY_GAP) / width) as usize).max(1);
+    for (index, name) in names.iter().enumerate() {
+        let (row, column) = (index / per_row, index % per_row);
+        let place = (from + column as f64 * width, top + row as f64 * KEY_ROW);
+        key_entry(svg, layers, index, (place, name));
+    }
+    top + names.len().div_ceil(per_row).saturating_sub(1) as f64 * KEY_ROW + 5.0
 }
+
+/// A layer's sample and its name.
+fn key_entry(
+    svg: &mut Svg,
+    layers: &[&str],
+    index: usize,
+    ((x, y), name): ((f64, f64), &str),
+) {
+    let shade = Shade::of(index, layers.len());
+    key_of(svg, layers[index], |svg| {
+        svg.line((x, y - 2.0), (x + 9.0, y - 2.0), shade.stroke(2.2));
+        svg.text((x + KEY_SAMPLE, y), Anchor::Start, TICK, name);
+    });
+}
+
+/// Samples of lines with their names: in a row below a figure, and where it ends at the bottom.
+pub(crate) fn line_key_below(
+    svg: &mut Svg,
+    lines: &[(&str, Stroke)],
+    top: f64,
+    [left, right]: [f64; 2],
+) -> f64 {
+    let (mut x, mut y) = (left, top);
+    for (name, stroke) in lines {
+        let width = 18.0 + metrics::width(name, TICK);
+        if x > left && x + width > right {
+            (x, y) = (left, y + KEY_ROW);
+        }
+        svg.line((x, y - 2.0), (x + 14.0, y - 2.0), *stroke);
+        svg.text((x + 18.0, y), Anchor::Start, TICK, name);
+        x += width + KEY_GAP;
+    }
+    y + 5.0
+}
+
+/// Lines and slanted names of layers, shortened, on an axis of depth; of names without room every
+/// second, third, … is written.
+pub(crate) fn layer_ticks(
+    svg: &mut Svg,
+    area: Area,
+    names: &[String],
+    x: impl Fn(usize) -> f64,
+) {
+    let bottom = area.bottom();
+    let apart = if names.len() > 1 { x(1) - x(0) } else { SLANTED };
+    let every = ((SLANTED / apart).ceil() as usize).max(1);
+    for (index, name) in names.iter().enumerate() {
+        let x = x(index);
+        svg.line((x, area.top), (x, bottom), GRID);
+        svg.line((x, bottom), (x, bottom + TICK_LENGTH), FRAME);
+        // The deepest layer is always named.
+        if (names.len() - 1 - index).is_multiple_of(every) {
+            // The first name must not leave the figure.
+            let name = metrics::fitted(name, TICK, (x + 1.0) / SLOPE);
+            svg.text_turned(((x + 2.0, bottom + 7.5), -45), Anchor::End, TICK, &name);
+        }
+    }
+}
+
+/// Between neighbors, slanted names need so much along the axis.
+const SLANTED: f64 = 8.2;
+/// Height and width of a slanted text of length 1.
+const SLOPE: f64 = 0.71;
 
 /// The height that slanted names of layers, shortened, take below an axis of depth.
 pub(crate) fn slant_of(names: &[String]) -> f64 {
-    let width = |name: &String| text::width(name, TICK.size, false);
-    names.iter().map(width).fold(0.0, f64::max) * 0.75
+    metrics::widest(names, TICK) * SLOPE
 }
 
 /// The names of consecutive rows without repetition: layers, as tables in depth order have them.

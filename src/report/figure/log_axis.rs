@@ -46,15 +46,18 @@ impl LogAxis {
         if tens.len() > 1 { tens } else { on_axis(&[1.0, 2.0, 5.0]) }
     }
 
-    /// Grid lines and ticks, with their values if there is room.
+    /// Grid lines and ticks, with the values that have room.
     pub(crate) fn draw_ticks(&self, svg: &mut Svg, area: Area, labels: bool) {
+        let mut last = f64::INFINITY;
         for value in self.ticks() {
             let y = self.at(value);
             if y < area.bottom() - 0.5 && y > area.top + 0.5 {
                 svg.line((area.left, y), (area.right(), y), GRID);
             }
             svg.line((area.left - TICK_LENGTH, y), (area.left, y), FRAME);
-            if labels {
+            // Numbers without room below the next one are left out.
+            if labels && last - y >= 7.0 {
+                last = y;
                 let place = (area.left - TICK_LENGTH - TICK_GAP, y + 2.1);
                 svg.text(place, Anchor::End, TICK, &log_label(value));
             }

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 
-use super::canvas::png;
+use super::pixels::png;
 use super::svg::{Anchor, LABEL, Px, Svg, TICK, TextStyle};
-use super::{text, viridis};
+use super::{metrics, viridis};
 use crate::run_dir::Regions;
 
 /// Confidence is drawn in so many steps, which keeps the pictures small.
@@ -75,20 +75,20 @@ fn disc(svg: &mut Svg, (x, y): (f64, f64), label: i64, is_wrong: bool) {
     let colour = viridis::class(usize::try_from(label).unwrap_or(0));
     if is_wrong {
         svg.raw(format_args!(
-            "<circle cx=\"{}\" cy=\"{}\" r=\"5.4\" fill=\"none\" stroke=\"#16181d\" stroke-width=\"0.9\"/>",
+            "<circle cx=\"{}\" cy=\"{}\" r=\"5.8\" fill=\"none\" stroke=\"#16181d\" stroke-width=\"0.9\"/>",
             Px(x),
             Px(y)
         ));
     }
     svg.raw(format_args!(
-        "<circle cx=\"{}\" cy=\"{}\" r=\"3.6\" fill=\"{}\" stroke=\"#ffffff\" stroke-width=\"0.9\"/>",
+        "<circle cx=\"{}\" cy=\"{}\" r=\"4.2\" fill=\"{}\" stroke=\"#ffffff\" stroke-width=\"0.9\"/>",
         Px(x),
         Px(y),
         viridis::hex(colour)
     ));
     let class = if viridis::is_light(colour) { "night" } else { "pale" };
-    let style = TextStyle { class, size: 5.0, bold: true };
-    svg.text((x, y + 1.8), Anchor::Middle, style, &label.to_string());
+    let style = TextStyle { class, bold: true, ..TICK };
+    svg.text((x, y + 2.2), Anchor::Middle, style, &label.to_string());
 }
 
 /// A picture as PNG.
@@ -122,21 +122,27 @@ pub(crate) fn rgb(regions: &Regions, k: usize, p: usize) -> Vec<u8> {
 
 /// A row's name, upwards.
 pub(crate) fn row_name(svg: &mut Svg, (x, middle): (f64, f64), name: &str) {
-    svg.raw(format_args!(
-        "<g transform=\"translate({} {}) rotate(-90)\">",
-        Px(x),
-        Px(middle)
-    ));
-    svg.text((0.0, 0.0), Anchor::Middle, TICK, name);
-    svg.raw("</g>");
+    svg.text_turned(((x, middle), -90), Anchor::Middle, TICK, name);
 }
 
-/// The classes that occur, each a swatch with its number.
-pub(crate) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, f64)) {
+/// The classes that occur, each a swatch with its number,
+/// in as many rows as it takes. Returns where they end at the bottom.
+pub(crate) fn class_key(
+    svg: &mut Svg,
+    classes: &BTreeSet<u8>,
+    (left, y): (f64, f64),
+    right: f64,
+) -> f64 {
     svg.text((left, y), Anchor::Start, LABEL, "class");
-    let mut x = left + 22.0;
+    let from = left + 22.0;
+    let (mut x, mut y) = (from, y);
     let mut swatches = String::new();
     for &class in classes {
+        let text = class.to_string();
+        let width = 14.0 + metrics::width(&text, TICK);
+        if x + width > right + 6.0 {
+            (x, y) = (from, y + 8.0);
+        }
         let colour = viridis::hex(viridis::class(class.into()));
         let _ = write!(
             swatches,
@@ -144,11 +150,11 @@ pub(crate) fn class_key(svg: &mut Svg, classes: &BTreeSet<u8>, (left, y): (f64, 
             Px(x),
             Px(y - 5.3)
         );
-        let text = class.to_string();
         svg.text((x + 8.0, y), Anchor::Start, TICK, &text);
-        x += 14.0 + text::width(&text, 6.0, false);
+        x += width;
     }
     svg.raw(swatches);
+    y
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@
 
 use std::fmt::{self, Display, Write};
 
-/// A drawing under construction. Lengths are points (1/72 inch), y runs downwards.
+use super::sheet::{LETTERS, Sheet};
+
+/// A drawing under construction. Lengths are units of its sheet (on the page points, 1/72 inch), y
+/// runs downwards.
 #[derive(Debug, Default)]
 pub(crate) struct Svg {
     body: String,
+    sheet: Sheet,
 }
 
 /// How text is placed against its point.
@@ -30,11 +34,12 @@ pub(crate) struct TextStyle {
 }
 
 /// Text of panel titles.
-pub(crate) const TITLE: TextStyle = TextStyle { class: "ink", size: 7.5, bold: true };
+pub(crate) const TITLE: TextStyle = TextStyle { class: "ink", size: LETTERS, bold: true };
 /// Text of axis names and keys.
-pub(crate) const LABEL: TextStyle = TextStyle { class: "ink", size: 7.0, bold: false };
-/// Numbers at ticks.
-pub(crate) const TICK: TextStyle = TextStyle { class: "soft", size: 6.0, bold: false };
+pub(crate) const LABEL: TextStyle =
+    TextStyle { class: "ink", size: LETTERS, bold: false };
+/// Numbers at ticks: of 7 points where names are of 8.
+pub(crate) const TICK: TextStyle = TextStyle { class: "soft", size: 6.13, bold: false };
 
 /// A line's look.
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +58,16 @@ pub(crate) const FRAME: Stroke =
 pub(crate) const GRID: Stroke =
     Stroke { class: "grid", colour: "#e6e8eb", width: 0.5, dash: "" };
 
-const FONT: &str = "Helvetica, Arial, 'Liberation Sans', sans-serif";
+const FONT: &str = "Helvetica, Arial, 'Liberation Sans', Arimo, sans-serif";
 const INK: &str = "#16181d";
 const SOFT: &str = "#4d535e";
 
 impl Svg {
+    /// An empty drawing for a sheet.
+    pub(crate) fn on(sheet: Sheet) -> Self {
+        Self { body: String::new(), sheet }
+    }
+
     /// Text at a point; y is the baseline.
     pub(crate) fn text(
         &mut self,
@@ -66,6 +76,24 @@ impl Svg {
         style: TextStyle,
         text: &str,
     ) {
+        let place = format!("x=\"{}\" y=\"{}\"", Px(x), Px(y));
+        self.write_text(&place, anchor, style, text);
+    }
+
+    /// Text turned about its point by so many degrees, clockwise.
+    pub(crate) fn text_turned(
+        &mut self,
+        ((x, y), degrees): ((f64, f64), i32),
+        anchor: Anchor,
+        style: TextStyle,
+        text: &str,
+    ) {
+        let place =
+            format!("transform=\"translate({} {}) rotate({degrees})\"", Px(x), Px(y));
+        self.write_text(&place, anchor, style, text);
+    }
+
+    fn write_text(&mut self, place: &str, anchor: Anchor, style: TextStyle, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
@@ -85,24 +113,16 @@ impl Svg {
         };
         let weight = if style.bold { " font-weight=\"600\"" } else { "" };
         self.raw(format_args!(
-            "<text class=\"{}\" x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{fill}\"{weight}{anchor}{rim}>{}</text>",
+            "<text class=\"{}\" {place} font-size=\"{}\" fill=\"{fill}\"{weight}{anchor}{rim}>{}</text>",
             style.class,
-            Px(x),
-            Px(y),
             Px(style.size),
             Escaped(text)
         ));
     }
 
-    /// Text turned by −90° about its point, centred: the name of a vertical axis.
-    pub(crate) fn text_upwards(&mut self, (x, y): (f64, f64), text: &str) {
-        self.raw(format_args!(
-            "<text class=\"ink\" transform=\"translate({} {}) rotate(-90)\" font-size=\"{}\" fill=\"{INK}\" text-anchor=\"middle\">{}</text>",
-            Px(x),
-            Px(y),
-            Px(LABEL.size),
-            Escaped(text)
-        ));
+    /// The name of a vertical axis, upwards, centered at its point.
+    pub(crate) fn text_upwards(&mut self, at: (f64, f64), text: &str) {
+        self.text_turned((at, -90), Anchor::Middle, LABEL, text);
     }
 
     /// A straight line.
@@ -172,18 +192,22 @@ impl Svg {
         let _ = writeln!(self.body, "{text}");
     }
 
-    /// The whole drawing. `description` is its caption: shown by viewers, read by screen
-    /// readers.
+    /// The whole drawing, on paper as wide as the sheet. `description` is its caption: shown by
+    /// viewers, read by screen readers.
     pub(crate) fn finish(
         self,
         (width, height): (f64, f64),
         title: &str,
         description: &str,
     ) -> String {
+        let Sheet { scale, is_paper, .. } = self.sheet;
+        let width = if is_paper { self.sheet.width } else { width };
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}pt\" height=\"{h}pt\" viewBox=\"0 0 {w} {h}\" role=\"img\" font-family=\"{FONT}\">\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}pt\" height=\"{}pt\" viewBox=\"0 0 {w} {h}\" role=\"img\" font-family=\"{FONT}\">\n\
              <title>{}</title>\n<desc>{}</desc>\n\
              <rect class=\"paper\" width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{}</svg>\n",
+            Px(width * scale),
+            Px(height * scale),
             Escaped(title),
             Escaped(description),
             self.body,

@@ -1,4 +1,4 @@
-//! Numbers and names as text, and how much room they take.
+//! Numbers and names as text.
 
 /// An error or similarity with three decimals; "undefined" for NaN.
 pub(crate) fn error(value: f64) -> String {
@@ -85,20 +85,6 @@ pub(crate) fn shortened(names: &[&str]) -> Vec<String> {
         _ => (*name).to_owned(),
     };
     names.iter().zip(&told_apart).map(whole).collect()
-}
-
-/// About how wide a text is in Helvetica, in the unit of `size`: layouts that follow a name
-/// with another need no more than that.
-pub(crate) fn width(text: &str, size: f64, bold: bool) -> f64 {
-    let of = |c: char| match c {
-        'i' | 'j' | 'l' | '.' | ',' | ':' | '\'' | '|' | '!' => 0.25,
-        'f' | 't' | 'r' | ' ' | '(' | ')' | '-' | '1' => 0.34,
-        'm' | 'w' | 'M' | 'W' => 0.82,
-        'A'..='Z' => 0.68,
-        _ => 0.55,
-    };
-    let factor = if bold { 1.06 } else { 1.0 };
-    text.chars().map(of).sum::<f64>() * size * factor
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! panel marks, ticks, and the rectangle by which the page's script knows a panel.
 
 use super::axes::{EpochAxis, epoch_label};
+use super::metrics;
 use super::svg::{Anchor, Area, Escaped, FRAME, LABEL, Px, Stroke, Svg, TICK};
 
 /// Length of a tick.
@@ -57,13 +58,14 @@ impl Timeline {
     pub(crate) fn named_lines(&self, svg: &mut Svg, area: Area) {
         let axis = self.across(area);
         let mut names: Vec<(f64, String)> = vec![];
+        let room = |names: &str| metrics::width(names, TICK) / 2.0 + 2.5;
         for (epoch, name) in self.turns.into_iter().zip(["m", "p", "q"]) {
             let Some(epoch) = epoch else { continue };
             let x = axis.at(epoch);
             svg.line((x, area.top), (x, area.bottom()), DOTTED);
             match names.last_mut() {
                 // Side by side rather than over each other.
-                Some((last, names)) if x - *last < 5.0 => *names += name,
+                Some((last, names)) if x - *last < room(names) => *names += name,
                 _ => names.push((x, name.to_owned())),
             }
         }

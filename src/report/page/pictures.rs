@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::report::figure::canvas::palette_png;
+use crate::report::figure::pixels::palette_png;
 use crate::report::figure::plane::proportions;
 use crate::report::figure::viridis;
 use crate::report::model::RunResults;

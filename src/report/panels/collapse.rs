@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
-use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key, of_layer};
-use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TICK, TITLE};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, of_layer};
+use crate::report::figure::grid::Grid;
+use crate::report::figure::svg::{Anchor, Area, LABEL, Svg};
 use crate::report::model::RunResults;
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -24,17 +25,30 @@ pub(super) const PANEL: Panel = Panel {
         if sets.is_empty() {
             return vec![];
         }
-        let caption = caption(run, &sets);
-        let figure = Figure::new(PANEL.id, drawing(run, &sets, &caption), caption)
-            .with_numbers(numbers(&sets));
+        let figure = |file: String, sets: &[Set<'_>]| {
+            let caption = caption(run, sets);
+            let figure = Figure::new(file, drawing(run, sets, &caption), caption);
+            Block::Figure(figure.with_numbers(numbers(sets)))
+        };
+        let figures = if run.sheet.is_paper {
+            // One would be longer than a page.
+            let one = |set: &Set<'_>| {
+                figure(format!("{}-{}", PANEL.id, set.slug), std::slice::from_ref(set))
+            };
+            sets.iter().map(one).collect()
+        } else {
+            vec![figure(PANEL.id.into(), &sets)]
+        };
         let summary = "Neural collapse: classes that become points (NC1–NC4)";
-        Block::folded(summary, vec![Block::Figure(figure)]).into_iter().collect()
+        Block::folded(summary, figures).into_iter().collect()
     },
 };
 
 /// The rows of a group by one kind of labels.
 struct Set<'a> {
     title: String,
+    /// Part of the name of its file.
+    slug: String,
     rows: Vec<&'a CollapseRow>,
 }
 
@@ -42,7 +56,7 @@ struct Set<'a> {
 const SETS: [(&str, &str, &str); 4] = [
     ("train-clean", "clean", "training, right labels"),
     ("train-corrupted", "noisy", "training, wrong labels as given"),
-    ("train-corrupted", "clean", "the same by their true labels"),
+    ("train-corrupted", "clean", "wrong labels, by their true ones"),
     ("test", "clean", "test"),
 ];
 
@@ -62,7 +76,8 @@ fn sets(run: &RunResults) -> Vec<Set<'_>> {
     });
     let set = |(group, labels, title): (&str, &str, String)| {
         let is_of = |row: &&CollapseRow| row.group == group && row.labels == labels;
-        Set { title, rows: run.collapse.iter().filter(is_of).collect() }
+        let slug = words::slug(&format!("{group}-{labels}"));
+        Set { title, slug, rows: run.collapse.iter().filter(is_of).collect() }
     };
     let is_shown = |set: &Set<'_>| set.rows.iter().any(|row| row.nc1.0.is_finite());
     known.chain(others).map(set).filter(is_shown).collect()
@@ -96,7 +111,8 @@ const COLUMNS: [Column; 5] = [
 ];
 
 const LEFT: f64 = 26.0;
-const TOP: f64 = 34.0;
+/// Height of the name of a set.
+const ROW_HEAD: f64 = 10.0;
 const WIDTH: f64 = 86.0;
 const HEIGHT: f64 = 66.0;
 const GAP: f64 = 22.0;
@@ -104,22 +120,23 @@ const ROW_GAP: f64 = 36.0;
 
 fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
     let layers = distinct(run.collapse.iter().map(|row| row.layer.as_str()));
-    let mut svg = Svg::default();
-    let place = |column: usize, row: usize| Area {
-        left: LEFT + column as f64 * (WIDTH + GAP),
-        top: TOP + row as f64 * (HEIGHT + ROW_GAP),
-        width: WIDTH,
-        height: HEIGHT,
-    };
+    let mut svg = Svg::on(run.sheet);
+    let details = COLUMNS.each_ref().map(|column| column.detail);
+    let grid = Grid::new(run.sheet, &details, LEFT, (WIDTH, HEIGHT), GAP).moved(ROW_HEAD);
     for (index, column) in COLUMNS.iter().enumerate() {
-        let area = place(index, 0);
-        svg.text((area.left, 8.0), Anchor::Start, TITLE, column.title);
-        svg.text((area.left, 17.0), Anchor::Start, TICK, column.detail);
+        grid.head_above(
+            &mut svg,
+            index,
+            (column.title, column.detail),
+            if run.sheet.is_paper { 0.0 } else { ROW_HEAD },
+        );
         let range = range(column, sets);
         for (row, set) in sets.iter().enumerate() {
-            let area = place(index, row);
+            let first = grid.area(index);
+            let area = Area { top: first.top + row as f64 * (HEIGHT + ROW_GAP), ..first };
             if index == 0 {
-                svg.text((area.left, area.top - 4.0), Anchor::Start, LABEL, &set.title);
+                let above = if run.sheet.is_paper { 8.0 } else { area.top - 4.0 };
+                svg.text((area.left, above), Anchor::Start, LABEL, &set.title);
             }
             let values = LinearAxis::up(area, range.0, range.1);
             let panel = CurvePanel { timeline: run.timeline(), area, values };
@@ -135,10 +152,9 @@ fn drawing(run: &RunResults, sets: &[Set<'_>], caption: &str) -> String {
             panel.close(&mut svg);
         }
     }
-    let key = place(COLUMNS.len(), 0).left - 8.0;
-    let right = layer_key(&mut svg, &layers, key, place(0, 0));
-    let bottom = place(0, sets.len() - 1).bottom() + 22.0;
-    svg.finish((right.max(key + 66.0), bottom), PANEL.title, caption)
+    let bottom = grid.bottom() + (sets.len() - 1) as f64 * (HEIGHT + ROW_GAP);
+    let size = grid.layer_key(&mut svg, &layers, bottom);
+    svg.finish(size, PANEL.title, caption)
 }
 
 fn numbers(sets: &[Set<'_>]) -> String {

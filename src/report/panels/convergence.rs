@@ -7,8 +7,9 @@ use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::convergence::stabilization;
 use crate::report::figure::axes::{LinearAxis, epoch_label};
-use crate::report::figure::curves::{CurvePanel, Shade, layer_key, of_layer};
-use crate::report::figure::svg::{Anchor, Area, Escaped, Svg, TICK, TITLE};
+use crate::report::figure::curves::{CurvePanel, Shade, of_layer};
+use crate::report::figure::grid::Grid;
+use crate::report::figure::svg::{Escaped, Svg};
 use crate::report::found::FoundKind;
 use crate::report::model::RunResults;
 use crate::report::words;
@@ -93,7 +94,6 @@ const LEFT: f64 = 30.0;
 const WIDTH: f64 = 128.0;
 const HEIGHT: f64 = 92.0;
 const GAP: f64 = 18.0;
-const TOP: f64 = 24.0;
 
 fn drawing(run: &RunResults, layers: &[Layer<'_>], caption: &str) -> String {
     let values = layers
@@ -102,15 +102,12 @@ fn drawing(run: &RunResults, layers: &[Layer<'_>], caption: &str) -> String {
         .flat_map(|row| COLUMNS.map(|column| (column.value)(row)));
     let least = values.filter(|value| value.is_finite()).fold(1.0, f64::min);
     let from = ((least * 10.0).floor() / 10.0).min(0.9);
-    let mut svg = Svg::default();
-    let place = |index: usize| {
-        let left = LEFT + index as f64 * (WIDTH + GAP);
-        Area { left, top: TOP, width: WIDTH, height: HEIGHT }
-    };
+    let mut svg = Svg::on(run.sheet);
+    let details = COLUMNS.each_ref().map(|column| column.detail);
+    let grid = Grid::new(run.sheet, &details, LEFT, (WIDTH, HEIGHT), GAP);
     for (index, Column { title, detail, value }) in COLUMNS.iter().enumerate() {
-        let area = place(index);
-        svg.text((area.left, 10.0), Anchor::Start, TITLE, title);
-        svg.text((area.left, 19.0), Anchor::Start, TICK, detail);
+        let area = grid.area(index);
+        grid.head(&mut svg, index, title, detail);
         let values = LinearAxis::up(area, from, 1.0);
         let panel = CurvePanel { timeline: run.timeline(), area, values };
         panel.open(&mut svg, 5);
@@ -124,9 +121,8 @@ fn drawing(run: &RunResults, layers: &[Layer<'_>], caption: &str) -> String {
         panel.close(&mut svg);
     }
     let names: Vec<&str> = layers.iter().map(|layer| layer.name).collect();
-    let key = place(COLUMNS.len()).left - 4.0;
-    let right = layer_key(&mut svg, &names, key, place(0));
-    svg.finish((right.max(key + 74.0), TOP + HEIGHT + 22.0), PANEL.title, caption)
+    let size = grid.layer_key(&mut svg, &names, grid.bottom());
+    svg.finish(size, PANEL.title, caption)
 }
 
 fn numbers(layers: &[Layer<'_>]) -> String {

@@ -4,7 +4,7 @@
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::LinearAxis;
-use crate::report::figure::curves::CurvePanel;
+use crate::report::figure::curves::{CurvePanel, line_key_below};
 use crate::report::figure::svg::{Anchor, Area, Stroke, Svg, TICK, TITLE};
 use crate::report::model::{DepthRow, RunResults};
 use crate::report::words;
@@ -27,26 +27,49 @@ pub(super) const PANEL: Panel = Panel {
 struct Group {
     name: &'static str,
     key: &'static str,
+    class: &'static str,
     colour: &'static str,
     dash: &'static str,
 }
 
 const GROUPS: [Group; 2] = [
-    Group { name: "train-clean", key: "right label", colour: "#0072b2", dash: "" },
-    Group { name: "train-corrupted", key: "wrong label", colour: "#d55e00", dash: "4 2" },
+    Group {
+        name: "train-clean",
+        key: "right label",
+        class: "depth0",
+        colour: "#0072b2",
+        dash: "",
+    },
+    Group {
+        name: "train-corrupted",
+        key: "wrong label",
+        class: "depth1",
+        colour: "#d55e00",
+        dash: "4 2",
+    },
 ];
+
+/// The curves' names and looks.
+fn keys() -> [(&'static str, Stroke<'static>); 2] {
+    GROUPS.each_ref().map(|group| {
+        let Group { key, class, colour, dash, .. } = *group;
+        (key, Stroke { class, colour, width: 1.3, dash })
+    })
+}
 
 /// Mean prediction depths over the epochs; nothing where the run has none.
 fn drawing(run: &RunResults) -> Option<String> {
     let most = run.depths.first()?.n_layers;
-    let area = Area { left: 30.0, top: 24.0, width: 274.0, height: 110.0 };
+    let width = if run.sheet.is_paper { run.sheet.width - 36.0 } else { 274.0 };
+    let area = Area { left: 30.0, top: 24.0, width, height: 110.0 };
     let values = LinearAxis::up(area, 0.0, most);
     let panel = CurvePanel { timeline: run.timeline(), area, values };
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(run.sheet);
     svg.text((area.left, 10.0), Anchor::Start, TITLE, PANEL.title);
     let detail = "layers until the neighbours agree with the net";
     svg.text((area.left, 19.0), Anchor::Start, TICK, detail);
     panel.open(&mut svg, 6);
+    let keys = keys();
     for (index, group) in GROUPS.iter().enumerate() {
         let rows = || run.depths.iter().filter(|row| row.group == group.name);
         if rows().next().is_none() {
@@ -54,20 +77,27 @@ fn drawing(run: &RunResults) -> Option<String> {
         }
         let at =
             |offset: f64| move |row: &DepthRow| (row.epoch, row.mean + offset * row.se);
-        let class = format!("depth{index}");
-        let (colour, dash) = (group.colour, group.dash);
-        let line = Stroke { class: &class, colour, width: 1.3, dash };
-        let thin = Stroke { class: &class, colour, width: 0.4, dash: "" };
+        let line = keys[index].1;
+        let thin = Stroke { width: 0.4, dash: "", ..line };
         for (offset, stroke) in [(-2.0, thin), (2.0, thin), (0.0, line)] {
             panel.curve(&mut svg, rows().map(at(offset)), stroke);
         }
-        let y = area.top + 8.0 + 10.0 * index as f64;
-        let left = area.right() + 8.0;
-        svg.line((left, y - 2.0), (left + 14.0, y - 2.0), line);
-        svg.text((left + 17.0, y), Anchor::Start, TICK, group.key);
+        if !run.sheet.is_paper {
+            let top = area.top + 8.0 + 10.0 * index as f64;
+            line_key_below(
+                &mut svg,
+                &keys[index..=index],
+                top,
+                [area.right() + 8.0, 1e9],
+            );
+        }
     }
     panel.close(&mut svg);
-    let size = (area.right() + 74.0, area.bottom() + 24.0);
+    let mut size = (area.right() + 78.0, area.bottom() + 24.0);
+    if run.sheet.is_paper {
+        let ends = [area.left, run.sheet.width];
+        size.1 = line_key_below(&mut svg, &keys, area.bottom() + 27.0, ends);
+    }
     Some(svg.finish(size, PANEL.title, &caption(run)))
 }
 

@@ -5,8 +5,10 @@ use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::halves::{DoubleDescent, MeanOverImages, Readout};
 use crate::report::figure::axes::LinearAxis;
+use crate::report::figure::metrics;
+use crate::report::figure::sheet::Sheet;
 use crate::report::figure::svg::{
-    Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE,
+    Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE, TextStyle,
 };
 use crate::report::figure::text::trimmed;
 use crate::report::model::RunResults;
@@ -31,7 +33,7 @@ pub(super) const PANEL: Panel = Panel {
             )];
         }
         let caption = caption(run, found);
-        let figure = Figure::new(PANEL.id, drawing(&rows, &caption), caption);
+        let figure = Figure::new(PANEL.id, drawing(run.sheet, &rows, &caption), caption);
         vec![Block::Figure(figure.with_numbers(numbers(&rows)))]
     },
 };
@@ -88,11 +90,16 @@ fn of_probe(what: &str, readout: &Readout) -> Row {
     }
 }
 
+/// Height of a row; of one whose words stand above its bar.
 const STEP: f64 = 17.0;
+const HIGH_STEP: f64 = 25.0;
 
-fn drawing(rows: &[Row], caption: &str) -> String {
-    let height = STEP * rows.len() as f64;
-    let area = Area { left: 96.0, top: 18.0, width: 240.0, height };
+fn drawing(sheet: Sheet, rows: &[Row], caption: &str) -> String {
+    let step = if sheet.is_paper { HIGH_STEP } else { STEP };
+    let height = step * rows.len() as f64;
+    let (left, width) =
+        if sheet.is_paper { (6.0, sheet.width - 12.0) } else { (96.0, 240.0) };
+    let area = Area { left, top: 18.0, width, height };
     let ends = || rows.iter().flat_map(|row| row.interval).chain([0.0]);
     let (least, most) =
         (ends().fold(f64::INFINITY, f64::min), ends().fold(0.0, f64::max));
@@ -103,7 +110,7 @@ fn drawing(rows: &[Row], caption: &str) -> String {
         start: area.left,
         length: area.width,
     };
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(sheet);
     svg.text((area.left, 10.0), Anchor::Start, TITLE, PANEL.title);
     for tick in axis.ticks(6) {
         let x = axis.at(tick);
@@ -115,7 +122,11 @@ fn drawing(rows: &[Row], caption: &str) -> String {
     let zero = Stroke { class: "fit", colour: "#16181d", width: 0.8, dash: "3 2" };
     svg.line((axis.at(0.0), area.top), (axis.at(0.0), area.bottom()), zero);
     for (index, row) in rows.iter().enumerate() {
-        draw_row(&mut svg, row, (area, axis), area.top + STEP * (index as f64 + 0.5));
+        let top = area.top + step * index as f64;
+        let y = if sheet.is_paper { top + step - 6.0 } else { top + step / 2.0 };
+        let words = if sheet.is_paper { words_above } else { words_beside };
+        words(&mut svg, row, area, y);
+        draw_bar(&mut svg, row, axis, y);
     }
     svg.frame(area);
     let name = (area.left + area.width / 2.0, area.bottom() + 18.0);
@@ -123,8 +134,33 @@ fn drawing(rows: &[Row], caption: &str) -> String {
     svg.finish((area.right() + 176.0, area.bottom() + 22.0), PANEL.title, caption)
 }
 
-fn draw_row(svg: &mut Svg, row: &Row, (area, axis): (Area, LinearAxis), y: f64) {
+/// The difference and its interval in numbers.
+fn in_numbers(row: &Row) -> String {
+    let [from, to] = row.interval;
+    format!("{:+.3} ({from:.3} to {to:.3})", row.mean)
+}
+
+/// The name at the left, the numbers at the right.
+fn words_beside(svg: &mut Svg, row: &Row, area: Area, y: f64) {
     svg.text((area.left - 5.0, y + 2.2), Anchor::End, LABEL, &row.name);
+    let place =
+        (area.right() + 8.0, if row.words.is_empty() { y + 2.2 } else { y - 1.2 });
+    svg.text(place, Anchor::Start, TICK, &in_numbers(row));
+    svg.text((place.0, y + 6.2), Anchor::Start, TICK, &row.words);
+}
+
+/// The same above the bar: of a probe what its part is, as there is no room for more.
+fn words_above(svg: &mut Svg, row: &Row, area: Area, y: f64) {
+    let words = if row.words.is_empty() { in_numbers(row) } else { row.words.clone() };
+    let room = area.width - metrics::width(&words, TICK) - 12.0;
+    let name = metrics::fitted(&row.name, LABEL, room);
+    // They may lie on the line of no difference.
+    let [label, tick] = [LABEL, TICK].map(|style| TextStyle { class: "halo", ..style });
+    svg.text((area.left + 3.0, y - 8.0), Anchor::Start, label, &name);
+    svg.text((area.right() - 3.0, y - 8.0), Anchor::End, tick, &words);
+}
+
+fn draw_bar(svg: &mut Svg, row: &Row, axis: LinearAxis, y: f64) {
     let line = Stroke { class: "line-ink", colour: "#16181d", width: 1.1, dash: "" };
     let [low, high] = row.interval.map(|end| axis.at(end));
     svg.line((low, y), (high, y), line);
@@ -138,12 +174,6 @@ fn draw_row(svg: &mut Svg, row: &Row, (area, axis): (Area, LinearAxis), y: f64) 
         Px(axis.at(row.mean)),
         Px(y)
     ));
-    let [from, to] = row.interval;
-    let text = format!("{:+.3} ({from:.3} to {to:.3})", row.mean);
-    let place =
-        (area.right() + 8.0, if row.words.is_empty() { y + 2.2 } else { y - 1.2 });
-    svg.text(place, Anchor::Start, TICK, &text);
-    svg.text((place.0, y + 6.2), Anchor::Start, TICK, &row.words);
 }
 
 fn numbers(rows: &[Row]) -> String {

@@ -3,8 +3,9 @@
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, ceiling};
-use crate::report::figure::curves::{CurvePanel, Shade, distinct, layer_key, of_layer};
-use crate::report::figure::svg::{Anchor, Area, Svg, TICK, TITLE};
+use crate::report::figure::curves::{CurvePanel, Shade, distinct, of_layer};
+use crate::report::figure::grid::Grid;
+use crate::report::figure::svg::{Area, Svg};
 use crate::report::model::{GeometryRow, RunResults};
 use crate::report::words;
 use crate::run_dir::RunFile;
@@ -61,7 +62,6 @@ const QUANTITIES: [Quantity; 4] = [
 ];
 
 const LEFT: f64 = 26.0;
-const TOP: f64 = 24.0;
 const WIDTH: f64 = 94.0;
 const HEIGHT: f64 = 92.0;
 const GAP: f64 = 20.0;
@@ -82,24 +82,21 @@ fn drawing(run: &RunResults) -> Option<String> {
         return None;
     }
     let layers = distinct(run.geometry.iter().map(|row| row.layer.as_str()));
-    let mut svg = Svg::default();
-    let place = |index: usize| {
-        let left = LEFT + index as f64 * (WIDTH + GAP);
-        Area { left, top: TOP, width: WIDTH, height: HEIGHT }
-    };
+    let mut svg = Svg::on(run.sheet);
+    let details: Vec<String> = all
+        .iter()
+        .map(|curves| format!("{}, {}", curves.quantity.detail, curves.group))
+        .collect();
+    let texts: Vec<&str> = details.iter().map(String::as_str).collect();
+    let grid = Grid::new(run.sheet, &texts, LEFT, (WIDTH, HEIGHT), GAP);
     for (index, curves) in all.iter().enumerate() {
-        let area = place(index);
-        let quantity = curves.quantity;
-        svg.text((area.left, TOP - 14.0), Anchor::Start, TITLE, quantity.title);
-        let detail = format!("{}, {}", quantity.detail, curves.group);
-        svg.text((area.left, TOP - 5.0), Anchor::Start, TICK, &detail);
+        let area = grid.area(index);
+        grid.head(&mut svg, index, curves.quantity.title, texts[index]);
         let panel =
             CurvePanel { timeline: run.timeline(), area, values: curves.axis(area) };
         curves.draw(&mut svg, &panel, &layers);
     }
-    let key = place(all.len()).left - 6.0;
-    let right = layer_key(&mut svg, &layers, key, place(0));
-    let size = (right.max(key + 66.0), TOP + HEIGHT + 22.0);
+    let size = grid.layer_key(&mut svg, &layers, grid.bottom());
     Some(svg.finish(size, PANEL.title, &caption(run)))
 }
 

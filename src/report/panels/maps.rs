@@ -3,6 +3,8 @@
 
 use super::panel::{Block, Figure, MapSet, Maps, Panel, Section};
 use crate::report::figure::heatmap::{EpochMap, colour_bar, define_hatch};
+use crate::report::figure::metrics::fitted;
+use crate::report::figure::sheet::Sheet;
 use crate::report::figure::svg::{Anchor, Area, LABEL, Svg, TITLE};
 use crate::report::figure::text::{capitalized, shortened};
 use crate::report::model::{EpochMatrix, MatrixSet, RunResults};
@@ -72,43 +74,59 @@ const SIDE: f64 = 104.0;
 const GAP: f64 = 12.0;
 const LEFT: f64 = 30.0;
 const TOP: f64 = 14.0;
-const ROW_HEIGHT: f64 = SIDE + 26.0;
 /// Width of the colour bar and its numbers.
 const BAR: f64 = 30.0;
 
+/// How many maps a row has, and the length of their sides.
+fn tiles(sheet: Sheet) -> (usize, f64) {
+    if !sheet.is_paper {
+        return (PER_ROW, SIDE);
+    }
+    let room = sheet.width - LEFT - BAR - 2.0;
+    let per_row = if sheet.is_narrow() { 2 } else { PER_ROW };
+    (per_row, room / per_row as f64 - GAP)
+}
+
 fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) {
-    let columns = PER_ROW.min(set.layers.len()).max(1);
-    let rows = set.layers.len().div_ceil(PER_ROW);
+    let (per_row, side) = tiles(run.sheet);
+    let columns = per_row.min(set.layers.len()).max(1);
+    let rows = set.layers.len().div_ceil(per_row);
+    let row_height = side + 26.0;
     let timeline = run.timeline();
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(run.sheet);
     define_hatch(&mut svg, hatch);
     let names: Vec<&str> = set.layers.iter().map(|m| m.layer.as_str()).collect();
     let names = shortened(&names);
     for (index, matrix) in set.layers.iter().enumerate() {
-        let (column, row) = (index % PER_ROW, index / PER_ROW);
+        let (column, row) = (index % per_row, index / per_row);
         let area = Area {
-            left: LEFT + column as f64 * (SIDE + GAP),
-            top: TOP + row as f64 * ROW_HEIGHT,
-            width: SIDE,
-            height: SIDE,
+            left: LEFT + column as f64 * (side + GAP),
+            top: TOP + row as f64 * row_height,
+            width: side,
+            height: side,
         };
-        svg.text((area.left, area.top - 5.0), Anchor::Start, TITLE, &names[index]);
+        svg.text(
+            (area.left, area.top - 5.0),
+            Anchor::Start,
+            TITLE,
+            &fitted(&names[index], TITLE, side + GAP - 3.0),
+        );
         let map = EpochMap { timeline, epochs: &run.epochs, area, hatch };
         map.draw(&mut svg, |i, j| matrix.value(i, j));
         timeline.ticks_below(&mut svg, area, true);
         timeline.ticks_left(&mut svg, area, column == 0);
         // Only maps with nothing beneath them carry the name of the axis.
-        if index + PER_ROW >= set.layers.len() {
-            let place = (area.left + SIDE / 2.0, area.bottom() + 16.5);
+        if index + per_row >= set.layers.len() {
+            let place = (area.left + side / 2.0, area.bottom() + 16.5);
             svg.text(place, Anchor::Middle, LABEL, "epoch");
         }
         if column == 0 {
-            svg.text_upwards((8.0, area.top + SIDE / 2.0), "epoch");
+            svg.text_upwards((8.0, area.top + side / 2.0), "epoch");
         }
     }
-    let bar_left = LEFT + columns as f64 * (SIDE + GAP) + 2.0;
-    colour_bar(&mut svg, bar_left, TOP, SIDE);
-    (svg, (bar_left + BAR, TOP + rows as f64 * ROW_HEIGHT))
+    let bar_left = LEFT + columns as f64 * (side + GAP) + 2.0;
+    colour_bar(&mut svg, bar_left, TOP, side);
+    (svg, (bar_left + BAR, TOP + rows as f64 * row_height))
 }
 
 /// Title and caption of the figure of all layers.

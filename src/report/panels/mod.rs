@@ -28,8 +28,11 @@ mod verdict;
 mod viewer;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::model::RunResults;
+use crate::error::Result;
+use crate::run_dir::{Mark, RunFile};
 
 pub(crate) use headline::leading_matrices;
 pub(crate) use numbers::{csv, maybe, number};
@@ -87,6 +90,23 @@ pub(crate) fn shown(run: &RunResults) -> Vec<Shown> {
     ALL.iter().map(show).collect()
 }
 
+/// The figures among them: name and SVG.
+pub(crate) fn drawings(shown: Vec<Shown>) -> impl Iterator<Item = (String, String)> {
+    let blocks = shown.into_iter().flat_map(|shown| shown.blocks);
+    let drawings = blocks.flat_map(Block::into_figures).flat_map(|f| f.drawings);
+    drawings.map(|drawing| (drawing.file, drawing.svg))
+}
+
+/// The results that they show.
+pub(crate) fn shown_files(run_root: &Path) -> Result<Vec<PathBuf>> {
+    let shown: BTreeSet<RunFile> =
+        ALL.iter().flat_map(|panel| panel.shows).copied().collect();
+    // The state of the work, which changes once more after the page is written, is no result.
+    let results = shown.into_iter().filter(|file| !file.is(Mark::Unsteady));
+    let lists = results.map(|file| file.list(run_root)).collect::<Result<Vec<_>>>()?;
+    Ok(lists.into_iter().flatten().map(|found| found.path).collect())
+}
+
 /// Gives a file a name of its own, on disks that do not tell small letters from capitals, too:
 /// different names of measures and examples may be the same as those of files.
 fn name_apart(taken: &mut BTreeSet<String>, file: &mut String) {
@@ -101,7 +121,6 @@ fn name_apart(taken: &mut BTreeSet<String>, file: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_dir::{Mark, RunFile};
 
     #[test]
     fn panels_have_names_of_their_own_in_the_order_of_sections() {

@@ -5,7 +5,8 @@ use super::panel::{Block, Figure, Panel, Section};
 use crate::findings::LayerFindings;
 use crate::findings::movement::{depth_contrast, shallow_and_deep};
 use crate::report::figure::axes::{LinearAxis, epoch_label};
-use crate::report::figure::curves::{layer_tick, slant_of, value_ticks};
+use crate::report::figure::curves::{layer_ticks, line_key_below, slant_of, value_ticks};
+use crate::report::figure::metrics;
 use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
 use crate::report::figure::text::{join, shortened};
 use crate::report::found::FoundKind;
@@ -26,7 +27,7 @@ pub(super) const PANEL: Panel = Panel {
             return vec![];
         }
         let caption = caption(run, &lines);
-        let figure = Figure::new(PANEL.id, drawing(&lines, &caption), caption);
+        let figure = Figure::new(PANEL.id, drawing(run, &lines, &caption), caption);
         vec![Block::Figure(figure.with_numbers(numbers(&lines)))]
     },
 };
@@ -77,15 +78,26 @@ impl Line<'_> {
         self.kind.layers.iter().map(|layer| value(layer)).collect()
     }
 
-    /// C, where all layers have a value.
+    /// C, where all layers have a value; of all layers, whichever are shown.
     fn contrast(&self) -> Option<f64> {
-        Some(depth_contrast(&self.values())).filter(|contrast| contrast.is_finite())
+        let all: Vec<f64> = self.kind.all.iter().map(|layer| value(layer)).collect();
+        Some(depth_contrast(&all)).filter(|contrast| contrast.is_finite())
+    }
+
+    /// Its name and C.
+    fn in_words(&self) -> String {
+        let contrast = self.contrast().map(|contrast| format!(" (C = {contrast:.3})"));
+        format!("{}{}", self.name, contrast.unwrap_or_default())
     }
 }
 
-fn drawing(lines: &[Line<'_>], caption: &str) -> String {
+fn drawing(run: &RunResults, lines: &[Line<'_>], caption: &str) -> String {
     let names = shortened(&lines[0].kind.names());
-    let area = Area { left: 30.0, top: 24.0, width: 320.0, height: 120.0 };
+    let width = if run.sheet.is_paper { run.sheet.width - 36.0 } else { 320.0 };
+    let detail = "mean angle between the checkpoints of the window, in radians";
+    let detail = metrics::lines(detail, TICK, width);
+    let top = 17.0 + 7.0 * detail.len() as f64;
+    let area = Area { left: 30.0, top, width, height: 120.0 };
     let upper = |layer: &&LayerFindings| {
         let se = layer.movement.and_then(|movement| movement.se).unwrap_or(0.0);
         value(layer) + 2.0 * se
@@ -93,26 +105,45 @@ fn drawing(lines: &[Line<'_>], caption: &str) -> String {
     let all = lines.iter().flat_map(|line| &line.kind.layers).map(upper);
     let most = all.filter(|value| value.is_finite()).fold(0.0, f64::max);
     let axis = LinearAxis::up(area, 0.0, (1.08 * most).max(1e-6));
-    let mut svg = Svg::default();
-    svg.text((area.left, 9.0), Anchor::Start, TITLE, PANEL.title);
-    let detail = "mean angle between the checkpoints of the window, in radians";
-    svg.text((area.left, 18.0), Anchor::Start, TICK, detail);
+    let mut svg = Svg::on(run.sheet);
+    heading(&mut svg, area, &detail);
     value_ticks(&mut svg, area, axis, 5, true);
     let step = area.width / names.len() as f64;
     let x = |index: usize| area.left + (index as f64 + 0.5) * step;
-    for (index, name) in names.iter().enumerate() {
-        layer_tick(&mut svg, area, x(index), name);
-    }
+    layer_ticks(&mut svg, area, &names, x);
     for (index, line) in lines.iter().enumerate() {
-        quarters(&mut svg, line, (area, axis));
+        if run.only.is_empty() {
+            quarters(&mut svg, line, (area, axis));
+        }
         // Side by side, so that errors can be told apart.
         let shift = (index as f64 - 1.0) * 2.2;
         draw_line(&mut svg, line, |layer| x(layer) + shift, axis);
-        key(&mut svg, line, (area.right() + 10.0, area.top + 8.0 + 20.0 * index as f64));
+        if !run.sheet.is_paper {
+            let place = (area.right() + 10.0, area.top + 8.0 + 20.0 * index as f64);
+            key(&mut svg, line, place);
+        }
     }
     svg.frame(area);
-    let size = (area.right() + 100.0, area.bottom() + slant_of(&names) + 14.0);
+    let mut size = (area.right() + 100.0, area.bottom() + slant_of(&names) + 14.0);
+    if run.sheet.is_paper {
+        size.1 = keys_below(&mut svg, lines, size.1 + 3.0, [area.left, run.sheet.width]);
+    }
     svg.finish(size, PANEL.title, caption)
+}
+
+/// Title, and what is shown in lines.
+fn heading(svg: &mut Svg, area: Area, detail: &[String]) {
+    svg.text((area.left, 9.0), Anchor::Start, TITLE, PANEL.title);
+    for (at, line) in detail.iter().enumerate() {
+        svg.text((area.left, 18.0 + 7.0 * at as f64), Anchor::Start, TICK, line);
+    }
+}
+
+/// Lines with their names and C in rows between `ends`. Returns where they end.
+fn keys_below(svg: &mut Svg, lines: &[Line<'_>], top: f64, ends: [f64; 2]) -> f64 {
+    let texts: Vec<String> = lines.iter().map(Line::in_words).collect();
+    let keys = lines.iter().zip(&texts).map(|(line, text)| (text.as_str(), line.stroke));
+    line_key_below(svg, &keys.collect::<Vec<_>>(), top, ends)
 }
 
 /// The means of the first and of the deepest quarter of the layers, at the edges.

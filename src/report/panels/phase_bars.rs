@@ -11,7 +11,10 @@ use crate::report::figure::axes::cell_edges;
 use crate::report::figure::curves::{key_of, of_layer};
 use crate::report::figure::heatmap::{Painter, labelled_colour_bar};
 use crate::report::figure::log_axis::{log_label, positive_range};
-use crate::report::figure::svg::{Anchor, Area, GRID, LABEL, Px, Svg, TICK, TITLE};
+use crate::report::figure::metrics;
+use crate::report::figure::svg::{
+    Anchor, Area, GRID, LABEL, Px, Svg, TICK, TITLE, TextStyle,
+};
 use crate::report::figure::text::{capitalized, shortened, trimmed};
 use crate::report::figure::time::name_below;
 use crate::report::found::{FoundKind, Point};
@@ -52,6 +55,8 @@ const TOP: f64 = 30.0;
 const STRIP: f64 = 5.0;
 /// Between the strip and the next row.
 const GAP: f64 = 2.5;
+/// Width of the color bar with its numbers.
+const BAR: f64 = 56.0;
 /// Size of a burst, in e-folds, that has at least the full height of a row.
 const FULL: f64 = 0.7;
 
@@ -79,20 +84,22 @@ fn numbers(kind: &FoundKind<'_>) -> String {
 
 fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
     let height = row_height(kind.layers.len());
-    let area = Area {
-        left: LEFT,
-        top: TOP,
-        width: WIDTH,
-        height: height * kind.layers.len() as f64,
+    let names = shortened(&kind.names());
+    let (left, width) = if run.sheet.is_paper {
+        let left = metrics::widest(&names, LABEL) + 8.0;
+        (left, run.sheet.width - left - BAR)
+    } else {
+        (LEFT, WIDTH)
     };
+    let rows = kind.layers.len() as f64;
+    let area = Area { left, top: TOP, width, height: height * rows };
     let rows: Vec<Vec<Point>> =
         kind.layers.iter().map(|layer| kind.curves(&layer.layer).roughness()).collect();
     let range = positive_range(rows.iter().flatten().map(|point| point.value));
     let timeline = run.timeline();
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(run.sheet);
     svg.text((area.left, 9.0), Anchor::Start, TITLE, PANEL.title);
     let largest = sizes(kind).fold(FULL, f64::max);
-    let names = shortened(&kind.names());
     let frame = Rows { kind, run, area, height, largest, names: &names };
     for (index, (layer, points)) in kind.layers.iter().zip(&rows).enumerate() {
         of_layer(&mut svg, &layer.layer, |svg| frame.strip(svg, index, points, range));
@@ -110,7 +117,7 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
     if let Some(range) = range {
         roughness_bar(&mut svg, area, range);
     }
-    (svg, (area.right() + 56.0, area.bottom() + 21.0))
+    (svg, (area.right() + BAR, area.bottom() + 21.0))
 }
 
 /// Of few layers rows are high, so that sizes can be read; of many they fit a page.
@@ -183,7 +190,9 @@ impl Rows<'_> {
         });
         if let (None, Some(reason)) = (&layer.boundaries, &layer.reason) {
             let place = (self.area.right() - 4.0, self.base(row) - 2.0);
-            svg.text(place, Anchor::End, TICK, &format!("not judged: {reason}"));
+            let text = format!("not judged: {reason}");
+            let text = if self.run.sheet.is_paper { "not judged" } else { &text };
+            svg.text(place, Anchor::End, TICK, text);
         }
         if row > 0 {
             let y = self.area.top + row as f64 * self.height;
@@ -252,7 +261,10 @@ impl Rows<'_> {
         if step.cause.is_some() {
             let _ = write!(text, ", rate");
         }
-        svg.text((x + 5.0, base - 1.0), Anchor::Start, TICK, &text);
+        let fits = x + 5.0 + metrics::width(&text, TICK) < self.area.right();
+        let (x, anchor) =
+            if fits { (x + 5.0, Anchor::Start) } else { (x - 5.0, Anchor::End) };
+        svg.text((x, base - 1.0), anchor, TextStyle { class: "halo", ..TICK }, &text);
     }
 }
 

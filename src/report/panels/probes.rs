@@ -4,9 +4,11 @@ use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, epoch_label};
 use crate::report::figure::curves::{
-    CurvePanel, Shade, distinct, layer_key, layer_tick, of_layer, slant_of, value_ticks,
+    CurvePanel, Shade, distinct, layer_ticks, of_layer, slant_of, value_ticks,
 };
-use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE};
+use crate::report::figure::grid::Grid;
+use crate::report::figure::metrics;
+use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK};
 use crate::report::figure::text::shortened;
 use crate::report::model::{ProbeRow, RunResults};
 use crate::report::words;
@@ -92,32 +94,34 @@ const LEFT: f64 = 30.0;
 const WIDTH: f64 = 128.0;
 const HEIGHT: f64 = 92.0;
 const GAP: f64 = 18.0;
-const TIME_TOP: f64 = 24.0;
-const DEPTH_TOP: f64 = TIME_TOP + HEIGHT + 48.0;
 
 /// Probe accuracies of a run that has probes.
 fn drawing(run: &RunResults) -> String {
     let layers = distinct(run.probes.iter().map(|row| row.layer.as_str()));
     let names = shortened(&layers);
-    let mut svg = Svg::default();
-    let place = |index: usize, top: f64| {
-        let left = LEFT + index as f64 * (WIDTH + GAP);
-        Area { left, top, width: WIDTH, height: HEIGHT }
-    };
+    let mut svg = Svg::on(run.sheet);
     let quantities = quantities(run);
+    let details: Vec<&str> = quantities.iter().map(|q| q.detail.as_str()).collect();
+    let grid = Grid::new(run.sheet, &details, LEFT, (WIDTH, HEIGHT), GAP);
+    let slanted = slant_of(&names) + 14.0;
+    let lower = grid.below(slanted - Grid::BELOW + 4.0);
     for (index, quantity) in quantities.iter().enumerate() {
         let column = Column { run, layers: &layers, names: &names, quantity };
-        let area = place(index, TIME_TOP);
-        svg.text((area.left, TIME_TOP - 14.0), Anchor::Start, TITLE, quantity.title);
-        svg.text((area.left, TIME_TOP - 5.0), Anchor::Start, TICK, &quantity.detail);
-        column.over_time(&mut svg, area);
-        column.by_depth(&mut svg, place(index, DEPTH_TOP));
+        grid.head(&mut svg, index, quantity.title, &quantity.detail);
+        column.over_time(&mut svg, grid.area(index));
+        if run.sheet.is_paper {
+            lower.head(&mut svg, index, quantity.title, &quantity.detail);
+        }
+        column.by_depth(&mut svg, lower.area(index));
     }
-    let keys = place(quantities.len(), TIME_TOP).left - 4.0;
-    let right = layer_key(&mut svg, &layers, keys, place(0, TIME_TOP));
-    epoch_key(&mut svg, run, (keys, DEPTH_TOP));
-    let bottom = DEPTH_TOP + HEIGHT + slant_of(&names) + 14.0;
-    let size = (right.max(keys + 74.0), bottom);
+    let bottom = lower.bottom();
+    let size = if run.sheet.is_paper {
+        let (right, bottom) = grid.layer_key(&mut svg, &layers, bottom);
+        (right, epoch_key_below(&mut svg, run, bottom + 5.0))
+    } else {
+        epoch_key(&mut svg, run, (grid.right() + 14.0, lower.area(0).top));
+        grid.layer_key(&mut svg, &layers, bottom)
+    };
     svg.finish(size, "Linear probes by layer", &caption(run))
 }
 
@@ -204,9 +208,7 @@ impl Column<'_> {
         value_ticks(svg, area, axis, 5, true);
         let step = area.width / self.layers.len() as f64;
         let at = |index: usize| area.left + (index as f64 + 0.5) * step;
-        for (index, name) in self.names.iter().enumerate() {
-            layer_tick(svg, area, at(index), name);
-        }
+        layer_ticks(svg, area, self.names, at);
         let chosen = chosen_epochs(self.run);
         for (index, (epoch, _)) in chosen.iter().enumerate() {
             let value = |layer: &&str| {
@@ -249,8 +251,13 @@ impl Column<'_> {
     fn absent(&self, svg: &mut Svg, area: Area) {
         let Quantity { rows, value, .. } = self.quantity;
         if rows.iter().all(|row| !value(row).is_finite()) {
-            let place = (area.left + area.width / 2.0, area.top + area.height / 2.0);
-            svg.text(place, Anchor::Middle, TICK, "not recorded in this run");
+            let middle = (area.left + area.width / 2.0, area.top + area.height / 2.0);
+            let lines =
+                metrics::lines("not recorded in this run", TICK, area.width - 4.0);
+            for (at, line) in lines.iter().enumerate() {
+                let place = (middle.0, middle.1 + 8.0 * at as f64);
+                svg.text(place, Anchor::Middle, TICK, line);
+            }
         }
     }
 }
@@ -314,11 +321,35 @@ fn marker(svg: &mut Svg, (x, y): (f64, f64), index: usize, shade: &Shade) {
 
 fn epoch_key(svg: &mut Svg, run: &RunResults, (left, top): (f64, f64)) {
     let chosen = chosen_epochs(run);
-    for (index, (_, name)) in chosen.iter().enumerate() {
-        let y = top + 6.0 + index as f64 * 9.5;
-        let shade = Shade::of(index, chosen.len());
-        svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(1.0));
-        marker(svg, (left + 4.5, y - 2.0), index, &shade);
-        svg.text((left + 12.0, y), Anchor::Start, TICK, name);
+    for index in 0..chosen.len() {
+        epoch_entry(svg, &chosen, index, (left, top + 6.0 + index as f64 * 9.5));
     }
+}
+
+/// The same in rows below a figure. Returns where they end.
+fn epoch_key_below(svg: &mut Svg, run: &RunResults, top: f64) -> f64 {
+    let chosen = chosen_epochs(run);
+    let (mut x, mut y) = (3.0, top);
+    for (index, (_, name)) in chosen.iter().enumerate() {
+        let width = 12.0 + metrics::width(name, TICK);
+        if x > 3.0 && x + width > run.sheet.width - 3.0 {
+            (x, y) = (3.0, y + 8.0);
+        }
+        epoch_entry(svg, &chosen, index, (x, y));
+        x += width + 7.0;
+    }
+    y + 5.0
+}
+
+/// The sample of an epoch and its name.
+fn epoch_entry(
+    svg: &mut Svg,
+    chosen: &[(f64, String)],
+    index: usize,
+    (left, y): (f64, f64),
+) {
+    let shade = Shade::of(index, chosen.len());
+    svg.line((left, y - 2.0), (left + 9.0, y - 2.0), shade.stroke(1.0));
+    marker(svg, (left + 4.5, y - 2.0), index, &shade);
+    svg.text((left + 12.0, y), Anchor::Start, TICK, &chosen[index].1);
 }

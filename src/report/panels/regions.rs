@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::numbers::{csv, number};
 use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::epoch_label;
+use crate::report::figure::metrics;
 use crate::report::figure::plane::{Place, class_key, picture, proportions, row_name};
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
 use crate::report::model::RunResults;
@@ -42,24 +43,27 @@ const MOST_EPOCHS: usize = 8;
 const MOST_PLANES: usize = 4;
 /// One layer's pictures, planes in rows and epochs in columns, embedded as PNG.
 fn drawing(run: &RunResults, regions: &Regions) -> String {
-    let epochs = chosen(run, regions);
+    let (left, gap) = (19.0, 5.0);
+    let columns = EpochColumns::new(run, regions, left, (gap, 96.0));
+    let (side, top) = (columns.side, columns.top);
     let planes = regions.planes.count().min(MOST_PLANES);
-    let (left, top, gap) = (19.0, 22.0, 5.0);
-    let columns = epochs.len().max(4) as f64;
-    let side = ((508.0 - left) / columns - gap).min(96.0);
-    // A row is as high as its plane's picture; all pictures of a row are alike.
+    // A row is as high as its plane's picture and as its name is long; all pictures of a row are
+    // alike.
     let mut tops = vec![top];
     for p in 0..planes {
-        tops.push(tops[p] + proportions(regions, p).1 * side + gap);
+        let name = plane_name(run, regions, p);
+        let lines: Vec<&str> = name.split(" (").collect();
+        let height =
+            (proportions(regions, p).1 * side).max(metrics::widest(&lines, TICK));
+        tops.push(tops[p] + height + gap);
     }
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(run.sheet);
     svg.text((left, 8.0), Anchor::Start, TITLE, &layer_title(regions));
-    for (column, &k) in epochs.iter().enumerate() {
-        let centre = left + column as f64 * (side + gap) + side / 2.0;
-        let name = epoch_name(run, regions.planes.epochs[k]);
-        svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
+    columns.heads(&mut svg);
+    for (column, &k) in columns.epochs.iter().enumerate() {
         for (p, &top) in tops.iter().take(planes).enumerate() {
-            picture(&mut svg, regions, k, p, Place { centre, top, side });
+            let place = Place { centre: columns.centre(column), top, side };
+            picture(&mut svg, regions, k, p, place);
         }
     }
     for p in 0..planes {
@@ -71,12 +75,12 @@ fn drawing(run: &RunResults, regions: &Regions) -> String {
         row_name(&mut svg, (14.0, middle), source.trim_end_matches(')'));
     }
     let bottom = tops[planes];
-    let shown = epochs.iter().flat_map(|&k| (0..planes).map(move |p| (k, p)));
+    let shown = columns.epochs.iter().flat_map(|&k| (0..planes).map(move |p| (k, p)));
     let classes = shown.flat_map(|(k, p)| regions.map(k, p)).copied().collect();
-    class_key(&mut svg, &classes, (left, bottom + 8.0));
-    let width = left + columns * (side + gap);
+    let place = (left, bottom + 8.0);
+    let bottom = class_key(&mut svg, &classes, place, columns.right());
     let title = format!("Decision regions of {}", layer_title(regions));
-    svg.finish((width, bottom + 14.0), &title, &caption(run, regions))
+    svg.finish((columns.right(), bottom + 6.0), &title, &caption(run, regions))
 }
 
 fn caption(run: &RunResults, regions: &Regions) -> String {
@@ -143,7 +147,10 @@ pub(super) fn ringed(
     }
 }
 
-pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
+/// Between an epoch and what it is.
+const MARK: &str = " · ";
+
+fn epoch_name(run: &RunResults, epoch: f64) -> String {
     let phases = &run.phases;
     let names = [
         (phases.min, "min"),
@@ -154,15 +161,81 @@ pub(super) fn epoch_name(run: &RunResults, epoch: f64) -> String {
     let is = |marked: &&(Option<f64>, &str)| {
         marked.0.is_some_and(|marked| (marked - epoch).abs() < 1e-9)
     };
-    let names = names.iter().filter(is).map(|(_, name)| format!(" · {name}"));
+    let names = names.iter().filter(is).map(|(_, name)| format!("{MARK}{name}"));
     format!("epoch {}{}", epoch_label(epoch), names.collect::<String>())
 }
 
-/// Indices of the epochs to show: all, or the first, the last, those nearest to the marks,
+/// Columns of pictures, one per epoch, with their names above.
+pub(super) struct EpochColumns {
+    /// Indices of the epochs.
+    pub(super) epochs: Vec<usize>,
+    /// Length of a picture's side.
+    pub(super) side: f64,
+    /// Where the pictures begin.
+    pub(super) top: f64,
+    left: f64,
+    gap: f64,
+    /// How many have room: no fewer than four on the page.
+    room_for: usize,
+    /// The names in lines.
+    names: Vec<Vec<String>>,
+}
+
+/// The least side of a picture.
+const LEAST_SIDE: f64 = 42.0;
+
+impl EpochColumns {
+    /// As many as fit between `left` and the sheet's end, `gap` apart, of sides up to `most`.
+    pub(super) fn new(
+        run: &RunResults,
+        regions: &Regions,
+        left: f64,
+        (gap, most): (f64, f64),
+    ) -> Self {
+        let room = run.sheet.width - left;
+        let fit = ((room / (LEAST_SIDE + gap)) as usize).clamp(1, MOST_EPOCHS);
+        let epochs = chosen(run, regions, fit);
+        let columns = if run.sheet.is_paper { epochs.len() } else { epochs.len().max(4) };
+        let side = (room / columns.max(1) as f64 - gap).min(most);
+        let name = |&k: &usize| {
+            let name = epoch_name(run, regions.planes.epochs[k]);
+            if metrics::width(&name, TICK) <= side + gap - 3.0 {
+                return vec![name];
+            }
+            name.split(MARK).map(str::to_owned).collect()
+        };
+        let names: Vec<Vec<String>> = epochs.iter().map(name).collect();
+        let lines = names.iter().map(Vec::len).max().unwrap_or(1);
+        let top = 15.0 + 7.0 * lines as f64;
+        Self { epochs, side, top, left, gap, room_for: columns, names }
+    }
+
+    /// x of the middle of a column.
+    pub(super) fn centre(&self, column: usize) -> f64 {
+        self.left + column as f64 * (self.side + self.gap) + self.side / 2.0
+    }
+
+    /// Where the last one ends.
+    pub(super) fn right(&self) -> f64 {
+        self.left + self.room_for as f64 * (self.side + self.gap)
+    }
+
+    /// The names.
+    pub(super) fn heads(&self, svg: &mut Svg) {
+        for (column, lines) in self.names.iter().enumerate() {
+            for (line, text) in lines.iter().rev().enumerate() {
+                let place = (self.centre(column), self.top - 3.0 - 7.0 * line as f64);
+                svg.text(place, Anchor::Middle, TICK, text);
+            }
+        }
+    }
+}
+
+/// Indices of at most `most` epochs to show: all, or the first, the last, those nearest to the marks,
 /// and others spread evenly between.
-pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
+fn chosen(run: &RunResults, regions: &Regions, most: usize) -> Vec<usize> {
     let count = regions.planes.epochs.len();
-    if count <= MOST_EPOCHS {
+    if count <= most {
         return (0..count).collect();
     }
     let phases = &run.phases;
@@ -173,10 +246,14 @@ pub(super) fn chosen(run: &RunResults, regions: &Regions) -> Vec<usize> {
         (0..count).min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
     let mut kept: BTreeSet<usize> = [0, count - 1].into();
-    kept.extend(marks.into_iter().flatten().filter_map(nearest));
-    for index in 0..MOST_EPOCHS {
-        if kept.len() < MOST_EPOCHS {
-            kept.insert(index * (count - 1) / (MOST_EPOCHS - 1));
+    for epoch in marks.into_iter().flatten().filter_map(nearest) {
+        if kept.len() < most {
+            kept.insert(epoch);
+        }
+    }
+    for index in 0..most {
+        if kept.len() < most {
+            kept.insert(index * (count - 1) / (most - 1).max(1));
         }
     }
     kept.into_iter().collect()
@@ -193,7 +270,7 @@ mod tests {
         regions.planes.epochs = (0..40).map(f64::from).collect();
         let mut run = RunResults::default();
         run.phases.peak = Some(23.2);
-        let kept = chosen(&run, &regions);
+        let kept = chosen(&run, &regions, MOST_EPOCHS);
         assert_eq!(kept.len(), MOST_EPOCHS);
         assert!(kept.contains(&0) && kept.contains(&39) && kept.contains(&23));
     }

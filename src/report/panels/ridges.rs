@@ -6,7 +6,9 @@ use super::panel::{Block, Figure, Panel, Section};
 use crate::report::figure::axes::{LinearAxis, cell_edges, tick_label};
 use crate::report::figure::curves::{Shade, key_of, of_layer};
 use crate::report::figure::heatmap::define_hatch;
-use crate::report::figure::log_axis::{LogAxis, positive_range};
+use crate::report::figure::log_axis::{LogAxis, log_label, positive_range};
+use crate::report::figure::metrics;
+use crate::report::figure::sheet::Sheet;
 use crate::report::figure::svg::{
     Anchor, Area, FRAME, GRID, LABEL, Px, Stroke, Svg, TICK, TITLE,
 };
@@ -44,6 +46,9 @@ const LEFT: f64 = 74.0;
 const WIDTH: f64 = 196.0;
 const GAP: f64 = 32.0;
 const TOP: f64 = 38.0;
+const BELOW: f64 = 21.0;
+/// Between names and panels.
+const NAMES: f64 = 14.0;
 
 /// The curve of the weights, moved to the layer's level.
 const WEIGHTS: Stroke =
@@ -122,28 +127,16 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>, hatch: &str) -> (Svg, (f64, f
     let rows = rows(kind);
     let height = (380.0 / rows.len() as f64).clamp(14.0, 34.0);
     let total = height * rows.len() as f64;
-    let left = Area { left: LEFT, top: TOP, width: WIDTH, height: total };
-    let right = Area { left: left.right() + GAP, ..left };
-    let upper =
-        |point: &Point| point.value + if point.se.is_finite() { point.se } else { 0.0 };
-    let fastest = rows.iter().flat_map(|row| &row.speed).map(upper).fold(0.0, f64::max);
-    let roughnesses =
-        rows.iter().flat_map(|row| row.roughness.iter().chain(&row.weights));
-    let range =
-        positive_range(roughnesses.map(|point| point.value)).unwrap_or((0.1, 1.0));
-    let ridges = Ridges { run, height, fastest: fastest.max(1e-6), range, n: rows.len() };
-    let mut svg = Svg::default();
+    let (fastest, range) = extents(&rows);
+    let names = if run.sheet.is_paper { numbers_beside(range) } else { NAMES };
+    let [left, right] = places(run.sheet, &rows, (total, names));
+    let ridges = Ridges { run, height, fastest, range, names, n: rows.len() };
+    let mut svg = Svg::on(run.sheet);
     define_hatch(&mut svg, hatch);
-    heading(&mut svg, left, "Speed", "distance per unit of ln(1 + epoch)");
-    heading(
-        &mut svg,
-        right,
-        "Roughness",
-        "distance from the line between neighbors, log",
-    );
+    headings(&mut svg, [left, right]);
     for (index, row) in rows.iter().enumerate() {
         let place =
-            |area: Area| Area { top: TOP + index as f64 * height, height, ..area };
+            |area: Area| Area { top: area.top + index as f64 * height, height, ..area };
         ridges.scales(&mut svg, [left, right].map(place), (index, row));
         of_layer(&mut svg, &row.layer, |svg| {
             ridges.speed(svg, place(left), (index, row), hatch);
@@ -157,7 +150,51 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>, hatch: &str) -> (Svg, (f64, f
         name_below(&mut svg, area);
         run.timeline().cursor(&mut svg, area, None);
     }
-    (svg, (right.right() + 8.0, right.bottom() + 21.0))
+    (svg, (right.right() + 8.0, right.bottom() + BELOW))
+}
+
+/// The greatest speed, and the range of roughness.
+fn extents(rows: &[Row]) -> (f64, (f64, f64)) {
+    let upper =
+        |point: &Point| point.value + if point.se.is_finite() { point.se } else { 0.0 };
+    let fastest = rows.iter().flat_map(|row| &row.speed).map(upper).fold(0.0, f64::max);
+    let roughnesses =
+        rows.iter().flat_map(|row| row.roughness.iter().chain(&row.weights));
+    let range =
+        positive_range(roughnesses.map(|point| point.value)).unwrap_or((0.1, 1.0));
+    (fastest.max(1e-6), range)
+}
+
+/// How much room the numbers of an axis of roughness take beside it.
+fn numbers_beside(range: (f64, f64)) -> f64 {
+    let area = Area { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
+    let ticks = LogAxis::up(area, range).ticks();
+    let labels: Vec<String> = ticks.into_iter().map(log_label).collect();
+    (metrics::widest(&labels, TICK) + 9.0).max(NAMES)
+}
+
+/// Where speed and roughness stand: side by side, or below each other.
+fn places(sheet: Sheet, rows: &[Row], (height, gap): (f64, f64)) -> [Area; 2] {
+    if !sheet.is_paper {
+        let left = Area { left: LEFT, top: TOP, width: WIDTH, height };
+        return [left, Area { left: left.right() + GAP, ..left }];
+    }
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let left = metrics::widest(&names, LABEL) + gap + 4.0;
+    let room = sheet.width - left - 6.0;
+    if sheet.is_narrow() {
+        let first = Area { left, top: TOP, width: room, height };
+        return [first, Area { top: first.bottom() + BELOW + TOP, ..first }];
+    }
+    let first = Area { left, top: TOP, width: (room - GAP) / 2.0, height };
+    [first, Area { left: first.right() + GAP, ..first }]
+}
+
+/// A layer's name beside its row.
+fn row_name(svg: &mut Svg, (x, bottom): (f64, f64), row: &Row) {
+    key_of(svg, &row.layer, |svg| {
+        svg.text((x, bottom - 2.0), Anchor::End, LABEL, &row.name);
+    });
 }
 
 /// What all rows share.
@@ -166,6 +203,8 @@ struct Ridges<'a> {
     height: f64,
     fastest: f64,
     range: (f64, f64),
+    /// Between names and panels.
+    names: f64,
     n: usize,
 }
 
@@ -194,10 +233,10 @@ impl Ridges<'_> {
     ) {
         baseline(svg, left);
         baseline(svg, right);
-        key_of(svg, &row.layer, |svg| {
-            let place = (left.left - 14.0, left.bottom() - 2.0);
-            svg.text(place, Anchor::End, LABEL, &row.name);
-        });
+        row_name(svg, (left.left - self.names, left.bottom()), row);
+        if right.top > left.top {
+            row_name(svg, (right.left - self.names, right.bottom()), row);
+        }
         if index > 0 {
             return;
         }
@@ -268,10 +307,17 @@ fn inner(area: Area) -> Area {
     Area { top: area.top + 1.5, height: area.height - 3.0, ..area }
 }
 
-/// What a column shows.
-fn heading(svg: &mut Svg, area: Area, title: &str, detail: &str) {
-    svg.text((area.left, 9.0), Anchor::Start, TITLE, title);
-    svg.text((area.left, 18.0), Anchor::Start, TICK, detail);
+/// What the columns show; below each other they have the whole width for their words.
+fn headings(svg: &mut Svg, [left, right]: [Area; 2]) {
+    let words = [
+        (left, "Speed", "distance per unit of ln(1 + epoch)"),
+        (right, "Roughness", "distance from the line between neighbors, log"),
+    ];
+    for (area, title, detail) in words {
+        let x = if right.top > left.top { 3.0 } else { area.left };
+        svg.text((x, area.top - 29.0), Anchor::Start, TITLE, title);
+        svg.text((x, area.top - 20.0), Anchor::Start, TICK, detail);
+    }
 }
 
 /// The line between two rows.

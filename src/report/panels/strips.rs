@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::panel::{Block, Figure, Panel, Section};
-use super::regions::{chosen, epoch_name, numbers, plane_name, ringed};
-use crate::report::figure::canvas::png;
-use crate::report::figure::plane::{
-    Place, class_key, picture, proportions, rgb, row_name,
-};
+use super::regions::{EpochColumns, numbers, plane_name, ringed};
+use crate::report::figure::pixels::png;
+use crate::report::figure::plane::{Place, class_key, picture, proportions, rgb};
 use crate::report::figure::svg::{Anchor, Svg, TICK, TITLE};
-use crate::report::figure::{text, viridis};
+use crate::report::figure::{metrics, text, viridis};
 use crate::report::model::RunResults;
 use crate::report::words;
 use crate::run_dir::Regions;
@@ -67,35 +65,36 @@ pub(crate) fn strip_figure(
     let Some(first) = layers.first() else {
         return Svg::default().finish((1.0, 1.0), "Decision regions", "");
     };
-    let epochs = chosen(run, first);
-    let (left, top, gap) = (12.0, 22.0, 4.0);
-    let columns = epochs.len().max(4) as f64;
-    let side = ((508.0 - left) / columns - gap).min(110.0);
+    let names: Vec<&str> = layers.iter().map(|regions| regions.layer.as_str()).collect();
+    let names = text::shortened(&names);
+    let (left, gap) = (metrics::widest(&names, TICK) + 6.0, 4.0);
+    let columns = EpochColumns::new(run, first, left, (gap, 110.0));
+    let (side, top) = (columns.side, columns.top);
     let step = proportions(first, plane).1 * side + gap;
-    let mut svg = Svg::default();
+    let mut svg = Svg::on(run.sheet);
     let title = format!("Decision regions, {}", plane_name(run, first, plane));
-    svg.text((left, 8.0), Anchor::Start, TITLE, &title);
+    let mut head = title.clone();
+    if metrics::width(&title, TITLE) > run.sheet.width - 6.0 {
+        head = plane_name(run, first, plane);
+    }
+    svg.text((3.0, 8.0), Anchor::Start, TITLE, &head);
+    columns.heads(&mut svg);
     let mut classes = BTreeSet::new();
-    for (column, &k) in epochs.iter().enumerate() {
-        let centre = left + column as f64 * (side + gap) + side / 2.0;
-        let name = epoch_name(run, first.planes.epochs[k]);
-        svg.text((centre, top - 3.0), Anchor::Middle, TICK, &name);
+    for (column, &k) in columns.epochs.iter().enumerate() {
         for (row, regions) in layers.iter().enumerate() {
             let y = top + row as f64 * step;
-            let place = Place { centre, top: y, side };
+            let place = Place { centre: columns.centre(column), top: y, side };
             picture(&mut svg, regions, k, plane, place);
             classes.extend(regions.map(k, plane));
         }
     }
-    let names: Vec<&str> = layers.iter().map(|regions| regions.layer.as_str()).collect();
-    for (row, name) in text::shortened(&names).iter().enumerate() {
+    for (row, name) in names.iter().enumerate() {
         let middle = top + row as f64 * step + (step - gap) / 2.0;
-        row_name(&mut svg, (7.0, middle), name);
+        svg.text((left - 3.0, middle + 2.2), Anchor::End, TICK, name);
     }
     let bottom = top + layers.len() as f64 * step;
-    class_key(&mut svg, &classes, (left, bottom + 8.0));
-    let width = left + columns * (side + gap);
-    svg.finish((width, bottom + 14.0), &title, &caption(run, first, plane))
+    let bottom = class_key(&mut svg, &classes, (left, bottom + 8.0), columns.right());
+    svg.finish((columns.right(), bottom + 6.0), &title, &caption(run, first, plane))
 }
 
 fn caption(run: &RunResults, first: &Regions, plane: usize) -> String {

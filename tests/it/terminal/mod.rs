@@ -2,6 +2,7 @@
 //! colors.
 
 mod examples;
+mod papers;
 mod snapshots;
 mod tty;
 mod verbs;

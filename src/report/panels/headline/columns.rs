@@ -32,6 +32,8 @@ pub(super) fn columns(run: &RunResults) -> Vec<Column<'_>> {
     let column = |index: usize| Column {
         layer: layers[index],
         place: match index {
+            // Of those that are shown nothing is said about the others.
+            _ if !run.only.is_empty() => String::new(),
             0 => "first layer".into(),
             index if index + 1 == count => "last layer".into(),
             index => format!("layer {} of {count}", index + 1),

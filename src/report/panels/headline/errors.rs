@@ -2,8 +2,8 @@
 
 use crate::report::figure::axes::{LinearAxis, ceiling};
 use crate::report::figure::curves::{CurvePanel, value_ticks};
-use crate::report::figure::svg::{Anchor, Area, LABEL, Px, Stroke, Svg, TICK, TextStyle};
-use crate::report::figure::text;
+use crate::report::figure::metrics;
+use crate::report::figure::svg::{Anchor, Area, Px, Stroke, Svg, TICK, TITLE, TextStyle};
 use crate::report::model::{HistoryRow, RunResults, Statistics};
 
 /// Test error with the statistics of the experiment.
@@ -88,7 +88,7 @@ impl Strips<'_> {
     /// Names of the strips, with a sample of each line beside its name.
     fn keys(&self, svg: &mut Svg, split: bool) {
         let mut key = Key { svg, x: self.test.left, y: self.test.top - 4.0 };
-        key.name("Test error", true);
+        key.name("Test error", TITLE);
         match self.run.statistics() {
             Statistics::Recorded | Statistics::Absent => {}
             Statistics::Running => {
@@ -99,7 +99,7 @@ impl Strips<'_> {
             }
         }
         let mut key = Key { svg, x: self.train.left, y: self.train.top - 4.0 };
-        key.name("Train error", true);
+        key.name("Train error", TITLE);
         if split {
             key.sample("clean", CLEAN).sample("corrupted labels", CORRUPTED);
         }
@@ -187,10 +187,9 @@ struct Key<'a> {
 }
 
 impl Key<'_> {
-    fn name(&mut self, name: &str, bold: bool) -> &mut Self {
-        let style = TextStyle { size: 6.5, bold, ..LABEL };
+    fn name(&mut self, name: &str, style: TextStyle) -> &mut Self {
         self.svg.text((self.x, self.y), Anchor::Start, style, name);
-        self.x += text::width(name, 6.5, bold) + 6.0;
+        self.x += metrics::width(name, style) + 6.0;
         self
     }
 
@@ -198,7 +197,7 @@ impl Key<'_> {
         let y = self.y - 2.2;
         self.svg.line((self.x, y), (self.x + 11.0, y), stroke);
         self.x += 13.0;
-        self.name(name, false)
+        self.name(name, TextStyle { class: "ink", ..TICK })
     }
 }
 

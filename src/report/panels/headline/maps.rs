@@ -4,15 +4,18 @@
 use super::columns::Column;
 use crate::report::figure::heatmap::EpochMap;
 use crate::report::figure::svg::{Anchor, LABEL, Svg, TITLE, TextStyle};
-use crate::report::figure::{text, viridis};
+use crate::report::figure::{metrics, viridis};
 use crate::report::model::RunResults;
 
-/// The layer's name in bold, then its place.
-pub(super) fn title(svg: &mut Svg, column: &Column, (left, y): (f64, f64)) {
-    svg.text((left, y), Anchor::Start, TITLE, column.layer);
-    let after = left + text::width(column.layer, TITLE.size, true) + 4.0;
+/// The layer's name in bold, then its place if there is room.
+pub(super) fn title(svg: &mut Svg, column: &Column, (left, y): (f64, f64), room: f64) {
+    let name = metrics::fitted(column.layer, TITLE, room);
+    svg.text((left, y), Anchor::Start, TITLE, &name);
+    let after = metrics::width(&name, TITLE) + 4.0;
     let style = TextStyle { class: "soft", ..LABEL };
-    svg.text((after, y), Anchor::Start, style, &column.place);
+    if after + metrics::width(&column.place, style) <= room {
+        svg.text((left + after, y), Anchor::Start, style, &column.place);
+    }
 }
 
 /// One map; where one measure is missing the other fills both triangles.

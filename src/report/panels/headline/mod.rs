@@ -43,14 +43,14 @@ fn blocks(run: &RunResults) -> Vec<Block> {
         ));
     }
     let drawing = |layout: Layout| {
-        let file = layout.file(PANEL.id);
+        let file = layout.file(PANEL.id, run.sheet);
         let (svg, size) = layout::draw(run, &columns, layout, &format!("hatch-{file}"));
         let svg = svg.finish(size, &words::title(run), &caption(run));
         Drawing { file, svg }
     };
     blocks.push(Block::Figure(Figure {
         layout: FigureLayout::Headline,
-        drawings: vec![drawing(Layout::Column), drawing(Layout::Page)],
+        drawings: Layout::all(run.sheet).into_iter().map(drawing).collect(),
         caption: caption(run),
         numbers: Some(numbers(run)),
     }));

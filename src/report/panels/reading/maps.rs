@@ -16,7 +16,7 @@ pub(in crate::report::panels) const PANEL: Panel = Panel {
     section: Section::Layers,
     shows: &[RunFile::Matrix],
     blocks: |run: &RunResults| {
-        if run.matrices.is_empty() {
+        if run.matrices.is_empty() || run.sheet.is_paper {
             return vec![];
         }
         let figure =

@@ -36,6 +36,10 @@ pub(super) const PANEL: Panel = Panel {
         RunFile::Phases,
     ],
     blocks: |run| {
+        // It explains the page.
+        if run.sheet.is_paper {
+            return vec![];
+        }
         let Some(example) = Example::of(run) else { return vec![] };
         let blocks = vec![Block::Html(TEXT.into()), Block::Figure(example.figure(run))];
         Block::folded("How to read this, on one screen", blocks).into_iter().collect()
