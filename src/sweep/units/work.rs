@@ -1,5 +1,6 @@
 //! The work of one unit, from its lease to its files.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::observer::{Observer, Progress};
 use crate::report::terminal::Outcome;
 use crate::report::{self, is_current};
 use crate::run_dir::{RunDir, RunFile, Status};
+use crate::sweep::compared::compared;
 use crate::sweep::gather::gather;
 use crate::sweep::one::OneRun;
 use crate::sweep::status::{Report, State};
@@ -236,6 +238,13 @@ impl UnitPlan {
     fn gather(&self) -> Result<()> {
         let reports = self.reports();
         gather(&self.folder, &reports)?;
+        let is_left =
+            |report: &Report| matches!(report.state, State::Stopped | State::Waiting);
+        if !reports.iter().any(is_left) {
+            let runs: Vec<PathBuf> =
+                (0..self.runs.len()).map(|run| self.root(run)).collect();
+            compared(&self.folder, &runs)?;
+        }
         Report::verdict(&reports, &self.folder).map_err(|error| {
             let plan = self.folder.display();
             error.fix(format!("see which: stratagram sweep status {plan}"))

@@ -102,6 +102,7 @@ fn units_give_the_bytes_of_the_sweep_and_are_done_once() {
     assert!(notes.contains("unit 3, analyze net.width-2: done\n"), "{notes}");
     succeed(path, "unit run --plan runs/units --index 4");
     assert_same_runs(path, "units", "whole");
+    assert!(path.join("runs/units/comparison/index.html").exists());
     let [table, _] = succeed(path, "sweep gather runs/units");
     assert!(table.contains("net.width-2  done"), "{table}");
 }
