@@ -36,9 +36,9 @@ fn verbs(root: &Path) -> Vec<String> {
     listed.lines().filter_map(verb).filter(|verb| verb != "help").collect()
 }
 
-/// The commands of a help, lines that end in a backslash joined.
+/// The commands of a help below its usage, lines that end in a backslash joined.
 fn examples(help: &str) -> Vec<String> {
-    let joined = help.replace("\\\n", " ");
+    let joined = help.split_once("Options:").unwrap().1.replace("\\\n", " ");
     let lines = joined.lines().map(str::trim);
     lines.filter(|line| line.starts_with("stratagram ")).map(str::to_owned).collect()
 }
