@@ -92,14 +92,20 @@ fn redacted(line: &str) -> String {
         return format!("{name} [OF THIS MACHINE]\n");
     }
     let words: Vec<&str> = line.split(' ').collect();
-    let is_unit = |word: Option<&&str>| {
-        let word = word.map(|word| word.trim_end_matches([',', ')', ';']));
-        matches!(word, Some("s" | "min" | "h" | "ms"))
+    let unit = |word: Option<&&str>| {
+        let unit = word.map(|word| word.trim_end_matches([',', ')', ';']))?;
+        matches!(unit, "s" | "min" | "h" | "ms").then(|| unit.to_owned())
     };
+    let is_number = |word: &str| word.trim_start_matches('(').parse::<f64>().is_ok();
     let hidden = |(at, word): (usize, &&str)| {
-        let number = word.trim_start_matches('(');
-        if number.parse::<f64>().is_ok() && is_unit(words.get(at + 1)) {
-            return word.replace(number, "[N]");
+        if is_number(word) && unit(words.get(at + 1)).is_some() {
+            return word.replace(word.trim_start_matches('('), "[N]");
+        }
+        // On a slow machine seconds are minutes.
+        if let Some(slow @ ("min" | "h")) = unit(Some(word)).as_deref()
+            && words[..at].last().is_some_and(|before| is_number(before))
+        {
+            return word.replace(slow, "s");
         }
         let digits = |range: std::ops::Range<usize>| {
             word.get(range).is_some_and(|part| part.chars().all(|c| c.is_ascii_digit()))
