@@ -81,6 +81,7 @@ fn differs(path: &Path, config: &Value, own: &Value, names: &[(&str, &str)]) -> 
 }
 
 /// The class of a model of transformers whose weights these are.
+#[cfg(feature = "fetch")]
 pub(super) fn class(weights: &Path) -> Option<String> {
     let config = read(&weights.with_file_name("config.json"))?;
     config["architectures"][0].as_str().map(printable)

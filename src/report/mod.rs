@@ -10,6 +10,7 @@ pub mod comparison;
 mod decisions;
 mod figure;
 mod found;
+#[cfg(feature = "cli")]
 mod live;
 mod model;
 mod page;
@@ -30,6 +31,7 @@ use crate::run_dir::{
 
 pub use between::write_between;
 pub use figure::matrix::LabelledMatrix;
+#[cfg(feature = "cli")]
 pub(crate) use live::{Stamp, html, script_hash};
 pub use model::{
     DepthRow, EpochMatrix, GeometryRow, HistoryRow, MatrixSet, Phases, ProbeRow,

@@ -10,7 +10,7 @@ use super::lock::{ANALYSIS_LOCK, LOCK, Lock, take_lock, take_lock_soon};
 use super::manifest::{Manifest, Status};
 use super::table_file::{Row, read_rows, write_rows};
 use crate::error::{Error, Result};
-use crate::experiment::{EngineConfig, Experiment};
+use crate::experiment::Experiment;
 use crate::shell::verb_on;
 
 /// A run directory; `docs/FORMAT.md` describes its files.
@@ -246,7 +246,8 @@ impl RunDir {
     }
 
     /// Computes its net with another engine from here on; `experiment.toml` stays.
-    pub(crate) fn compute_with(&mut self, engine: EngineConfig) {
+    #[cfg(feature = "cli")]
+    pub(crate) fn compute_with(&mut self, engine: crate::experiment::EngineConfig) {
         if let Some(experiment) = &mut self.experiment {
             experiment.engine = engine;
         }
