@@ -4,7 +4,7 @@
 //! Truth is the run directories, never the scheduler. A unit asks its run directory whether
 //! anything is left to do, continues where the last process stopped, and writes what the
 //! verbs `train`, `analyze` and `report` write, so it may be started twice, killed at any
-//! moment and moved to another machine. A [`Lease`](lease::Lease) keeps two processes from
+//! moment and moved to another machine. A lease keeps two processes from
 //! doing the same work at once; if both do, they write the same bytes.
 
 mod costs;
