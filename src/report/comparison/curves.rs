@@ -240,7 +240,7 @@ mod tests {
         let few = spread(1.0, &[0.1, 0.4, 0.1]);
         assert_eq!((few.low, few.high), (0.1, 0.4));
         assert!((few.mean - 0.2).abs() < 1e-12);
-        // scipy.stats.t.interval(0.95, 5, mean, sem) of these six is 0.35 ± 0.196330.
+        // scipy.stats.t.interval(0.95, 5, mean, sem) of these six is 0.35 ± 0.196331.
         let many = spread(1.0, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
         assert!((many.mean - 0.35).abs() < 1e-12);
         assert!((many.high - 0.35 - 0.196_330).abs() < 5e-4, "{many:?}");
