@@ -24,7 +24,7 @@ from ._read.compare import Comparison, compare
 from ._read.figure import Figure, Page
 from ._read.matrix import Matrix
 from ._read.run import Run, open
-from ._recording import Recording
+from ._record.recording import Recording
 from ._signature import Undefined, signature
 from ._track.publish import publish
 

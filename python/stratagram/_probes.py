@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _program
 from ._arrays import classes, labelled
-from ._recording import sha256_of
+from ._run_dir.checksums import sha256_of
 from ._signature import Undefined
 
 #: The least scale of a feature, as part of the median one.

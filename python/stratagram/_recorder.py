@@ -15,7 +15,8 @@ import torch
 from ._arrays import labelled
 from ._planes import Planes
 from ._probes import Probes
-from ._recording import OUTPUT, Recording
+from ._record.recording import Recording
+from ._record.row import OUTPUT
 from ._run_dir import labels as _labels
 from ._signature import Undefined
 from ._torch import inputs as _inputs
@@ -160,7 +161,7 @@ class Recorder:
             return 0.0
         start = time.perf_counter()
         self.recording.check(epoch, step, values)
-        return self._write(epoch, step, values, self._taken() if capture else ({}, {}), start)
+        return self._write(epoch, step, values, self._taken() if capture else None, start)
 
     def _follow(self, model):
         """Makes another model of the same architecture the one that is recorded."""
@@ -172,20 +173,19 @@ class Recorder:
 
     def _taken(self):
         """What the layers are now, and numbers that belong to it."""
-        arrays, values = {}, {}
+        row, values = self.recording.row(), {}
         with self._evaluation():
-            self._take(arrays)
+            self._take(row)
             if self._readout is not None:
                 values, answers = self._readout.fit(self._tested[0])
-                self.recording.answer_readout(arrays, answers, str(answers) if isinstance(
-                    answers, Undefined) else None)
-        return arrays, values
+                row.answer_readout(answers, str(answers) if isinstance(answers, Undefined) else None)
+        return row, values
 
     def _write(self, epoch, step, values, taken, start):
         """Records what may have been taken earlier, ``start`` being when that began."""
-        arrays, own = taken
-        step, row = self.recording.begin(epoch, step, {**values, **own})
-        seconds = self.recording.write(step, row, arrays, start)
+        row, own = taken or (self.recording.row(), {})
+        step, numbers = self.recording.begin(epoch, step, {**values, **own})
+        seconds = self.recording.write(step, numbers, row, start)
         if self._live is not None:
             self._sent(lambda: self._live.row(step))
         self.seconds += seconds
@@ -231,7 +231,7 @@ class Recorder:
                 recompute(self.model, self._batchnorm, self._capture.forward)
             yield
 
-    def _take(self, arrays):
+    def _take(self, row):
         device_kind = device_of(self.model).type
         for group, examples in self._examples.items():
             for layers in self._capture.passes(length(examples)):
@@ -240,21 +240,21 @@ class Recorder:
                     layers, examples, answer=lambda output: answers.append(answers_of(output)))
                 with torch.autocast(device_kind, enabled=False), exact_products():
                     for layer in layers:
-                        self.recording.reduce(arrays, group, layer, taken.pop(layer))
+                        row.reduce(group, layer, taken.pop(layer))
             if self.recording.has_labels(group) and all(part is not None for part in answers):
-                self.recording.answer_examples(arrays, group, np.concatenate(answers))
+                row.answer_examples(group, np.concatenate(answers))
         if self._weights is not None:
-            self.recording.add_weights(arrays, self._weights.sketches())
-        probes = {} if self._probes is None else self._fit(arrays)
+            row.add_weights(self._weights.sketches())
+        probes = {} if self._probes is None else self._fit(row)
         if self._planes is not None:
-            self._decide(arrays, probes)
+            self._decide(row, probes)
         if self._tested is not None:
             answers = []
             self._capture.activations(
                 [], self._tested[0], answer=lambda output: answers.append(classes_of(output).cpu().numpy()))
-            self.recording.answer(arrays, np.concatenate(answers))
+            row.answer(np.concatenate(answers))
 
-    def _fit(self, arrays):
+    def _fit(self, row):
         """Adds the row of each layer's probe; returns the probes, or why there is none."""
         fitted, (train, test) = {}, self._probe_images
         for layers in self._capture.passes(length(train) + length(test)):
@@ -265,12 +265,12 @@ class Recorder:
                 features = (part.pop(layer).cpu().numpy() for part in (on_train, on_test))
                 try:
                     fitted[layer] = self._probes.fit(*features)
-                    self.recording.add_probe(arrays, layer, fitted[layer].row)
+                    row.add_probe(layer, fitted[layer].row)
                 except Undefined as reason:
                     fitted[layer] = reason
         return fitted
 
-    def _decide(self, arrays, probes):
+    def _decide(self, row, probes):
         """Adds the classes that the model, and each layer's probe, gives on the planes."""
         decided = {layer: [] for layer in [*probes, OUTPUT]}
 
@@ -287,9 +287,9 @@ class Recorder:
                 decided[layer].append(classes)
         for layer, classes in decided.items():
             if classes:
-                self.recording.decide(arrays, np.concatenate(classes), layer)
+                row.decide(np.concatenate(classes), layer)
             else:
-                self.recording.decide(arrays, None, layer, str(probes[layer]))
+                row.decide(None, layer, str(probes[layer]))
 
     # -- what is recorded ------------------------------------------------------------------
 

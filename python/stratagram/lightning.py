@@ -109,7 +109,7 @@ class Callback(_lightning.Callback):
     # -- rows ------------------------------------------------------------------------------
 
     def _hold(self, trainer, epoch):
-        start, taken = time.perf_counter(), ({}, {})
+        start, taken = time.perf_counter(), None
         if self.recorder.active and epoch % self._every == 0:
             with trainer.precision_plugin.forward_context():
                 taken = self.recorder._taken()

@@ -153,7 +153,8 @@ class Recordings(unittest.TestCase):
         self.assertEqual(rows[1]["train_error"], "0.125")
 
     def test_signatures_grow_by_a_row_and_open_with_numpy(self):
-        rec = self.open(decisions={"group": "test", "n_planes": 1, "points_per_plane": 4})
+        decisions = {"group": "test", "n_planes": 1, "points_per_plane": 4}
+        rec = self.open(decisions=decisions)
         path = self.out / "signatures/cka/test/fc.npy"
 
         def log(step):
@@ -171,7 +172,7 @@ class Recordings(unittest.TestCase):
             file.write(b"x" * 10)
         log(12)
         rec.close()
-        rec = self.open(decisions=rec.decisions)
+        rec = self.open(decisions=decisions)
         log(13)
         path.unlink()
         log(14)

@@ -111,6 +111,11 @@ def sum_of(place: Path, size: int | None = None) -> Sum:
         return file.tell(), digest.hexdigest()
 
 
+def sha256_of(text: str) -> str:
+    """The digest of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def read_list(place: Path) -> Lines:
     """What each file may be, in the order of the lines; half a line at the end is none."""
     if place.stat().st_size > _MAX_SIZE:

@@ -1,0 +1,1 @@
+"""A recording: its settings, its rows and what is on disk."""
