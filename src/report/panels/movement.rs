@@ -241,7 +241,7 @@ fn caption(run: &RunResults, lines: &[Line<'_>]) -> String {
          radians). n: {} layers; whiskers: two standard errors over examples. C: mean of the \
          deepest quarter of the layers (thin line at the right) less that of the first (left). \
          Null: the same run without label noise, of which this page knows nothing; \
-         `stratagram compare` sets both side by side.{floor} Layers are {}. {}",
+         stratagram compare sets both side by side.{floor} Layers are {}. {}",
         MatrixKind::parse(kind.measure).title(),
         kind.layers.len(),
         words::order_of_layers(run),

@@ -30,11 +30,12 @@ const canvasPen = (canvas, width, height) => {
     points.forEach(([x, y], k) => (k ? pen.lineTo(x * ratio, y * ratio) : pen.moveTo(x * ratio, y * ratio)));
   };
   return {
-    // Cells end on whole device pixels, so that no seam shows between them.
+    // Cells end on whole device pixels, so that no seam shows between them on a screen; in print they
+    // are shapes of any scale, so each reaches a pixel under the next ones, to its right and above.
     cell(x0, y0, x1, y1, color) {
       const [left, top, right, bottom] = [x0, y0, x1, y1].map((at) => Math.round(at * ratio));
       pen.fillStyle = color === null ? hatch() : color;
-      pen.fillRect(left, top, right - left, bottom - top);
+      pen.fillRect(left, top - 1, right - left + 1, bottom - top + 1);
     },
     line(points, color, thick, dash = []) {
       trace(points);
