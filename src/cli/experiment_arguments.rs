@@ -26,7 +26,8 @@ pub(super) struct ExperimentArguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Start from a checkpoint of another run, with its weights and optimizer state; without an
-    /// experiment file the changes are to that run's experiment.
+    /// experiment file the changes are to that run's experiment. An event of its findings may stand
+    /// for the epoch: `RUN@min`, `RUN@perfect-fit`.
     #[arg(long, value_name = "RUN@EPOCH")]
     from: Option<String>,
     /// One run for each of these values of `seed`, both ends included: `0..7`. Where there are

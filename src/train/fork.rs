@@ -23,8 +23,10 @@ use crate::net::{Net, initial_weights};
 use crate::observer::{Observer, epoch_label};
 use crate::run_dir::tables::{HistoryRow, TimingRow, UpdateRow};
 use crate::run_dir::{
-    Checkpoint, Origin, RunDir, TableLog, checked, link_file, remove_file, write_file,
+    Checkpoint, Origin, RunDir, TableLog, checked, link_file, read_findings, remove_file,
+    write_file,
 };
+use crate::shell::verb_on;
 
 /// A checkpoint of a run, for others to start from.
 #[derive(Debug)]
@@ -37,24 +39,28 @@ pub struct Fork {
 }
 
 impl Fork {
-    /// Finds the checkpoint that `RUN@EPOCH` names.
+    /// Finds the checkpoint that `RUN@EPOCH` names. In place of an epoch there may be an event of
+    /// the run's findings, such as `min` or `perfect-fit`: then it is the nearest checkpoint.
     ///
     /// # Errors
     /// A usage error if it is no such name, there is no such run, or the run has no checkpoint
-    /// at that epoch (the message names the nearest ones); if the run is damaged.
+    /// at that epoch (the message names the nearest ones) or no such event; if the run is damaged.
     pub fn open(name: &str) -> Result<Self> {
-        let parts = name.rsplit_once('@').and_then(|(run, epoch)| {
-            let epoch =
-                epoch.parse::<f64>().ok().filter(|e| *e >= 0.0 && e.is_finite())?;
-            (!run.is_empty()).then_some((Path::new(run), epoch))
+        let parts = name.rsplit_once('@').filter(|(run, at)| {
+            let is_epoch =
+                at.parse::<f64>().map_or(!at.is_empty(), |e| e >= 0.0 && e.is_finite());
+            is_epoch && !run.is_empty()
         });
-        let Some((root, epoch)) = parts else {
+        let Some((root, at)) = parts.map(|(run, at)| (Path::new(run), at)) else {
             return Err(Error::usage(format!("`{name}`"), "names no checkpoint")
-                .expected("RUN@EPOCH, such as runs/quickstart@10"));
+                .expected("RUN@EPOCH, such as runs/quickstart@10, or an event: @min"));
         };
         let parent = RunDir::open(root)?;
         let checkpoints = parent.checkpoints()?;
-        let checkpoint = find(name, &checkpoints, epoch)?;
+        let checkpoint = match at.parse() {
+            Ok(epoch) => find(name, &checkpoints, epoch)?,
+            Err(_) => at_event(name, root, &checkpoints, at)?,
+        };
         let bytes = fs::read(checked(&checkpoint.path)?)
             .map_err(|error| Error::io(&checkpoint.path, "cannot be read", error))?;
         let run = std::path::absolute(root)
@@ -337,6 +343,33 @@ fn find<'a>(
     Err(error
         .expected(format!("an epoch with one; the nearest are {}", near.join(" and ")))
         .fix("`train.checkpoints` of a run says which epochs have one"))
+}
+
+/// The checkpoint nearest to an event of the run's findings, in log time.
+fn at_event<'a>(
+    name: &str,
+    root: &Path,
+    checkpoints: &'a [Checkpoint],
+    event: &str,
+) -> Result<&'a Checkpoint> {
+    let events = read_findings(root)?.events;
+    let Some(found) = events.iter().find(|known| known.name == event) else {
+        let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+        return Err(Error::usage(format!("`{name}`"), "names no event of this run")
+            .expected(format!("an epoch, or one of: {}", names.join(", "))));
+    };
+    let Some(epoch) = found.epoch else {
+        return Err(Error::usage(
+            format!("`{name}`"),
+            format!("{event} was not found in this run"),
+        )
+        .fix(verb_on("findings", root)));
+    };
+    let apart = |c: &Checkpoint| (c.epoch.ln_1p() - epoch.ln_1p()).abs();
+    let nearest = checkpoints.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)));
+    nearest.ok_or_else(|| {
+        Error::usage(format!("`{name}`"), "names a run without checkpoints")
+    })
 }
 
 /// Gives the parameters of some nodes their initial values under `seed`, and empties their

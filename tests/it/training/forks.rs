@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stratagram::array_file::{NamedArrays, read_npz, read_safetensors};
 use stratagram::experiment::TrainLabels;
-use stratagram::run_dir::RunFile;
+use stratagram::run_dir::{RunFile, read_findings};
 use stratagram::{RunDir, net};
 
 use crate::support::runs::{Files, assert_same_files, command, promised, succeed, texts};
@@ -302,6 +302,31 @@ fn without_kept_optimizers_forks_start_at_the_ends_alone() {
     assert!(!root.join("c").exists());
     // Nothing is missing where nothing is taken over.
     succeed(root, "train --from p/run@5 optimizer.momentum=0 --out c");
+}
+
+#[test]
+fn a_fork_begins_at_an_event_of_the_findings() {
+    let directory = parent("run", "");
+    let root = directory.path();
+    let findings = read_findings(&root.join("p/run")).unwrap();
+    let min = findings.events.iter().find(|event| event.name == "min").unwrap();
+    let min = min.epoch.expect("the least test error");
+    succeed(root, "train --from p/run@min --out c");
+    let fork = RunDir::open(&root.join("c")).unwrap().manifest().unwrap().fork.unwrap();
+    let near = RunDir::open(&root.join("p/run")).unwrap().checkpoints().unwrap();
+    let apart = |epoch: f64| ((1.0 + epoch) / (1.0 + min)).ln().abs();
+    assert!(near.iter().all(|c| apart(fork.epoch) <= apart(c.epoch)), "{fork:?}, {min}");
+
+    for (from, part) in [
+        ("p/run@minimum", "an epoch, or one of: clean-learned, memorizing"),
+        ("p/run@perfect-fit", "perfect-fit was not found in this run"),
+    ] {
+        let output =
+            command(root, &format!("train --from {from} --out d")).output().unwrap();
+        let [_, error] = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]
