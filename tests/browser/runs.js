@@ -105,9 +105,9 @@ export const hostileArms = () => {
   return join(folder, "hostile-compared", "index.html");
 };
 
-// What could run if a name were taken for markup: as names of layers, as texts of run.json. The
-// program writes no such names; these runs came from somewhere else.
-export const hostile = () => [hostileNames(), hostileTexts()];
+// What could run if a name were taken for markup: as names of layers, as texts of run.json of trained and of
+// recorded runs. The program writes no such names; these runs came from somewhere else.
+export const hostile = () => [hostileNames(), hostileTexts(), hostileRecording()];
 // No file's name has a slash.
 export const HOSTILE_LAYERS = PAYLOADS.map((text) => text.replaceAll("/", "\u2215"));
 const copyOfSmall = (out) => {
@@ -145,6 +145,21 @@ const hostileTexts = () =>
     Object.assign(run, { status: "failed", message: all, data: all, device: all, git: all, stratagram: all, data_sha256: all });
     run.fork = { run: all, epoch: 1, step: 2, checkpoint_sha256: all };
     writeFileSync(place("run.json"), JSON.stringify(run));
+  });
+
+// What a script told a recorder of its model and settings.
+const hostileRecording = () =>
+  once("hostile-recording", (out) => {
+    activations("hostile-saved", ["a", "b"], [0, 1, 2, 3, 5, 8, 12, 20]);
+    stratagram("import", "--activations", "hostile-saved", "--out", out);
+    stratagram("analyze", out);
+    const place = join(folder, out, "run.json");
+    const run = JSON.parse(readFileSync(place, "utf8"));
+    delete run.checksum;
+    const all = PAYLOADS.join(" ");
+    Object.assign(run, { model: all, stratagram: all, created: all, settings: { [all]: all } });
+    writeFileSync(place, JSON.stringify(run));
+    rmSync(join(folder, out, "checksums"), { recursive: true });
   });
 
 // Numbers between −1 and 1 that are the same every time.
