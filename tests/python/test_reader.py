@@ -1,11 +1,13 @@
 """What `stratagram.open` reads, draws and shows in a notebook."""
 
 import importlib.util
+import io
 import json
 import re
 import shutil
 import tempfile
 import unittest
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -14,6 +16,7 @@ import stratagram
 from stratagram import _program
 from stratagram._read.matrix import log_edges
 from stratagram._run_dir import checksums
+from stratagram._track.headline import headline
 
 EPOCHS = [0, 1, 2, 5, 11, 24]
 
@@ -57,6 +60,14 @@ class Recorded(unittest.TestCase):
 
 
 class BeforeAnalysis(Recorded):
+    def test_what_is_no_run_is_named(self):
+        with self.assertRaisesRegex(FileNotFoundError, "mone does not exist; did you mean 'mine'?"):
+            stratagram.open(self.root.parent / "mone")
+        with self.assertRaisesRegex(FileNotFoundError, "other does not exist$"):
+            stratagram.open(self.root.parent / "other")
+        with self.assertRaisesRegex(FileNotFoundError, "is not a run directory: it has no run.json"):
+            stratagram.open(self.root / "recorded")
+
     def test_layers_have_their_order_and_signatures(self):
         run = self.run_()
         self.assertEqual(run.layer_order, self.layers)
@@ -200,6 +211,19 @@ class Analyzed(Recorded):
         self.assertEqual(axes.get_title(), "layer2.0, cka, test")
 
     @needs("nbclient", "ipykernel", "matplotlib")
+    @needs("matplotlib")
+    def test_the_headline_is_drawn_without_a_warning_and_with_one_scale_of_colors(self):
+        figure = headline(self.run_())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure.savefig(io.BytesIO(), format="png")
+        errors, *maps = [axes for axes in figure.axes if axes.get_xlabel() == "epoch"]
+        self.assertEqual(len(maps), 3)
+        self.assertEqual([t.get_text() for t in errors.get_xticklabels()],
+                         [t.get_text() for t in maps[0].get_xticklabels()])
+        self.assertEqual(errors.get_xlim(), (0, 24))
+        self.assertEqual({axes.collections[0].get_clim() for axes in maps}, {(0, 1)})
+
     def test_a_notebook_shows_figures_and_the_page(self):
         import nbformat
         from nbclient import NotebookClient
@@ -223,6 +247,10 @@ class Analyzed(Recorded):
 
 
 class Compared(unittest.TestCase):
+    def test_no_runs_at_all_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "there are no runs to compare"):
+            stratagram.compare(Path("runs").glob("nothing-*"), by="seed")
+
     def test_runs_files_and_flags_reach_the_program_and_its_files_are_read(self):
         asked = []
 

@@ -70,6 +70,8 @@ def compare(runs: str | PathLike[str] | Iterable[str | PathLike[str] | Run], *,
     """
     single = isinstance(runs, (str, PathLike))
     places = [runs] if single else [r.root if isinstance(r, Run) else r for r in runs]  # type: ignore
+    if not places:
+        raise ValueError("there are no runs to compare; expected run directories or a comparison file")
     kept = tempfile.TemporaryDirectory(prefix="stratagram-compare-") if out is None else None
     folder = kept.name if kept is not None else str(out)
     words: list[object] = ["compare", *places, "--out", folder]

@@ -56,9 +56,7 @@ class Matrix(np.ndarray):
         edges = np.expm1(log_edges(self.epochs))
         mesh = axes.pcolormesh(edges, edges, np.asarray(self), **{"vmax": 1.0, **options})
         for set_scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
-            set_scale("function", functions=(np.log1p, np.expm1))
-            axis.set_major_locator(_ticks(float(self.epochs[-1])))
-            axis.set_major_formatter("{x:g}")
+            log_scale(set_scale, axis, float(self.epochs[-1]))
         axes.set(xlabel="epoch", ylabel="epoch", title=f"{self.layer}, {self.measure}, {self.group}")
         axes.set_box_aspect(1)
         if colorbar:
@@ -76,6 +74,13 @@ def log_edges(epochs: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if len(places) == 1:
         return np.array([max(places[0] - 0.25, 0.0), places[0] + 0.25])
     return np.concatenate([places[:1], (places[:-1] + places[1:]) / 2, places[-1:]])
+
+
+def log_scale(set_scale: Any, axis: Any, last: float) -> None:
+    """Makes an axis of epochs up to ``last`` one in ln(1 + epoch)."""
+    set_scale("function", functions=(np.log1p, np.expm1))
+    axis.set_major_locator(_ticks(last))
+    axis.set_major_formatter("{x:g}")
 
 
 def _ticks(last: float) -> Any:

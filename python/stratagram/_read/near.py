@@ -16,7 +16,11 @@ class Missing(KeyError):
 def missing(what: str, name: object, known: Iterable[object]) -> Missing:
     """The error for a name that is not among ``known``: ``no layer 'fc9'; did you mean 'fc'?``."""
     names = [str(other) for other in known]
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
-    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     there = f"there are {', '.join(names)}" if names else "there are none"
-    return Missing(f"no {what} {name!r}; {meant}{there}")
+    return Missing("; ".join([f"no {what} {name!r}", " ".join([*meant(name, names), there])]))
+
+
+def meant(name: object, names: list[str]) -> list[str]:
+    """The question that offers near names, where there are any."""
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    return [f"did you mean {' or '.join(map(repr, near))}?"] if near else []

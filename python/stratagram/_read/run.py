@@ -17,7 +17,7 @@ from .._run_dir.checked import checked
 from .._tables import FILES, TABLES
 from .figure import Figure, Page
 from .matrix import Matrix
-from .near import Missing, missing
+from .near import Missing, meant, missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,9 @@ class Run:
     def __init__(self, root: str | PathLike[str]) -> None:
         self.root = Path(root)
         manifest = self._path("manifest")
+        if not self.root.exists():
+            others = sorted(run.parent.name for run in self.root.parent.glob("*/run.json"))
+            raise FileNotFoundError("; ".join([f"{self.root} does not exist", *meant(self.root.name, others)]))
         if not manifest.is_file():
             raise FileNotFoundError(f"{self.root} is not a run directory: it has no run.json")
         checked(self.root, "manifest", manifest)

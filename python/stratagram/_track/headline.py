@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._read.matrix import log_scale
 from .._read.run import Run
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def headline(run: Run) -> Figure:
         if name in curves:
             known = ~np.isnan(curves[name])
             axes.plot(curves["epoch"][known], curves[name][known], ".-", label=name)
-    axes.set_xscale("function", functions=(np.log1p, np.expm1))
-    axes.set(xlabel="epoch", ylabel="error", ylim=(0, None))
+    last = float(curves["epoch"][-1])
+    log_scale(axes.set_xscale, axes.xaxis, last)
+    axes.set(xlabel="epoch", ylabel="error", xlim=(0, last or 1), ylim=(0, None))
     if axes.lines:
         axes.legend()
     for column, layer in enumerate(shown):
-        run.plot(layer, ax=figure.add_subplot(grid[1, column]))
+        run.plot(layer, ax=figure.add_subplot(grid[1, column]), vmin=0, vmax=1)
     return figure
