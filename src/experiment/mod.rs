@@ -19,6 +19,8 @@ mod epochs;
 mod keys;
 mod optimizer;
 mod parse;
+#[cfg(test)]
+mod reference;
 mod schedule;
 #[cfg(test)]
 mod tests;
