@@ -5,7 +5,7 @@ use toml::Value;
 
 use Kind::{
     Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, OneOrMore, Path, Penalties, Scales, Text,
+    Normalization, Number, OneOrMore, Path, Penalties, Phrase, Scales, Text,
 };
 
 /// One key of an experiment file.
@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Path,
     /// Any text but none.
     Text,
+    /// Text of a form of its own: the spelling in which it is kept, and the form in words.
+    Phrase(fn(&str) -> Option<String>, &'static str),
     /// Two numbers from 0 to below 1.
     Betas,
     /// Rising positive numbers.
@@ -115,7 +117,7 @@ impl Kind {
         match self {
             Integer(low, i64::MAX) if *low == 0 => "a whole number of at least 0".into(),
             Integer(low, high) => format!("a whole number from {low} to {high}"),
-            Number(_, words) => (*words).into(),
+            Number(_, words) | Phrase(_, words) => (*words).into(),
             Bool => "true or false".into(),
             Choice(names) => format!("one of {}", quoted(names)),
             OneOrMore(names) => {
@@ -164,6 +166,7 @@ impl Kind {
                     && (1..list.len()).all(|i| !list[..i].contains(&list[i]))
             }),
             Path | Text => value.as_str().is_some_and(|s| !s.is_empty()),
+            Phrase(kept, _) => return value.as_str().and_then(kept).map(Value::String),
             Names => {
                 let list = node_names(value);
                 list.is_some_and(|list| list.as_array().is_some_and(|l| !l.is_empty()))

@@ -7,7 +7,7 @@ use super::quantities::{bytes, counted, rounded};
 use crate::data::Data;
 use crate::error::Result;
 use crate::estimate::{Estimate, Together};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Until};
 use crate::net::NetConfig;
 use crate::observer::epoch_label;
 use crate::run_dir::RunDir;
@@ -38,6 +38,9 @@ pub(super) fn describe(seeds: &Seeds, part: Part) -> Result<String> {
     lines.add("data", &of_data(&data));
     lines.add("net", &of_net(&first.experiment.net, one));
     lines.add("train", &of_training(one));
+    if let Some(until) = first.experiment.train.until {
+        lines.add("until", &of_end(until));
+    }
     if part == Part::All {
         lines.add("analyze", &of_analysis(one));
         lines.add_time(one.time(), one);
@@ -134,6 +137,12 @@ fn of_training(one: &Estimate) -> String {
         one.n_checkpoints,
         rounded(one.training()),
         1e3 * one.step
+    )
+}
+
+fn of_end(until: Until) -> String {
+    format!(
+        "{until}: ends with the first checkpoint at or after it, so this is the most that is needed"
     )
 }
 

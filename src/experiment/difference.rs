@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::{
-    Experiment, NoiseConfig, NoiseKind, OptimizerConfig, OptimizerKind, Schedule,
+    Experiment, NoiseConfig, NoiseKind, OptimizerConfig, OptimizerKind, Schedule, Until,
 };
 
 /// One key in which two experiments differ.
@@ -50,7 +50,7 @@ impl Experiment {
     }
 
     /// Whether a run of this experiment may be continued as `new`: both are equal, except
-    /// that training may last longer and run on another engine. No schedule but a cosine over all epochs depends on the
+    /// that training may last longer (more epochs, or a later `train.until`) and run on another engine. No schedule but a cosine over all epochs depends on the
     /// length, and that one shows as a difference of `t_max`.
     ///
     /// # Errors
@@ -64,8 +64,17 @@ impl Experiment {
                     .zip(length(&difference.theirs))
                     .is_some_and(|(mine, theirs)| mine < theirs)
         };
+        let ends_later = |difference: &Difference| {
+            // Without the key, training never ends early.
+            let times = |text: &str| {
+                Until::parse(text.trim_matches('"'))
+                    .map_or(f64::INFINITY, |own| own.times)
+            };
+            difference.key == "train.until"
+                && times(&difference.mine) < times(&difference.theirs)
+        };
         let moves = |difference: &Difference| difference.key.starts_with("engine.");
-        if differences.iter().all(|own| grows(own) || moves(own)) {
+        if differences.iter().all(|own| grows(own) || ends_later(own) || moves(own)) {
             Ok(())
         } else {
             Err(differences)

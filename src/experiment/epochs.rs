@@ -136,6 +136,7 @@ mod tests {
     fn train(length: Length, history: EpochList, checkpoints: EpochList) -> TrainConfig {
         TrainConfig {
             length,
+            until: None,
             batch_size: 128,
             label_smoothing: 0.0,
             history,

@@ -5,10 +5,11 @@
 use std::sync::LazyLock;
 
 use super::optimizer::OptimizerKind;
+use super::until::Until;
 use crate::setting::Fallback::{Absent, Required, Toml};
 use crate::setting::Kind::{
-    Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
-    Normalization, Number, OneOrMore, Path, Penalties, Scales, Text,
+    self, Betas, Bool, Choice, Choices, Epochs, Integer, Milestones, Names, Nodes,
+    Normalization, Number, OneOrMore, Path, Penalties, Phrase, Scales, Text,
 };
 use crate::setting::{
     BELOW_ONE, FRACTION, Key, MANY, NOT_NEGATIVE, POSITIVE, SEEDS, key,
@@ -77,6 +78,7 @@ const AFTER: &[Key] = &[
     key("optimizer.warmup_steps", Integer(0, MANY), Toml("0")),
     key("train.epochs", Integer(1, 1_000_000), Absent),
     key("train.steps", Integer(1, MANY), Absent),
+    key("train.until", UNTIL, Absent),
     key("train.batch_size", Integer(1, MANY), Toml("128")),
     key("train.label_smoothing", BELOW_ONE, Toml("0.0")),
     key("train.history", Epochs, Toml("'auto'")),
@@ -136,6 +138,8 @@ const AFTER: &[Key] = &[
     key("engine.memory", Integer(64, MANY), Absent).of(ENGINE, TORCH),
 ];
 
+/// Kept in one spelling.
+const UNTIL: Kind = Phrase(|text| Until::parse(text).map(String::from), Until::EXPECTED);
 const ENGINE: &str = "engine.kind";
 const TORCH: &[&str] = &["torch"];
 const SOURCES: &[&str] = &["test", "train", "corrupted"];

@@ -24,6 +24,7 @@ mod reference;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod until;
 #[cfg(test)]
 mod vit_tests;
 
@@ -34,6 +35,7 @@ pub use engine::{EngineConfig, Precision, TorchConfig};
 pub use epochs::steps_per_epoch;
 pub use optimizer::OptimizerKind;
 pub(crate) use parse::{key_lines, syntax_error};
+pub use until::Until;
 
 /// A checked experiment: every key has its value, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,6 +240,9 @@ pub struct TrainConfig {
     /// Length.
     #[serde(flatten)]
     pub length: Length,
+    /// When training ends before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     /// Examples a step.
     pub batch_size: usize,
     /// ε of the training loss's targets, (1 − ε)·onehot + ε/C.

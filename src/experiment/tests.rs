@@ -94,6 +94,7 @@ fn varied() -> Vec<Experiment> {
         least(&["optimizer.kind=adamw", "train.checkpoints=[0,1,2]"]),
         least(&["optimizer.clip_norm=1", "train.labels=clean", "train.freeze=conv*"]),
         least(&["train.reinit=[fc, bn4]", "train.save_optimizer=false"]),
+        least(&["train.until='5x perfect-fit'"]),
         least(&[
             "analysis.layers=[relu1, fc]",
             "analysis.groups=[test]",

@@ -94,6 +94,12 @@ impl PerfectFit {
         }
     }
 
+    /// The epoch of the threshold, once it has all rows after it that confirm it: rows that are
+    /// logged later cannot move it.
+    pub fn settled(&self) -> Option<f64> {
+        self.epoch.filter(|_| self.rows_after == Some(self.window))
+    }
+
     /// The threshold at one of the other tolerances.
     pub(super) fn epoch_at(&self, eps: f64) -> Option<f64> {
         self.other_eps.iter().find(|t| (t.eps - eps).abs() < f64::EPSILON)?.epoch

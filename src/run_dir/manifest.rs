@@ -59,6 +59,9 @@ pub struct Manifest {
     pub status: Status,
     /// Why it failed.
     pub message: Option<String>,
+    /// Where `train.until` ended the training, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EarlyEnd>,
     /// Where the run began, if it is a fork.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Origin>,
@@ -74,6 +77,17 @@ pub struct EngineSpan {
     pub from_step: u64,
     /// `native`, or PyTorch's version, the device and its precision.
     pub engine: String,
+}
+
+/// The end of a training that `train.until` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EarlyEnd {
+    /// Step of the last checkpoint.
+    pub step: u64,
+    /// Its epoch.
+    pub epoch: f64,
+    /// Epoch of the perfect fit.
+    pub perfect_fit: f64,
 }
 
 /// A checkpoint of another program.
@@ -153,6 +167,7 @@ impl Manifest {
             updated: now,
             status: Status::Training,
             message: None,
+            ended: None,
             fork: None,
             imported: None,
         }

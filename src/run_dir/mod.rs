@@ -30,7 +30,7 @@ pub use files::{About, Found, Mark, RunFile, Writer};
 pub use findings::{findings_text, read_findings};
 pub(crate) use lock::is_worked_on;
 pub use logs::{Curve, Log, LogOptions, history_text, read_curves, read_log};
-pub use manifest::{EngineSpan, ImportedFile, Manifest, Origin, Seeds, Status};
+pub use manifest::{EarlyEnd, EngineSpan, ImportedFile, Manifest, Origin, Seeds, Status};
 pub use names::check_name;
 pub use recording::{
     READOUT, Recorded, RecordedAnswers, RecordedGroup, RecordedPlanes, RecordedProbes,

@@ -18,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod training;
+mod until;
 mod updates;
 
 use std::path::Path;
@@ -73,11 +74,10 @@ pub fn train(
     let saved = recover::saved_state(experiment, run, &plan, observer)?;
     check_beginning(experiment, run, &plan, saved.as_ref())?;
     let continued_from = saved.as_ref().map_or(0, |saved| saved.step);
-    let outcome = Outcome { continued_from, steps: plan.total };
     record_start(run, data, &plan)?;
-    if saved.is_some() && continued_from >= plan.total {
+    if saved.is_some() && is_over(experiment, run, continued_from, &plan)? {
         finish(run.root(), RunFile::TrainChecksums)?;
-        return Ok(outcome);
+        return Ok(Outcome { continued_from, steps: continued_from });
     }
     let labels = training_labels(experiment, data);
     let device = Device::open(&experiment.engine, data, labels)?;
@@ -87,16 +87,30 @@ pub fn train(
     let of_run = (experiment, data);
     let result = Training::start(of_run, (run, &plan), saved.as_ref(), &device, observer)
         .and_then(|mut training| training.finish())
-        .and_then(|()| finish(run.root(), RunFile::TrainChecksums));
+        .and_then(|steps| finish(run.root(), RunFile::TrainChecksums).map(|()| steps));
     match &result {
-        Ok(()) => run.set_status(Status::Trained)?,
+        Ok(_) => run.set_status(Status::Trained)?,
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
         Err(error) => {
             // The first error is the one to report; on a full disk this write fails too.
             let _ = run.set_failed(error);
         }
     }
-    result.map(|()| outcome)
+    result.map(|steps| Outcome { continued_from, steps })
+}
+
+/// Whether nothing is left to be trained after a step, by what `run.json` says of an early end.
+fn is_over(
+    experiment: &Experiment,
+    run: &RunDir,
+    step: u64,
+    plan: &Plan,
+) -> Result<bool> {
+    let ended = run.manifest()?.ended.zip(experiment.train.until);
+    let is_early = ended.is_some_and(|(end, until)| {
+        end.step == step && until.is_reached(end.epoch, end.perfect_fit)
+    });
+    Ok(is_early || step >= plan.total)
 }
 
 /// That a run which is to begin at its first step is no fork, and asks for nothing that only

@@ -7,6 +7,8 @@ use crate::array_file::{read_npz, read_safetensors};
 use crate::engine::Engine;
 use crate::net::initial_weights;
 use crate::observer::{Progress, Silent};
+use crate::phases::Phases;
+use crate::run_dir::EarlyEnd;
 
 /// A net and data set small enough for hundreds of trainings: 97 images of 8×8 pixels in 6
 /// steps an epoch (the last batch of 16 takes the one image that is left over).
@@ -423,4 +425,96 @@ fn weights_from_a_file_are_the_initialization() {
     let wider = experiment(&[&from_file, "net.width=3"]);
     assert!(train_in(&third, &wider, &Silent).is_err());
     train_in(&third, &experiment(&[]), &Silent).unwrap();
+}
+
+/// Trains up to 60 epochs of 3 steps; the labels are fitted at about the seventh.
+fn fitting(until: Option<&str>) -> Experiment {
+    let mut overrides = vec![
+        "data.n_train=48",
+        "data.n_test=30",
+        "noise.rate=0",
+        "net.width=4",
+        "train.epochs=60",
+        "train.history=every",
+        "train.checkpoints=log-spaced",
+    ];
+    overrides.extend(until);
+    experiment(&overrides)
+}
+
+/// The last epoch of a run's history.
+fn last_epoch(root: &Path) -> f64 {
+    *RunDir::open(root).unwrap().curves().unwrap().epoch().last().unwrap()
+}
+
+#[test]
+fn until_ends_with_the_first_checkpoint_past_the_perfect_fits() {
+    let directory = tempfile::tempdir().unwrap();
+    let [whole, early] = ["whole", "early"].map(|name| directory.path().join(name));
+    train_in(&whole, &fitting(None), &Silent).unwrap();
+    let run = RunDir::open(&whole).unwrap();
+    let fit = Phases::of(&run.curves().unwrap()).perfect_fit.epoch.unwrap();
+    let checkpoints = run.checkpoints().unwrap();
+    let end = checkpoints.iter().find(|c| c.epoch >= 3.0 * fit).unwrap();
+    assert!(end.epoch < 60.0 && end.epoch > fit + 5.0, "{fit}: {end:?}");
+
+    let outcome =
+        train_in(&early, &fitting(Some("train.until='3 x perfect-fit'")), &Silent)
+            .unwrap();
+    assert_eq!(outcome, Outcome { continued_from: 0, steps: end.step });
+    let run = RunDir::open(&early).unwrap();
+    let manifest = run.manifest().unwrap();
+    let expected = EarlyEnd { step: end.step, epoch: end.epoch, perfect_fit: fit };
+    assert_eq!((manifest.ended, manifest.status), (Some(expected), Status::Trained));
+    // Up to there nothing is other than without the key.
+    let history =
+        |root: &Path| fs::read_to_string(RunDir::open(root).unwrap().history()).unwrap();
+    assert!(history(&whole).starts_with(&history(&early)));
+    let kept: Vec<u64> = run.checkpoints().unwrap().iter().map(|c| c.step).collect();
+    let all = checkpoints.iter().map(|c| c.step);
+    assert_eq!(kept, all.filter(|step| *step <= end.step).collect::<Vec<_>>());
+    for step in kept {
+        let bytes = |root: &Path| fs::read(RunDir::open(root).unwrap().checkpoint(step));
+        assert_eq!(bytes(&whole).unwrap(), bytes(&early).unwrap(), "step {step}");
+    }
+    // It is complete, and a net that has not fitted yet trains to its last epoch.
+    let again =
+        train_in(&early, &fitting(Some("train.until='3 x perfect-fit'")), &Silent);
+    let nothing = Outcome { continued_from: end.step, steps: end.step };
+    assert_eq!(again.unwrap(), nothing);
+    let late = directory.path().join("late");
+    train_in(&late, &fitting(Some("train.until='100 x perfect-fit'")), &Silent).unwrap();
+    assert_eq!(last_epoch(&late), 60.0);
+    assert_eq!(RunDir::open(&late).unwrap().manifest().unwrap().ended, None);
+}
+
+#[test]
+fn a_training_with_until_is_split_anywhere_and_continued_to_a_later_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let [twice, later] =
+        ["train.until='2 x perfect-fit'", "train.until='3 x perfect-fit'"]
+            .map(|until| fitting(Some(until)));
+    let of = |name: &str| directory.path().join(name);
+    let steps = train_in(&of("twice"), &twice, &Silent).unwrap().steps;
+    let expected = promised(&of("twice"));
+    for at in 1..steps {
+        let root = of(&format!("split-{at}"));
+        train_in(&root, &twice, &StopAfter::new(at)).unwrap_err();
+        train_in(&root, &twice, &Silent).unwrap();
+        assert_same(&root, &expected, &format!("split after step {at}"));
+    }
+    // Killed between its last state and run.json, it ends where it is.
+    let root = of("split-1");
+    let run = RunDir::open_to_write(&root).unwrap();
+    run.record(|manifest| manifest.ended = None).unwrap();
+    drop(run);
+    assert_eq!(train_in(&root, &twice, &Silent).unwrap().steps, steps);
+    assert_same(&root, &expected, "without its end in run.json");
+
+    assert!(train_in(&of("later"), &later, &Silent).unwrap().steps > steps);
+    train_in(&of("twice"), &later, &Silent).unwrap();
+    assert_same(&of("twice"), &promised(&of("later")), "continued to a later end");
+    train_in(&of("twice"), &twice, &Silent).unwrap_err();
+    train_in(&of("twice"), &fitting(None), &Silent).unwrap();
+    assert_eq!(last_epoch(&of("twice")), 60.0);
 }

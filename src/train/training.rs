@@ -9,15 +9,15 @@ use super::labels::training_labels;
 use super::plan::Plan;
 use super::state::{Records, State};
 use super::updates::Before;
-use super::{nodes, write_labels};
+use super::{nodes, until, write_labels};
 use crate::array_file::{NamedArrays, read_safetensors};
 use crate::data::{Data, epoch_batches};
 use crate::engine::{Device, Recipe, Session, Step, Update};
 use crate::error::{Error, ErrorKind, Result};
 use crate::experiment::{Experiment, OptimizerConfig, OptimizerKind};
 use crate::net::initial_weights;
-use crate::observer::Observer;
-use crate::run_dir::RunDir;
+use crate::observer::{Observer, epoch_label};
+use crate::run_dir::{EarlyEnd, RunDir};
 use crate::seed;
 
 /// The state is saved after this time even where no checkpoint is due.
@@ -27,12 +27,15 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(20);
 pub(super) struct Training<'a> {
     experiment: &'a Experiment,
     data: &'a Data,
+    run: &'a RunDir,
     plan: &'a Plan,
     observer: &'a dyn Observer,
     session: Session<'a>,
     evaluator: Evaluator<'a>,
     records: Records<'a>,
     step: u64,
+    /// Where `train.until` ends the training, once it is there.
+    end: Option<EarlyEnd>,
     last_saved: Instant,
 }
 
@@ -49,15 +52,19 @@ impl<'a> Training<'a> {
         let mut training = Self {
             experiment,
             data,
+            run,
             plan,
             observer,
             session: start_session(saved, experiment, data, device)?,
             evaluator: Evaluator::new(experiment, data),
             records: Records::open(run, plan, saved.map(|saved| saved.step))?,
             step: saved.map_or(0, |saved| saved.step),
+            end: None,
             last_saved: Instant::now(),
         };
-        if saved.is_none() {
+        if saved.is_some() {
+            training.end = training.end_here()?;
+        } else {
             if !run.labels().exists() {
                 write_labels(experiment, data, run)?;
             }
@@ -67,17 +74,17 @@ impl<'a> Training<'a> {
         Ok(training)
     }
 
-    /// Trains to the end.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// Trains to the end, and says after which step that was.
+    pub(super) fn finish(&mut self) -> Result<u64> {
         let plan = self.plan;
-        while self.step < plan.total {
+        while !self.is_over() {
             let epoch = self.step / plan.steps_per_epoch;
             let done = (self.step % plan.steps_per_epoch) as usize;
             let (n, batch_size) =
                 (self.data.noisy.len(), self.experiment.train.batch_size);
             let batches = epoch_batches(self.experiment.seed, epoch, n, batch_size);
             let mut left = &batches[done..];
-            while self.step < plan.total && !left.is_empty() {
+            while !self.is_over() && !left.is_empty() {
                 let together = plan.together(self.step, self.session.pace());
                 let (now, later) = left.split_at(together.min(left.len()));
                 self.make_steps(epoch, now)?;
@@ -85,7 +92,33 @@ impl<'a> Training<'a> {
                 left = later;
             }
         }
-        self.save()
+        self.save()?;
+        self.tell_end()?;
+        Ok(self.step)
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.step >= self.plan.total
+    }
+
+    fn end_here(&self) -> Result<Option<EarlyEnd>> {
+        until::end_at(self.step, self.experiment.train.until, (self.run, self.plan))
+    }
+
+    /// Puts into `run.json` whether and where `train.until` ended the training, and says it.
+    fn tell_end(&self) -> Result<()> {
+        let Some(until) = self.experiment.train.until else { return Ok(()) };
+        let epoch = epoch_label(self.plan.epoch(self.step));
+        self.observer.note(&match self.end {
+            Some(EarlyEnd { perfect_fit, .. }) => format!(
+                "train.until = \"{until}\" ends training at epoch {epoch}; the perfect fit was at {}",
+                epoch_label(perfect_fit)
+            ),
+            None => format!(
+                "train.until = \"{until}\" was not reached by epoch {epoch}, the last one"
+            ),
+        });
+        self.run.record(|manifest| manifest.ended = self.end)
     }
 
     /// Makes a step with each of the batches. Where a row of the history is due after a step,
@@ -132,7 +165,7 @@ impl<'a> Training<'a> {
     fn keep(&mut self) -> Result<()> {
         let checkpoint = self.record()?;
         self.session.notes().iter().for_each(|note| self.observer.note(note));
-        let is_last = self.step == self.plan.total;
+        let is_last = self.is_over();
         let stop = !is_last && self.observer.should_stop();
         if checkpoint || stop || self.last_saved.elapsed() >= SAVE_INTERVAL {
             self.save()?;
@@ -175,6 +208,9 @@ impl<'a> Training<'a> {
         let rate = self.experiment.optimizer.rate(step, plan.steps_per_epoch);
         self.records.append_row(step, rate, &row)?;
         self.observer.progress(&self.records.progress(step));
+        if checkpoint {
+            self.end = self.end_here()?;
+        }
         Ok(checkpoint)
     }
 }

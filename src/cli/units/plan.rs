@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::engine::EngineArguments;
 use crate::cli::output::print_result;
 use crate::cli::quantities::rounded;
 use crate::cli::sweep_output::directory;
@@ -24,6 +25,8 @@ pub(in crate::cli) struct Arguments {
     /// machines must see it under this path.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// What stays on disk once a run is analyzed beside signatures, tables and page:
     /// `checkpoints=none`, `checkpoints=last` or `checkpoints=all`.
     #[arg(long, value_name = "WHAT", default_value = "checkpoints=all", value_parser = parse_keep)]
@@ -39,8 +42,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let (file, changes) = (PathBuf::from(&arguments.words[0]), &arguments.words[1..]);
-    let sweep = Plan::read(&file, changes)?;
+    let file = PathBuf::from(&arguments.words[0]);
+    let changes = [&arguments.words[1..], &arguments.engine.changes()].concat();
+    let sweep = Plan::read(&file, &changes)?;
     let out = directory(&file, arguments.out.as_deref());
     let plan = UnitPlan::new(&sweep, &out, arguments.keep, arguments.heartbeat)?;
     plan.write(arguments.replace)?;

@@ -30,9 +30,6 @@ pub(in crate::cli) struct Submit {
     plan: PlanArgument,
     #[command(flatten)]
     how: How,
-    /// Print the scripts, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// Hand over again what failed or is missing, and nothing else.
@@ -44,9 +41,6 @@ pub(in crate::cli) struct Resubmit {
     plan: PlanArgument,
     #[command(flatten)]
     how: How,
-    /// Print the scripts, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// Print the commands that hand what is left over to a scheduler, to read, change and run.
@@ -70,6 +64,9 @@ struct How {
     /// processes on this machine.
     #[arg(long, value_name = "NAME")]
     on: String,
+    /// Print the scripts, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     share: Share,
 }
@@ -90,7 +87,7 @@ struct Share {
 pub(super) fn submit(arguments: &Submit) -> Result<()> {
     let plan = UnitPlan::read(&arguments.plan.plan)?;
     let jobs = plan.folder.join(&arguments.how.on).join("jobs");
-    if jobs.exists() && !arguments.dry_run {
+    if jobs.exists() && !arguments.how.dry_run {
         let path = quoted(&arguments.plan.plan.display().to_string());
         let on = &arguments.how.on;
         return Err(Error::usage(
@@ -102,11 +99,11 @@ pub(super) fn submit(arguments: &Submit) -> Result<()> {
             "submit what is left: stratagram sweep resubmit {path} --on {on}"
         )));
     }
-    arguments.how.hand_over(&plan, arguments.dry_run)
+    arguments.how.hand_over(&plan)
 }
 
 pub(super) fn resubmit(arguments: &Resubmit) -> Result<()> {
-    arguments.how.hand_over(&UnitPlan::read(&arguments.plan.plan)?, arguments.dry_run)
+    arguments.how.hand_over(&UnitPlan::read(&arguments.plan.plan)?)
 }
 
 pub(super) fn export(arguments: &Export) -> Result<()> {
@@ -120,9 +117,9 @@ pub(super) fn export(arguments: &Export) -> Result<()> {
 }
 
 impl How {
-    fn hand_over(&self, plan: &UnitPlan, dry_run: bool) -> Result<()> {
+    fn hand_over(&self, plan: &UnitPlan) -> Result<()> {
         if self.on == LOCAL {
-            if dry_run {
+            if self.dry_run {
                 let found = "makes no scripts that could be shown";
                 return Err(Error::usage("`--on local`", found)
                     .fix("see what is left: stratagram sweep status PLAN"));
@@ -132,7 +129,7 @@ impl How {
         let scheduler = scheduler(&self.on)
             .map_err(|error| error.fix("`--on local` runs the plan on this machine"))?;
         let scripts = self.share.scripts(plan, scheduler)?;
-        if dry_run {
+        if self.dry_run {
             return print_result(&shown(&scripts));
         }
         scripts.iter().try_for_each(Script::write)?;

@@ -82,9 +82,13 @@ fn header(run: &RunDir) -> String {
     let experiment = run.experiment();
     let net = experiment.net.describe();
     let images = experiment.data.n_train.map_or("all".into(), |n| n.to_string());
-    let length = match experiment.train.length {
+    let most = match experiment.train.length {
         Length::Epochs(epochs) => format!("{epochs} epochs"),
         Length::Steps(steps) => format!("{steps} steps"),
+    };
+    let length = match experiment.train.until {
+        Some(until) => format!("until {until}, at most {most}"),
+        None => most,
     };
     format!(
         "{}: {net}, {} ({images} training images), label noise {}, {length}, seed {}",

@@ -161,20 +161,27 @@ impl Counts {
 /// estimates, corrected by how long those took that are done. Nothing where no process works.
 pub fn time_left(units: &[UnitStatus]) -> Option<Duration> {
     let at_once = units.iter().filter(|unit| unit.state == UnitState::Running).count();
-    let is_measured =
-        |unit: &&UnitStatus| unit.state == UnitState::Done && unit.seconds > 0.0;
-    let (mut taken, mut estimated) = (0.0, 0.0);
-    for unit in units.iter().filter(is_measured) {
-        taken += unit.seconds;
-        estimated += unit.estimate;
-    }
-    let factor = if estimated > 0.0 { taken / estimated } else { 1.0 };
-    let is_left =
-        |unit: &&UnitStatus| !matches!(unit.state, UnitState::Done | UnitState::Failed);
-    let left: f64 = units.iter().filter(is_left).map(|unit| unit.estimate).sum();
+    let kinds = [UnitKind::Train, UnitKind::Analyze];
+    let left: f64 = kinds.iter().map(|kind| seconds_left(units, *kind)).sum();
     (at_once > 0)
-        .then(|| Duration::try_from_secs_f64(factor * left / at_once as f64).ok())
+        .then(|| Duration::try_from_secs_f64(left / at_once as f64).ok())
         .flatten()
+}
+
+/// The seconds that units of a kind still take, corrected by those of this kind that are done.
+fn seconds_left(units: &[UnitStatus], kind: UnitKind) -> f64 {
+    let (mut taken, mut estimated, mut left) = (0.0, 0.0, 0.0);
+    for unit in units.iter().filter(|unit| unit.kind == kind) {
+        match unit.state {
+            UnitState::Done if unit.seconds > 0.0 => {
+                taken += unit.seconds;
+                estimated += unit.estimate;
+            }
+            UnitState::Done | UnitState::Failed => {}
+            _ => left += unit.estimate,
+        }
+    }
+    if estimated > 0.0 { left * taken / estimated } else { left }
 }
 
 #[cfg(test)]
@@ -200,6 +207,11 @@ mod tests {
             unit(UnitState::Running, 2.0, 0.0),
         ]);
         assert_eq!(time_left(&units), Some(Duration::from_secs(18)));
+        // Another kind is corrected by itself alone.
+        let kind = UnitKind::Analyze;
+        units.push(UnitStatus { kind, ..unit(UnitState::Waiting, 8.0, 0.0) });
+        assert_eq!(time_left(&units), Some(Duration::from_secs(22)));
+        units.pop();
         let counts = Counts::of(&units, UnitKind::Train);
         let expected =
             Counts { all: 6, done: 2, running: 2, failed: 1, stopped: 0, waiting: 1 };
