@@ -39,7 +39,7 @@ for rate, seeds in rates.items():
     for layer in [layer for layer in seeds[0].layers if layer in seeds[0].probes]:
         found = [measure(run, layer) for run in seeds]
         values = {name: [one[name] for one in found] for name in found[0]}
-        print(f"{layer:8}", *(f"{name} {np.mean(own):.3g} ± {np.std(own, ddof=1):.1g}"
+        print(f"{layer:8}", *(f"{name} {np.mean(own):.3g} ± {np.std(own, ddof=1):.2g}"
                               for name, own in values.items() if not np.isnan(own).any()), sep="  ")
 comparison = stratagram.compare([run for seeds in rates.values() for run in seeds],
                                 by="optimizer.lr", out=Path(sys.argv[1]) / "comparison")

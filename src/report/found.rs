@@ -65,7 +65,7 @@ impl<'a> FoundKind<'a> {
             Some(set) => words::measure_name(set),
             None => kind.title(),
         };
-        format!("{name} {}", words::examples(&kind, self.group))
+        format!("{name} {}", words::examples(self.run, &kind, self.group))
     }
 
     /// As part of the name of a file.

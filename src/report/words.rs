@@ -120,14 +120,22 @@ pub(crate) fn measure_name(set: &MatrixSet) -> String {
     }
 }
 
+/// What a net is given: of a recording it may be texts as well as images.
+pub(crate) fn inputs(run: &RunResults) -> &'static str {
+    if run.is_recorded() { "examples" } else { "images" }
+}
+
 /// What matrices of a group were measured on.
-pub(crate) fn examples(kind: &MatrixKind, group: &str) -> String {
+pub(crate) fn examples(run: &RunResults, kind: &MatrixKind, group: &str) -> String {
+    let inputs = inputs(run);
     match (kind.is_of_decisions(), group) {
-        (true, group) if *kind == MatrixKind::Agreement => format!("on {group} images"),
-        (true, group) => format!("on planes through {group} images"),
-        (false, "test") => "on test images".into(),
-        (false, "train-clean") => "on training images with clean labels".into(),
-        (false, "train-corrupted") => "on training images with corrupted labels".into(),
+        (true, group) if *kind == MatrixKind::Agreement => format!("on {group} {inputs}"),
+        (true, group) => format!("on planes through {group} {inputs}"),
+        (false, "test") => format!("on test {inputs}"),
+        (false, "train-clean") => format!("on training {inputs} with clean labels"),
+        (false, "train-corrupted") => {
+            format!("on training {inputs} with corrupted labels")
+        }
         (false, other) => format!("on {other}"),
     }
 }

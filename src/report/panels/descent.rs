@@ -27,10 +27,13 @@ pub(super) const PANEL: Panel = Panel {
         };
         let rows = rows(found);
         if rows.is_empty() {
-            return vec![Block::absent(
+            return vec![Block::absent(if run.is_recorded() {
+                "Rise and fall of the test error are not measured on halves of the test examples: \
+                 no answer per example is stored. Given test=…, the recorder stores them."
+            } else {
                 "Rise and fall of the test error are not measured on halves of the test images: \
-                 no answer per image is stored.",
-            )];
+                 no answer per image is stored."
+            })];
         }
         let caption = caption(run, found);
         let figure = Figure::new(PANEL.id, drawing(run.sheet, &rows, &caption), caption);

@@ -132,7 +132,7 @@ fn drawing(run: &RunResults, set: &MatrixSet, hatch: &str) -> (Svg, (f64, f64)) 
 /// Title and caption of the figure of all layers.
 fn words_of(run: &RunResults, set: &MatrixSet) -> (String, String) {
     let name = words::measure_name(set);
-    let examples = words::examples(&set.kind, &set.group);
+    let examples = words::examples(run, &set.kind, &set.group);
     let title = format!("{name} of every layer with itself over the epochs, {examples}");
     let n = set.layers.first().map_or(0, EpochMatrix::n_epochs);
     let outside: usize = set.layers.iter().map(EpochMatrix::outside).sum();

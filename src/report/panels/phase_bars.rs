@@ -108,7 +108,10 @@ fn drawing(run: &RunResults, kind: &FoundKind<'_>) -> (Svg, (f64, f64)) {
     timeline.named_lines(&mut svg, area);
     // Over the lines, so that no sign is hidden.
     for (index, layer) in kind.layers.iter().enumerate() {
-        of_layer(&mut svg, &layer.layer, |svg| frame.boundaries(svg, index, layer));
+        of_layer(&mut svg, &layer.layer, |svg| {
+            frame.boundaries(svg, index, layer);
+            frame.reason(svg, index, layer);
+        });
     }
     svg.frame(area);
     timeline.ticks_below(&mut svg, area, true);
@@ -188,16 +191,19 @@ impl Rows<'_> {
         key_of(svg, &layer.layer, |svg| {
             svg.text(place, Anchor::End, LABEL, &self.names[row]);
         });
-        if let (None, Some(reason)) = (&layer.boundaries, &layer.reason) {
-            let place = (self.area.right() - 4.0, self.base(row) - 2.0);
-            let text = format!("not judged: {reason}");
-            let text = if self.run.sheet.is_paper { "not judged" } else { &text };
-            svg.text(place, Anchor::End, TICK, text);
-        }
         if row > 0 {
             let y = self.area.top + row as f64 * self.height;
             svg.line((self.area.left, y), (self.area.right(), y), GRID);
         }
+    }
+
+    /// Why a layer has no boundaries.
+    fn reason(&self, svg: &mut Svg, row: usize, layer: &LayerFindings) {
+        let (None, Some(reason)) = (&layer.boundaries, &layer.reason) else { return };
+        let place = (self.area.right() - 4.0, self.base(row) - 2.0);
+        let text = format!("not judged: {reason}");
+        let text = if self.run.sheet.is_paper { "not judged" } else { &text };
+        svg.text(place, Anchor::End, TextStyle { class: "halo", ..TICK }, text);
     }
 
     /// Roughness over time in colors.

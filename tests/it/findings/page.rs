@@ -139,7 +139,7 @@ fn the_page_explains_what_it_shows_and_says_what_is_missing() {
         "<summary>How to read this, on one screen</summary>",
         "A block alone proves nothing: smooth drift makes one.",
         "figures/reading.svg",
-        "no answer per image is stored",
+        "no answer per example is stored",
     ] {
         assert!(text.contains(part), "{part}");
     }

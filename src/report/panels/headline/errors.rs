@@ -201,8 +201,12 @@ impl Key<'_> {
     }
 }
 
+/// What a rise after the fall from chance must exceed to be looked at alone.
+const VISIBLE_RISE: f64 = 0.01;
+
 /// The upper end of the test error's axis: what comes before the curve first gets as low as
-/// one and a half times its later maximum (the fall from chance) may leave the panel.
+/// one and a half times its later maximum (the fall from chance) may leave the panel, unless it is
+/// all that there is to see.
 fn test_limit(run: &RunResults) -> f64 {
     let lowest =
         run.history.iter().map(|row| row.test_error).fold(f64::INFINITY, f64::min);
@@ -218,5 +222,39 @@ fn test_limit(run: &RunResults) -> f64 {
             row.test_error
         }
     };
-    ceiling(later.map(largest).filter(|v| v.is_finite()).fold(0.0, f64::max))
+    let highest = later.map(largest).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    if highest - lowest <= VISIBLE_RISE {
+        return ceiling(run.history.iter().map(|row| row.test_error).fold(0.0, f64::max));
+    }
+    ceiling(highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(test_errors: &[f64]) -> f64 {
+        let row = |(epoch, &test_error): (usize, &f64)| HistoryRow {
+            epoch: epoch as f64,
+            train_error: f64::NAN,
+            train_error_clean: f64::NAN,
+            train_error_corrupted: f64::NAN,
+            test_error,
+            test_error_running: f64::NAN,
+        };
+        let history = test_errors.iter().enumerate().map(row).collect();
+        test_limit(&RunResults { history, ..RunResults::default() })
+    }
+
+    #[test]
+    fn a_fall_without_a_rise_after_it_stays_in_the_panel() {
+        assert_eq!(limit(&[0.515, 0.515, 0.235, 0.0, 0.0, 0.0]), ceiling(0.515));
+        assert_eq!(limit(&[0.515, 0.515, 0.235, 0.0, 0.005, 0.0]), ceiling(0.515));
+    }
+
+    #[test]
+    fn a_fall_leaves_the_panel_to_what_comes_after() {
+        assert_eq!(limit(&[0.9, 0.5, 0.04, 0.12, 0.08]), ceiling(0.12));
+        assert_eq!(limit(&[0.9, 0.5, 0.02, 0.06, 0.03]), ceiling(0.06));
+    }
 }

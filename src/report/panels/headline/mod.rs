@@ -100,7 +100,9 @@ fn caption(run: &RunResults) -> String {
     // Of a recording, the output alone may have decision regions.
     let shown = |set: &&MatrixSet| layers.iter().any(|layer| set.layer(layer).is_some());
     let drs = drs.filter(shown);
-    if let (false, Some(which)) = (layers.is_empty(), measures(cka, drs)) {
+    if let (false, Some(which)) =
+        (layers.is_empty(), measures([cka, drs], words::inputs(run)))
+    {
         let layers: Vec<String> = layers.iter().map(|&layer| layer.to_owned()).collect();
         parts.push(format!(
             "Below, each layer ({}) against itself over the epochs: {which}. Cells reach \
@@ -116,13 +118,13 @@ fn caption(run: &RunResults) -> String {
     parts.join(" ")
 }
 
-fn measures(cka: Option<&MatrixSet>, drs: Option<&MatrixSet>) -> Option<String> {
+fn measures([cka, drs]: [Option<&MatrixSet>; 2], inputs: &str) -> Option<String> {
     let cka =
-        cka.map(|set| format!("{} ({} images)", words::measure_name(set), set.group));
+        cka.map(|set| format!("{} ({} {inputs})", words::measure_name(set), set.group));
     let drs = drs.map(|set| {
         format!(
             "similarity of the decision regions of linear probes, DRS (planes through \
-                 {} images)",
+                 {} {inputs})",
             set.group
         )
     });
