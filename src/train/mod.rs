@@ -5,6 +5,9 @@
 //! what the analysis compares. Reads nothing but a run directory's own files; writes
 //! `labels.npz`, `history.csv`, `timing.csv`, `checkpoints/` and `state/`. A [`Fork`] makes a
 //! directory in which training continues from another run's checkpoint.
+//!
+//! More than a dozen files: each is one table or state that a training writes, or one decision about
+//! where it begins and ends.
 
 mod fork;
 mod history;
