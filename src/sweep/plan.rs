@@ -178,12 +178,15 @@ fn range(text: &str) -> std::result::Result<RangeInclusive<i64>, &'static str> {
     Ok(first..=last)
 }
 
-/// `a.b=value` for every key of a table; inner tables are keys with dots.
+/// `a.b=value` for every key of a table; inner tables are keys with dots, unless they are values: those
+/// of `optimizer.lr_scale` have names of layers and globs for keys.
 fn settings(table: &Table) -> Vec<String> {
     fn walk(table: &Table, prefix: &str, into: &mut Vec<String>) {
         for (key, value) in table {
             match value {
-                Value::Table(inner) => walk(inner, &format!("{prefix}{key}."), into),
+                Value::Table(inner) if inner.keys().all(|key| is_name(key)) => {
+                    walk(inner, &format!("{prefix}{key}."), into);
+                }
                 value => into.push(format!("{prefix}{key}={value}")),
             }
         }
@@ -191,6 +194,11 @@ fn settings(table: &Table) -> Vec<String> {
     let mut settings = Vec::new();
     walk(table, "", &mut settings);
     settings
+}
+
+/// Whether a key is one name, of the characters of a bare key.
+fn is_name(key: &str) -> bool {
+    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 /// One choice of every axis, put together; the last axis turns fastest.
@@ -254,6 +262,21 @@ mod tests {
         assert!((last.optimizer.lr - 1e-3).abs() < 1e-12 && last.noise.rate > 0.1);
         assert!((last.optimizer.weight_decay - 0.5).abs() < 1e-12);
         assert_eq!((last.train.batch_size, last.train.total_steps(1)), (64, 3));
+    }
+
+    #[test]
+    fn rates_of_layers_are_one_value_with_globs_for_keys() {
+        let sweep = "set = { optimizer = { lr_scale = { 'layer3.*' = 0.01, fc = 0.1 } } }\n\
+            [axes]\nseed = '0..1'\n[axes.rates]\nown = { 'optimizer.lr' = 0.1 }\n\
+            others = { optimizer = { lr = 0.2, lr_scale = { 'layer4.1.conv1' = 0.5 } } }\n";
+        let plan = plan(sweep, &[]).unwrap();
+        let scales = |at: usize| {
+            let scales = plan.runs[at].experiment.optimizer.lr_scale.iter();
+            scales.map(|(layer, scale)| format!("{layer} {scale}")).collect::<Vec<_>>()
+        };
+        assert_eq!(scales(0), ["fc 0.1", "layer3.* 0.01"]);
+        assert_eq!(scales(1), ["layer4.1.conv1 0.5"]);
+        assert!((plan.runs[1].experiment.optimizer.lr - 0.2).abs() < 1e-12);
     }
 
     #[test]

@@ -306,16 +306,20 @@ fn without_kept_optimizers_forks_start_at_the_ends_alone() {
 
 #[test]
 fn a_fork_begins_at_an_event_of_the_findings() {
-    let directory = parent("run", "");
+    let changes = "noise.rate=0 train.epochs=20 train.checkpoints=[0,1,2.5,5,11,15,20]";
+    let directory = parent("run", changes);
     let root = directory.path();
     let findings = read_findings(&root.join("p/run")).unwrap();
-    let min = findings.events.iter().find(|event| event.name == "min").unwrap();
-    let min = min.epoch.expect("the least test error");
-    succeed(root, "train --from p/run@min --out c");
+    let learned = findings.events.iter().find(|event| event.name == "clean-learned");
+    let learned = learned.and_then(|event| event.epoch).expect("an epoch");
+    succeed(root, "train --from p/run@clean-learned --out c");
     let fork = RunDir::open(&root.join("c")).unwrap().manifest().unwrap().fork.unwrap();
     let near = RunDir::open(&root.join("p/run")).unwrap().checkpoints().unwrap();
-    let apart = |epoch: f64| ((1.0 + epoch) / (1.0 + min)).ln().abs();
-    assert!(near.iter().all(|c| apart(fork.epoch) <= apart(c.epoch)), "{fork:?}, {min}");
+    let apart = |epoch: f64| ((1.0 + epoch) / (1.0 + learned)).ln().abs();
+    assert!(
+        near.iter().all(|c| apart(fork.epoch) <= apart(c.epoch)),
+        "{fork:?}, {learned}"
+    );
 
     for (from, part) in [
         ("p/run@minimum", "an epoch, or one of: clean-learned, memorizing"),
