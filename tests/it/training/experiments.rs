@@ -16,8 +16,10 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-fn is_sweep(path: &Path) -> bool {
-    fs::read_to_string(path).unwrap().contains("[axes]")
+/// Sweeps and comparison files hold no experiment of their own.
+fn is_experiment(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap();
+    !text.contains("[axes]") && !text.contains("[arms]")
 }
 
 fn read(path: &Path) -> Experiment {
@@ -26,10 +28,10 @@ fn read(path: &Path) -> Experiment {
 
 #[test]
 fn all_experiment_files_are_read() {
-    let all: Vec<PathBuf> =
-        ["", "paper", "laptop"].iter().flat_map(|folder| files(folder)).collect();
-    assert!(all.len() > 45, "{} files", all.len());
-    for path in all.iter().filter(|path| !is_sweep(path)) {
+    let folders = ["", "paper", "laptop", "statements", "cluster"];
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder)).collect();
+    assert!(all.len() > 60, "{} files", all.len());
+    for path in all.iter().filter(|path| is_experiment(path)) {
         read(path);
     }
 }
